@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+# Short names for what Meson does. `make run` and `make test` need nothing but a Debian 12 or later and the right to install.
+BUILD ?= build
+SETUP = meson setup
+export PATH := $(PATH):/usr/sbin
+
+.PHONY: all deps run test test-vm quick asan tsan clang lint bench install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+deps:
+	@tools/install-deps
+
+$(BUILD)/build.ninja: | deps
+	@$(SETUP) $(BUILD) >/dev/null
+
+# Watches a real redis-server under load and shows which of its memory is in use.
+run: deps all
+	@tools/demo $(BUILD)/cli/tidemark
+
+# Everything this machine can check; the last line is "N passed, N failed, N skipped".
+test: deps all
+	@tools/run-tests $(BUILD)
+
+# What changes settings of a whole machine, in virtual ones; minutes. Installs QEMU if it is missing.
+test-vm: all
+	@tools/install-deps vm
+	@tools/run-tests $(BUILD) vm
+
+# Unit tests only.
+quick: all
+	@meson test -C $(BUILD) --suite unit
+
+# Sanitizer flavours, and the other compiler: whole builds of their own.
+asan: deps
+	@test -f build-asan/build.ninja || $(SETUP) build-asan -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@ninja -C build-asan
+
+tsan: deps
+	@test -f build-tsan/build.ninja || $(SETUP) build-tsan -Db_sanitize=thread -Db_lundef=false >/dev/null
+	@ninja -C build-tsan
+
+clang: deps
+	@test -f build-clang/build.ninja || CC=clang $(SETUP) build-clang >/dev/null
+	@ninja -C build-clang
+
+lint: all
+	@tools/lint $(BUILD)
+
+# Measures what the documentation claims; takes minutes. Results belong into docs/benchmarks.md.
+bench: deps all
+	@bench/run $(BUILD)
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	@rm -rf build build-asan build-tsan build-clang

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* This file reads the arguments of options. */
+#include "option-parse.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "units.h"
+
+#define AT(member)                  offsetof(struct options, member)
+#define MEMBER(options, spec, type) ((type *)((char *)(options) + (spec)->offset))
+
+int option_parse_flag(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	*MEMBER(options, spec, bool) = true;
+	return 0;
+}
+
+int option_parse_text(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	if (*text == 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "the argument is empty");
+	*MEMBER(options, spec, const char *) = text;
+	return 0;
+}
+
+static int refuse_zero(uint64_t us, struct tide_error *err)
+{
+	return us ? 0
+	          : error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "0 is no time at all: give a duration greater than 0");
+}
+
+/* How long: a number that stands alone is seconds. */
+int option_parse_duration(struct options *options, const struct option_spec *spec, const char *text,
+                          struct tide_error *err)
+{
+	uint64_t *us = MEMBER(options, spec, uint64_t);
+	int result = units_parse_duration(text, 1000000, us, err);
+
+	return result < 0 ? result : refuse_zero(*us, err);
+}
+
+/* How often: the unit must be there, for nobody's guess between ms and us is the same. */
+int option_parse_interval(struct options *options, const struct option_spec *spec, const char *text,
+                          struct tide_error *err)
+{
+	uint64_t *us = MEMBER(options, spec, uint64_t);
+	int result = units_parse_duration(text, 0, us, err);
+
+	return result < 0 ? result : refuse_zero(*us, err);
+}
+
+int option_parse_width(struct options *options, const struct option_spec *spec, const char *text,
+                       struct tide_error *err)
+{
+	return units_parse_count(text, "a width in columns", 20, 1000, &options->width, err);
+}
+
+int option_parse_top(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	return units_parse_count(text, "a number of regions", 1, 1000000000, &options->top, err);
+}
+
+int option_parse_seed(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	return units_parse_count(text, "a seed", 0, UINT64_MAX, &options->monitor.seed, err);
+}
+
+int option_parse_color(struct options *options, const struct option_spec *spec, const char *text,
+                       struct tide_error *err)
+{
+	static const char *const names[] = {
+		[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"
+	};
+
+	for (int i = COLOR_AUTO; i <= COLOR_NEVER; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->color = (enum color_mode)i;
+			return 0;
+		}
+	}
+	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of auto, always and never", text);
+}
+
+static int add_pid(struct options *options, const char *text, struct tide_error *err)
+{
+	uint64_t pid;
+	int result = units_parse_count(text, "a process ID", 1, INT32_MAX, &pid, err);
+
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < options->pids.nr; i++)
+		if (options->pids.items[i] == (pid_t)pid)
+			return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "process %s is named twice", text);
+	if (vec_push(&options->pids, (pid_t)pid) < 0)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	return 0;
+}
+
+int option_parse_pids(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	char *copy = strdup(text);
+	char *rest = copy;
+	char *one;
+	int result = 0;
+
+	if (copy == NULL)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	while (result == 0 && (one = strsep(&rest, ",")) != NULL)
+		result = add_pid(options, one, err);
+	free(copy);
+	return result;
+}
+
+int option_parse_regions(struct options *options, const struct option_spec *spec, const char *text,
+                         struct tide_error *err)
+{
+	const char *dots = strstr(text, "..");
+	char min_text[24];
+	uint64_t min = 0;
+	uint64_t max = 0;
+	int result;
+
+	if (dots == NULL || dots == text || dots[2] == 0 || dots - text >= (long)sizeof(min_text))
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not MIN..MAX: write it like 10..1000",
+		                 text);
+	memcpy(min_text, text, (size_t)(dots - text));
+	min_text[dots - text] = 0;
+	result = units_parse_count(min_text, "a number of regions", 0, 1000000, &min, err);
+	if (result == 0)
+		result = units_parse_count(dots + 2, "a number of regions", 0, 1000000, &max, err);
+	if (result < 0)
+		return result;
+	if (max < min)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' has its smaller number last: write MIN..MAX",
+		                 text);
+	if (min < 3)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "'%.40s' allows too few: at least 3 regions are wanted", text);
+	options->monitor.min_nr_regions = (uint32_t)min;
+	options->monitor.max_nr_regions = (uint32_t)max;
+	return 0;
+}
+
+/* A hexadecimal address, 0x or not, that ends with `end`; NULL when it is none. */
+static const char *read_address(const char *text, char end, uint64_t *out)
+{
+	char *stop;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	if (strspn(text, "0123456789abcdefABCDEF") == 0)
+		return NULL;
+	errno = 0;
+	*out = strtoull(text, &stop, 16);
+	return errno == 0 && *stop == end ? stop : NULL;
+}
+
+int option_parse_range(struct options *options, const struct option_spec *spec, const char *text,
+                       struct tide_error *err)
+{
+	struct tide_range range = { 0 };
+	const char *dash = read_address(text, '-', &range.start);
+
+	if (dash == NULL || read_address(dash + 1, 0, &range.end) == NULL)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "'%.60s' is not START-END: write two hexadecimal addresses, as in /proc/PID/maps",
+		                 text);
+	if (range.start >= range.end)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "'%.60s' is an empty range: its end must be the greater one", text);
+	if ((range.start | range.end) & 4095)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "'%.60s' does not begin and end at pages of 4096 bytes", text);
+	if (vec_push(&options->ranges, range) < 0)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	return 0;
+}

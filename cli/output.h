@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Standard output carries data only: reports go there, and whether they arrived decides the exit code. */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include "report/report.h"
+
+struct options;
+
+/* The report called `name`, NULL when there is none. */
+const struct report *output_find_report(const char *name);
+
+/* --last and --all at once are refused, before anything is done for them. */
+int output_check_options(const struct options *options, struct tide_error *err);
+
+/* --color, or what suits the terminal. */
+bool output_wants_color(const struct options *options);
+
+/* Prints a report as the options want it. 0 or negative. */
+int output_report(const struct report *report, struct record_reader *reader, const struct options *options,
+                  struct tide_error *err);
+
+/* Flushes standard output: `code`, or a failure's when what was printed did not arrive. A reader that left had enough.
+ */
+int output_close(int code);
+
+#endif

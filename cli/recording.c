@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* This file records: a session's samples into a store. */
+#include "recording.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "say.h"
+#include "store-path.h"
+
+static uint64_t clock_us(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+static int create_store(struct recording *recording, const struct tide_sample *sample, struct tide_error *err)
+{
+	const struct tide_monitor_opts *monitor = &recording->options->monitor;
+	struct record_info info = {
+		.tool_version = TIDEMARK_VERSION,
+		.sampling_us = monitor->sampling_us,
+		.aggregation_us = monitor->aggregation_us,
+		.update_us = monitor->update_us,
+		.min_nr_regions = monitor->min_nr_regions,
+		.max_nr_regions = monitor->max_nr_regions,
+	};
+	struct utsname kernel;
+	int result;
+
+	uname(&kernel);
+	info.kernel = kernel.release;
+	info.sensor = tide_session_sensor(recording->session, &info.sensor_why)->name;
+	/* The record begins when the first interval did. */
+	info.started_unix_us = clock_us(CLOCK_REALTIME) - (clock_us(CLOCK_MONOTONIC) - sample->start_ns / 1000);
+	result = record_create(&recording->writer, recording->path, &info, err);
+	if (result < 0 && recording->path_is_new)
+		store_path_remove(recording->path);
+	return result;
+}
+
+static int store_sample(void *arg, const struct tide_sample *sample, struct tide_target *const *targets,
+                        struct tide_error *err)
+{
+	struct recording *recording = arg;
+	int result = 0;
+
+	if (recording->writer == NULL)
+		result = create_store(recording, sample, err);
+	if (result < 0)
+		return result;
+	tide_session_cost(recording->session, &recording->cost);
+	record_set_cost(recording->writer, &recording->cost);
+	result = record_append(recording->writer, sample, targets, err);
+	if (result == 0)
+		progress_note(&recording->progress, sample, &recording->cost);
+	return result;
+}
+
+/* A line in place is for a terminal that nobody else writes to. */
+static enum progress_mode choose_mode(const struct options *options)
+{
+	if (options->quiet)
+		return PROGRESS_OFF;
+	if (isatty(STDERR_FILENO) && options->command == NULL)
+		return PROGRESS_IN_PLACE;
+	return options->progress ? PROGRESS_LINES : PROGRESS_OFF;
+}
+
+int recording_open(struct recording *recording, const struct options *options, const char *path, uint64_t duration_us,
+                   struct tide_error *err)
+{
+	struct tide_session_opts opts = {
+		.size = sizeof(opts),
+		.monitor = options->monitor,
+		.sensor = options->sensor,
+		.duration_us = duration_us,
+	};
+	int result = path != NULL ? store_path_check(path, err) : 0;
+
+	*recording = (struct recording){ .options = options, .path = path, .duration_us = duration_us };
+	recording->path_is_new = path != NULL && access(path, F_OK) < 0;
+	progress_begin(&recording->progress, choose_mode(options));
+	if (result == 0)
+		result = tide_session_open(&recording->session, &opts, err);
+	if (result == 0)
+		result = tide_session_add_sink(recording->session, store_sample, recording, err);
+	return result;
+}
+
+int recording_watch(struct recording *recording, pid_t pid, struct tide_error *err)
+{
+	const struct options *options = recording->options;
+	const struct tide_sensor_ops *sensor;
+	const struct tide_target *target;
+	const char *why;
+	int index = tide_session_add_pid(recording->session, pid, options->ranges.items, options->ranges.nr, err);
+
+	if (index < 0)
+		return index;
+	if (options->quiet)
+		return 0;
+	target = tide_session_target(recording->session, (size_t)index);
+	sensor = tide_session_sensor(recording->session, &why);
+	say("watching process %d (%s) with the sensor \"%s\": %s", (int)pid, tide_target_name(target), sensor->name,
+	    why);
+	if (tide_target_is_32bit(target))
+		say("note: process %d is a 32-bit program: watched through the same page tables", (int)pid);
+	return 0;
+}
+
+void recording_run(struct recording *recording, const struct stop *stop)
+{
+	bool from_terminal;
+	int result = tide_session_run(recording->session, stop->fd, &recording->end);
+
+	if (result < 0)
+		recording->ending = recording->end.cause == TIDE_CAUSE_GONE ? ENDED_BY_TARGET : ENDED_BY_ERROR;
+	else
+		recording->ending = stop_take(stop, &from_terminal) != 0 ? ENDED_BY_STOP : ENDED_BY_DURATION;
+	progress_end(&recording->progress);
+	tide_session_cost(recording->session, &recording->cost);
+	if (recording->writer != NULL)
+		record_set_cost(recording->writer, &recording->cost);
+}
+
+int recording_finish(struct recording *recording, struct tide_error *err)
+{
+	int result = record_finish(recording->writer, err);
+
+	if (recording->writer != NULL && recording->path != NULL && recording->progress.nr_samples == 0)
+		store_path_remove(recording->path);
+	recording->writer = NULL;
+	return result;
+}
+
+const char *recording_whom(const struct recording *recording, char *buf, size_t size)
+{
+	const struct options *options = recording->options;
+	const struct tide_target *target = tide_session_target(recording->session, 0);
+
+	if (options->pids.nr > 1)
+		snprintf(buf, size, "%zu processes", options->pids.nr);
+	else
+		snprintf(buf, size, "process %d (%s)", (int)tide_target_pid(target), tide_target_name(target));
+	return buf;
+}
+
+void recording_close(struct recording *recording)
+{
+	tide_session_close(recording->session);
+	record_finish(recording->writer, NULL);
+	recording->session = NULL;
+	recording->writer = NULL;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* This file holds the table of verbs. */
+#include "verbs.h"
+
+#include <string.h>
+
+#define ONE_SHOT_GROUPS                                                                                                \
+	{                                                                                                              \
+		&option_group_pids, &option_group_one_shot, &option_group_report, &option_group_monitor,               \
+		        &option_group_quiet                                                                            \
+	}
+
+#define ONE_SHOT_DETAILS                                                                                               \
+	"Watches the processes for a while, keeps nothing, and reports. The process is left as it was found. "         \
+	"When it ends before the time is over, what was seen until then is reported, and the exit status is 4.\n"
+
+const struct verb verbs[] = {
+	{
+	        .name = "heatmap",
+	        .summary = "which addresses of a process are used when",
+	        .synopsis = "-p PID[,PID...]",
+	        .details = ONE_SHOT_DETAILS,
+	        .groups = ONE_SHOT_GROUPS,
+	        .run = verb_one_shot,
+	},
+	{
+	        .name = "wss",
+	        .summary = "how much memory a process needs: its working set size",
+	        .synopsis = "-p PID[,PID...]",
+	        .details = ONE_SHOT_DETAILS,
+	        .groups = ONE_SHOT_GROUPS,
+	        .run = verb_one_shot,
+	},
+	{
+	        .name = "regions",
+	        .summary = "the regions of a process, how hot each is and for how long it has been so",
+	        .synopsis = "-p PID[,PID...]",
+	        .details = ONE_SHOT_DETAILS,
+	        .groups = ONE_SHOT_GROUPS,
+	        .run = verb_one_shot,
+	},
+	{
+	        .name = "record",
+	        .summary = "record the memory accesses of processes, or of a command",
+	        .synopsis = "-p PID[,PID...]\n-- COMMAND [ARGUMENT...]",
+	        .details = "Records until the time is over, the last process has ended, or an interrupt (Ctrl-C) "
+	                   "comes. The file is "
+	                   "complete after each of these, and readable up to the last second even when the recorder is "
+	                   "killed. A file "
+	                   "that exists is replaced if it is a record, else refused.\n"
+	                   "A command is watched from the moment it runs; its end ends the recording. When the "
+	                   "recording ends first, by "
+	                   "its duration or by a signal, the command is sent SIGTERM, and SIGKILL five seconds later; "
+	                   "processes named "
+	                   "by -p are never sent anything. Processes that the command starts are not watched.\n"
+	                   "A process that executes another program is another target: recording ends there.\n",
+	        .takes_command = true,
+	        .groups = { &option_group_pids, &option_group_record, &option_group_monitor, &option_group_quiet },
+	        .run = verb_record,
+	},
+	{
+	        .name = "report",
+	        .summary = "show what was recorded",
+	        .synopsis = "REPORT FILE",
+	        .details = "The reports:\n",
+	        .min_args = 2,
+	        .max_args = 2,
+	        .takes_report = true,
+	        .groups = { &option_group_report, &option_group_help },
+	        .run = verb_report,
+	},
+	{
+	        .name = "doctor",
+	        .summary = "what this kernel and these privileges can do, and what to do about the rest",
+	        .synopsis = "",
+	        .details = "Asks the kernel by making things happen and seeing them reported; changes nothing. Exit "
+	                   "status: 0 when a sensor works here, 3 when none does.\n",
+	        .groups = { &option_group_doctor, &option_group_help },
+	        .run = verb_doctor,
+	},
+	{
+	        .name = "help",
+	        .summary = "how to use tidemark, or one of its verbs",
+	        .synopsis = "[VERB]",
+	        .details = "",
+	        .max_args = 1,
+	        .groups = { &option_group_help },
+	        .run = verb_help,
+	},
+	{ 0 },
+};
+
+const struct verb *verb_find(const char *name)
+{
+	for (const struct verb *verb = verbs; verb->name != NULL; verb++)
+		if (strcmp(verb->name, name) == 0)
+			return verb;
+	return NULL;
+}

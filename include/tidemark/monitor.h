@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The DAMON engine: regions whose pages are taken to be used alike, one sampled page each, merged and split as the
+ * counts say (Documentation/mm/damon/design.rst, "Core Logics"; Park et al., HPDC'22). It makes no system call, reads
+ * no clock and never sleeps: the caller says what time it is and is told when to come back. One thread at a time may
+ * use a monitor; different ones may be used at the same time.
+ */
+#ifndef TIDEMARK_MONITOR_H
+#define TIDEMARK_MONITOR_H
+
+#include <tidemark/sensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tide_monitor;
+
+/* Zero means default. Intervals in microseconds. */
+struct tide_monitor_opts {
+	size_t size;             /* sizeof(struct tide_monitor_opts), so that it can grow */
+	uint64_t sampling_us;    /* 5,000 */
+	uint64_t aggregation_us; /* 100,000; at least sampling_us */
+	uint64_t update_us;      /* 1,000,000; at least aggregation_us */
+	uint32_t min_nr_regions; /* 10; at least 3 */
+	uint32_t max_nr_regions; /* 1,000; at least min_nr_regions */
+	uint64_t seed;           /* of the random source; 0 is a seed like any other */
+	uint32_t flags;          /* enum tide_monitor_flags */
+};
+
+enum tide_monitor_flags {
+	/* DAMON's own behaviour: no guided splitting, every region checked in every sampling interval, no page cleared
+	   but it. */
+	TIDE_MONITOR_UNGUIDED = 1 << 0,
+};
+
+/*
+ * One region of one sample. `[start, end)` byte addresses, page-aligned. Of a region that changes little fewer checks
+ * are made (not with UNGUIDED); its counts are scaled up to the sample's nr_checks.
+ */
+struct tide_region {
+	uint64_t start;
+	uint64_t end;
+	uint32_t nr_accesses;     /* checks that found its sampled page accessed */
+	uint32_t nr_writes;       /* checks that found it written; 0 with sensors that do not tell */
+	uint32_t nr_unobservable; /* checks that could not be answered */
+	uint32_t age;             /* aggregation intervals for which the access pattern stayed similar */
+	uint32_t target;          /* index in order of tide_monitor_add_target */
+};
+
+/* Part of the region nobody could see, in bytes, estimated from the share of its checks that went unanswered. */
+TIDE_EXPORT uint64_t tide_region_unobservable_bytes(const struct tide_region *region, uint32_t nr_checks);
+
+/* One aggregation interval's result: immutable, valid until the next step. */
+struct tide_sample {
+	uint64_t start_ns; /* the interval, in the caller's time */
+	uint64_t end_ns;
+	uint32_t nr_checks; /* that the regions' counts are out of: the maximum of nr_accesses, at least 1 */
+	uint32_t nr_targets;
+	size_t nr_regions; /* ordered by target, then address */
+	const struct tide_region *regions;
+	uint64_t reasons[TIDE_NR_REASONS]; /* unanswered checks of this interval by reason */
+};
+
+/*
+ * `opts` (NULL: all defaults) is copied; the caller closes it. Errors: USAGE bounds or intervals that contradict each
+ * other (the sentence says which); LIMIT out of memory.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts *opts,
+                                                struct tide_error *err);
+
+/* Calls the sensors' cleanup. Accepts NULL. */
+TIDE_EXPORT void tide_monitor_close(struct tide_monitor *monitor);
+
+/*
+ * Adds a target before the first step; returns its index. `state` is the sensor's initialised state: the monitor calls
+ * its cleanup and frees it with free(3) at close, or at once when this fails. `ranges` (copied) are the user's own,
+ * kept as they are by every update; with nr_ranges 0 the three regions around the two biggest gaps are found and
+ * followed. Errors: USAGE ranges that overlap, are empty or unaligned; the errors of the sensor's update.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops,
+                                                      void *state, const struct tide_range *ranges, size_t nr_ranges,
+                                                      struct tide_error *err);
+
+/*
+ * Does what is due at `now_ns` (any monotonic clock) and sets `*next_ns` to when it wants to be called again. Being
+ * late makes intervals longer, never loses or invents a check. Returns 1 with `*out` set when an aggregation interval
+ * ended, else 0 with `*out` NULL. A target of several that goes away only loses its regions. Errors: GONE when the last
+ * valid target went away (results so far stay valid). Any other error is the first that a sensor reported; everything
+ * else that was due has been done, what could not be asked counts as unobservable (UNREAD), and the next step goes on.
+ * With an error, too, `*out` is set when an interval ended.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_monitor_step(struct tide_monitor *monitor, uint64_t now_ns, uint64_t *next_ns,
+                                                const struct tide_sample **out, struct tide_error *err);
+
+/* The sensors' cost so far, summed over targets (longest_hold_ns: the maximum). */
+TIDE_EXPORT void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_cost *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

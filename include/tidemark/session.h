@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session: targets opened, a sensor picked, the monitor's loop with its timers, the results handed to sinks.
+ * Starts no thread and handles no signal: it gives a pollable descriptor and a step function to programs that have a
+ * loop of their own, and tide_session_run() to those that have none.
+ *
+ * Threads: one at a time may use a session and what belongs to it; different sessions may be used at the same time, but
+ * not opened or given a process at the same time, as both borrow libbpf's print callback, of which a process has one.
+ * Kernel and privileges: what the sensor needs (sensor.h).
+ */
+#ifndef TIDEMARK_SESSION_H
+#define TIDEMARK_SESSION_H
+
+#include <tidemark/monitor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tide_session;
+
+struct tide_session_opts {
+	size_t size; /* sizeof(struct tide_session_opts) */
+	struct tide_monitor_opts monitor;
+	const char *sensor;   /* NULL: the best that works here */
+	uint64_t duration_us; /* 0: until stopped or the last target is gone; else at least one aggregation interval */
+};
+
+/* What watching has cost, since the session's first step. */
+struct tide_session_cost {
+	uint64_t wall_ns;
+	uint64_t cpu_ns;          /* of the calling process, all threads */
+	uint64_t first_sample_ns; /* from open to the first sample; 0: none yet */
+	struct tide_sensor_cost sensor;
+};
+
+/*
+ * Receives each sample. `targets[sample->regions[i].target]` is the region's target; its layout is as fresh as the last
+ * update interval. Nothing is the sink's to keep. A negative return ends the session with that error.
+ */
+typedef int tide_sink_fn(void *arg, const struct tide_sample *sample, struct tide_target *const *targets,
+                         struct tide_error *err);
+
+/*
+ * `opts` (NULL: all defaults) is copied. Errors: USAGE (options), those of tide_sensor_choose, LIMIT. No target is
+ * touched yet. The caller closes it.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_session_open(struct tide_session **out, const struct tide_session_opts *opts,
+                                                struct tide_error *err);
+
+/* Leaves every target as it was found; tide_targets of the session end with it. Accepts NULL. Sinks are not called. */
+TIDE_EXPORT void tide_session_close(struct tide_session *session);
+
+/*
+ * Watches a process too; before the first step only. `ranges` as for tide_monitor_add_target. Returns the target's
+ * index. Errors: those of tide_target_open and of the sensor.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_session_add_pid(struct tide_session *session, pid_t pid,
+                                                   const struct tide_range *ranges, size_t nr_ranges,
+                                                   struct tide_error *err);
+
+/* A target in order of tide_session_add_pid, NULL beyond the last. Owned by the session. */
+TIDE_EXPORT struct tide_target *tide_session_target(const struct tide_session *session, size_t index);
+
+/* Before the end of the session; sinks are called in the order in which they were added. Errors: LIMIT. */
+TIDE_EXPORT TIDE_MUST_USE int tide_session_add_sink(struct tide_session *session, tide_sink_fn *fn, void *arg,
+                                                    struct tide_error *err);
+
+/* Readable when tide_session_step has something to do, the first step included. Owned by the session. */
+TIDE_EXPORT int tide_session_fd(const struct tide_session *session);
+
+/*
+ * Does what is due and returns without waiting: 1 more to come, 0 the duration is over, negative on error. The duration
+ * ends with the sample that ends nearest to it, so that it holds whole aggregation intervals. A sensor that fails makes
+ * what it was asked unobservable and is told to the log; it ends the session when it has failed 100 steps in a row.
+ * GONE: the last target exited or executed another program; samples so far were delivered.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_session_step(struct tide_session *session, struct tide_error *err);
+
+/* Steps until the end, or until `stop_fd` (-1: none) becomes readable, which counts as a clean end. Returns as step
+ * does. */
+TIDE_EXPORT TIDE_MUST_USE int tide_session_run(struct tide_session *session, int stop_fd, struct tide_error *err);
+
+/* The cost until now, or zeros before the first step. */
+TIDE_EXPORT void tide_session_cost(const struct tide_session *session, struct tide_session_cost *out);
+
+/* The sensor in use, its name and the sentence that says why it was chosen. Owned by the session. */
+TIDE_EXPORT const struct tide_sensor_ops *tide_session_sensor(const struct tide_session *session, const char **why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What /proc/PID says of a process and its threads (proc(5)). All calls take a descriptor of the /proc/PID directory:
+ * it stands for that process alone, also after its number was given to another (then every call says -ESRCH).
+ */
+#ifndef KERNEL_PROCFS_H
+#define KERNEL_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	PROCFS_NAME_SIZE = 16, /* TASK_COMM_LEN */
+};
+
+/* The fields of /proc/PID/stat that tidemark needs. */
+struct procfs_stat {
+	char name[PROCFS_NAME_SIZE]; /* control characters replaced by '?' */
+	char state;                  /* 'R', 'S', 'Z', ... */
+	bool kthread;                /* PF_KTHREAD */
+	uint64_t start_ticks;        /* since boot */
+	uint64_t vsize_bytes;        /* 0 when, and only when, the task has no memory of its own (any more) */
+	uint64_t start_code;         /* of the program that runs; 0 or 1 when we may not know */
+	uint64_t end_code;
+	uint64_t start_stack;
+};
+
+/* The fields of /proc/PID/status that tidemark needs. */
+struct procfs_status {
+	pid_t tgid;
+	uid_t uid;   /* real */
+	int kthread; /* 1 or 0; -1 when this kernel does not say */
+};
+
+/* A descriptor of /proc/PID. -ENOENT: no such process, or one that is hidden from us (mount option hidepid). */
+int procfs_open(pid_t pid);
+
+/* Reads at most `size` bytes of a file below /proc/PID. How many there were, or -errno; -ESRCH when the task has gone.
+ */
+ssize_t procfs_read(int dir, const char *path, char *buf, size_t size);
+
+/* Of the process itself with `tid` 0, else of that thread. 0; -ESRCH it has gone; -EBADMSG not what a kernel writes. */
+int procfs_read_stat(int dir, pid_t tid, struct procfs_stat *out);
+int procfs_read_status(int dir, struct procfs_status *out);
+
+/* Return 0 to go on, anything else ends the listing and is returned by it. */
+typedef int procfs_thread_fn(void *arg, pid_t tid);
+
+/* Calls `fn` for every thread of the process, the leader included, dead or alive. 0, what `fn` returned, or -errno. */
+int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg);
+
+/* Calls `fn` for every process that is visible here, kernel threads included. 0, what `fn` returned, or -errno. */
+int procfs_each_process(procfs_thread_fn *fn, void *arg);
+
+/* The parsers. 0 or -EBADMSG. */
+int procfs_parse_stat(const char *text, size_t size, struct procfs_stat *out);
+int procfs_parse_status(const char *text, size_t size, struct procfs_status *out);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* This file makes system calls, and is the only one that reads errno. */
+#include "kernel/sys.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+static int raw_open(const char *path, int flags, mode_t mode)
+{
+	return open(path, flags, mode);
+}
+
+static int raw_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	return openat(dir, path, flags, mode);
+}
+
+static ssize_t raw_getdents(int fd, void *buf, size_t size)
+{
+	return syscall(SYS_getdents64, fd, buf, size);
+}
+
+static int raw_ioctl(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg);
+}
+
+static int raw_pidfd_open(pid_t pid, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static int raw_pidfd_send_signal(int pidfd, int signal)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+static ssize_t raw_process_madvise(int pidfd, const struct iovec *ranges, size_t nr, int advice, unsigned flags)
+{
+	return syscall(SYS_process_madvise, pidfd, ranges, nr, advice, flags);
+}
+
+static int raw_timerfd_settime(int fd, int flags, const struct itimerspec *value)
+{
+	return timerfd_settime(fd, flags, value, NULL);
+}
+
+static int raw_bpf_iter_create(int link_fd)
+{
+	int fd = bpf_iter_create(link_fd);
+
+	if (fd < 0) {
+		errno = -fd;
+		return -1;
+	}
+	return fd;
+}
+
+const struct sys_table sys_table_linux = {
+	.open = raw_open,
+	.openat = raw_openat,
+	.close = close,
+	.read = read,
+	.pread = pread,
+	.getdents = raw_getdents,
+	.ioctl = raw_ioctl,
+	.mmap = mmap,
+	.munmap = munmap,
+	.mlock = mlock,
+	.memfd_create = memfd_create,
+	.ftruncate = ftruncate,
+	.pidfd_open = raw_pidfd_open,
+	.pidfd_send_signal = raw_pidfd_send_signal,
+	.process_madvise = raw_process_madvise,
+	.clock_gettime = clock_gettime,
+	.timerfd_create = timerfd_create,
+	.timerfd_settime = raw_timerfd_settime,
+	.epoll_create = epoll_create1,
+	.epoll_ctl = epoll_ctl,
+	.epoll_wait = epoll_wait,
+	.bpf_iter_create = raw_bpf_iter_create,
+};
+
+const struct sys_table *sys_table = &sys_table_linux;
+
+/* The result of a call in the raw convention as >= 0 or -errno; a call that a signal cut short is made again. */
+#define RETRIED(type, call)                                                                                            \
+	({                                                                                                             \
+		type retried_;                                                                                         \
+		do                                                                                                     \
+			retried_ = (call);                                                                             \
+		while (retried_ < 0 && errno == EINTR);                                                                \
+		retried_ < 0 ? (type)-errno : retried_;                                                                \
+	})
+
+int sys_open(const char *path, int flags)
+{
+	return RETRIED(int, sys_table->open(path, flags | O_CLOEXEC, 0));
+}
+
+int sys_openat(int dir, const char *path, int flags)
+{
+	return RETRIED(int, sys_table->openat(dir, path, flags | O_CLOEXEC, 0));
+}
+
+void sys_close(int fd)
+{
+	if (fd >= 0)
+		sys_table->close(fd);
+}
+
+void sys_fd_cleanup(const int *fd)
+{
+	sys_close(*fd);
+}
+
+ssize_t sys_read(int fd, void *buf, size_t size)
+{
+	return RETRIED(ssize_t, sys_table->read(fd, buf, size));
+}
+
+ssize_t sys_pread(int fd, void *buf, size_t size, off_t offset)
+{
+	return RETRIED(ssize_t, sys_table->pread(fd, buf, size, offset));
+}
+
+ssize_t sys_getdents(int fd, void *buf, size_t size)
+{
+	return RETRIED(ssize_t, sys_table->getdents(fd, buf, size));
+}
+
+int sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return RETRIED(int, sys_table->ioctl(fd, request, arg));
+}
+
+int sys_mmap(void **out, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	void *addr = sys_table->mmap(NULL, size, prot, flags, fd, offset);
+
+	if (addr == MAP_FAILED)
+		return -errno;
+	*out = addr;
+	return 0;
+}
+
+void sys_munmap(void *addr, size_t size)
+{
+	if (addr != NULL)
+		sys_table->munmap(addr, size);
+}
+
+int sys_mlock(const void *addr, size_t size)
+{
+	return RETRIED(int, sys_table->mlock(addr, size));
+}
+
+int sys_memfd_create(const char *name)
+{
+	return RETRIED(int, sys_table->memfd_create(name, MFD_CLOEXEC));
+}
+
+int sys_ftruncate(int fd, off_t size)
+{
+	return RETRIED(int, sys_table->ftruncate(fd, size));
+}
+
+int sys_pidfd_open(pid_t pid)
+{
+	return RETRIED(int, sys_table->pidfd_open(pid, 0));
+}
+
+int sys_pidfd_alive(int pidfd)
+{
+	int result = RETRIED(int, sys_table->pidfd_send_signal(pidfd, 0));
+
+	if (result == 0 || result == -EPERM)
+		return 1;
+	return result == -ESRCH ? 0 : result;
+}
+
+ssize_t sys_process_madvise(int pidfd, const struct iovec *ranges, size_t nr, int advice)
+{
+	/* Not retried: a call cut short has done part of its work, and says how much. */
+	ssize_t result = sys_table->process_madvise(pidfd, ranges, nr, advice, 0);
+
+	return result < 0 ? -errno : result;
+}
+
+uint64_t sys_clock_ns(clockid_t clock)
+{
+	struct timespec time = { 0 };
+
+	sys_table->clock_gettime(clock, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+int sys_timerfd_create(void)
+{
+	return RETRIED(int, sys_table->timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+int sys_timerfd_arm(int fd, uint64_t at_ns)
+{
+	/* An all-zero time would disarm the timer; the past fires at once. */
+	struct itimerspec value = {
+		.it_value = { .tv_sec = (time_t)(at_ns / 1000000000u),
+		              .tv_nsec = (long)(at_ns % 1000000000u) + (at_ns == 0) },
+	};
+
+	return RETRIED(int, sys_table->timerfd_settime(fd, TFD_TIMER_ABSTIME, &value));
+}
+
+int sys_epoll_create(void)
+{
+	return RETRIED(int, sys_table->epoll_create(EPOLL_CLOEXEC));
+}
+
+int sys_epoll_add(int epfd, int fd, uint64_t tag)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = tag };
+
+	return RETRIED(int, sys_table->epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event));
+}
+
+void sys_epoll_del(int epfd, int fd)
+{
+	sys_table->epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+int sys_epoll_wait(int epfd, struct epoll_event *events, int nr, int timeout_ms)
+{
+	int result = sys_table->epoll_wait(epfd, events, nr, timeout_ms);
+
+	return result < 0 ? -errno : result;
+}
+
+int sys_bpf_iter_create(int link_fd)
+{
+	return RETRIED(int, sys_table->bpf_iter_create(link_fd));
+}

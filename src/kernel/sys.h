@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every system call that tidemark makes on its own behalf goes through this one table, so that a test can make call N
+ * fail with errno E, for N = 1, 2, ... until it succeeds. Guarantees: each sys_* returns >= 0 or -errno, errno itself
+ * is never read above; EINTR is passed on where a signal is meant to end the wait (epoll_wait), else retried.
+ */
+#ifndef KERNEL_SYS_H
+#define KERNEL_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+/* One member per call, in the raw convention of its libc namesake (-1 and errno). */
+struct sys_table {
+	int (*open)(const char *path, int flags, mode_t mode);
+	int (*openat)(int dir, const char *path, int flags, mode_t mode);
+	int (*close)(int fd);
+	ssize_t (*read)(int fd, void *buf, size_t size);
+	ssize_t (*pread)(int fd, void *buf, size_t size, off_t offset);
+	ssize_t (*getdents)(int fd, void *buf, size_t size);
+	int (*ioctl)(int fd, unsigned long request, void *arg);
+	void *(*mmap)(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
+	int (*munmap)(void *addr, size_t size);
+	int (*mlock)(const void *addr, size_t size);
+	int (*memfd_create)(const char *name, unsigned flags);
+	int (*ftruncate)(int fd, off_t size);
+	int (*pidfd_open)(pid_t pid, unsigned flags);
+	int (*pidfd_send_signal)(int pidfd, int signal);
+	ssize_t (*process_madvise)(int pidfd, const struct iovec *ranges, size_t nr, int advice, unsigned flags);
+	int (*clock_gettime)(clockid_t clock, struct timespec *time);
+	int (*timerfd_create)(clockid_t clock, int flags);
+	int (*timerfd_settime)(int fd, int flags, const struct itimerspec *value);
+	int (*epoll_create)(int flags);
+	int (*epoll_ctl)(int epfd, int op, int fd, struct epoll_event *event);
+	int (*epoll_wait)(int epfd, struct epoll_event *events, int nr, int timeout_ms);
+	int (*bpf_iter_create)(int link_fd);
+};
+
+/* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
+extern const struct sys_table *sys_table;
+extern const struct sys_table sys_table_linux;
+
+int sys_open(const char *path, int flags);
+int sys_openat(int dir, const char *path, int flags);
+void sys_close(int fd); /* < 0 is fine; a failing close has closed */
+ssize_t sys_read(int fd, void *buf, size_t size);
+ssize_t sys_pread(int fd, void *buf, size_t size, off_t offset);
+ssize_t sys_getdents(int fd, void *buf, size_t size);
+int sys_ioctl(int fd, unsigned long request, void *arg);
+int sys_mmap(void **out, size_t size, int prot, int flags, int fd, off_t offset);
+void sys_munmap(void *addr, size_t size); /* NULL is fine */
+int sys_mlock(const void *addr, size_t size);
+int sys_memfd_create(const char *name);
+int sys_ftruncate(int fd, off_t size);
+int sys_pidfd_open(pid_t pid);
+int sys_pidfd_alive(int pidfd); /* 1 alive, 0 exited */
+ssize_t sys_process_madvise(int pidfd, const struct iovec *ranges, size_t nr, int advice);
+uint64_t sys_clock_ns(clockid_t clock); /* cannot fail for the clocks in use */
+int sys_timerfd_create(void);           /* CLOCK_MONOTONIC, non-blocking */
+int sys_timerfd_arm(int fd, uint64_t at_ns);
+int sys_epoll_create(void);
+int sys_epoll_add(int epfd, int fd, uint64_t tag);
+void sys_epoll_del(int epfd, int fd);
+int sys_epoll_wait(int epfd, struct epoll_event *events, int nr, int timeout_ms);
+int sys_bpf_iter_create(int link_fd);
+
+#define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
+void sys_fd_cleanup(const int *fd);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of table meta: one list, from which writer and reader are made. Keys are part of the schema. */
+#ifndef RECORD_INFO_H
+#define RECORD_INFO_H
+
+/* X(key and field of struct record_info) */
+#define INFO_TEXTS(X)                                                                                                  \
+	X(tool_version)                                                                                                \
+	X(sensor)                                                                                                      \
+	X(sensor_why)                                                                                                  \
+	X(kernel)
+
+/* X(key, field of struct record_info) */
+#define INFO_NUMBERS(X)                                                                                                \
+	X(started_unix_us, started_unix_us)                                                                            \
+	X(sampling_us, sampling_us)                                                                                    \
+	X(aggregation_us, aggregation_us)                                                                              \
+	X(update_us, update_us)                                                                                        \
+	X(min_nr_regions, min_nr_regions)                                                                              \
+	X(max_nr_regions, max_nr_regions)                                                                              \
+	X(complete, complete)
+
+#define INFO_COSTS(X)                                                                                                  \
+	X(cost_wall_ns, cost.wall_ns)                                                                                  \
+	X(cost_cpu_ns, cost.cpu_ns)                                                                                    \
+	X(cost_first_sample_ns, cost.first_sample_ns)                                                                  \
+	X(cost_nr_read, cost.sensor.nr_read)                                                                           \
+	X(cost_nr_scanned, cost.sensor.nr_scanned)                                                                     \
+	X(cost_nr_cleared, cost.sensor.nr_cleared)                                                                     \
+	X(cost_nr_calls, cost.sensor.nr_calls)                                                                         \
+	X(cost_longest_hold_ns, cost.sensor.longest_hold_ns)
+
+#endif

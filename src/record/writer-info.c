@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* This file stores what a record says of itself: the rows of table meta. */
+#include "record/info.h"
+#include "record/writer.h"
+
+static int put_text(struct record_writer *writer, const char *key, const char *value, struct tide_error *err)
+{
+	sqlite3_stmt *stmt = writer->statements[WRITER_META];
+
+	sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 2, value != NULL ? value : "", -1, SQLITE_STATIC);
+	return db_run(&writer->db, stmt, err);
+}
+
+static int put_number(struct record_writer *writer, const char *key, uint64_t value, struct tide_error *err)
+{
+	sqlite3_stmt *stmt = writer->statements[WRITER_META];
+
+	sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+	return db_run(&writer->db, stmt, err);
+}
+
+int writer_put_info(struct record_writer *writer, const struct record_info *info, struct tide_error *err)
+{
+	int result = 0;
+
+#define PUT_TEXT(key)                                                                                                  \
+	if (result == 0)                                                                                               \
+		result = put_text(writer, #key, info->key, err);
+#define PUT_NUMBER(key, field)                                                                                         \
+	if (result == 0)                                                                                               \
+		result = put_number(writer, #key, info->field, err);
+	INFO_TEXTS(PUT_TEXT)
+	INFO_NUMBERS(PUT_NUMBER)
+	INFO_COSTS(PUT_NUMBER)
+#undef PUT_NUMBER
+#undef PUT_TEXT
+	/* Whatever the caller's info says: a record is not complete before its end. */
+	return result < 0 ? result : put_number(writer, "complete", 0, err);
+}
+
+int writer_put_cost(struct record_writer *writer, struct tide_error *err)
+{
+	int result = 0;
+
+	if (!writer->cost_is_new)
+		return 0;
+#define PUT_NUMBER(key, field)                                                                                         \
+	if (result == 0)                                                                                               \
+		result = put_number(writer, #key, writer->field, err);
+	INFO_COSTS(PUT_NUMBER)
+#undef PUT_NUMBER
+	writer->cost_is_new = false;
+	return result;
+}
+
+int writer_put_complete(struct record_writer *writer, struct tide_error *err)
+{
+	return put_number(writer, "complete", 1, err);
+}

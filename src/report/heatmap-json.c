@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* This file writes heatmaps as JSON: a row an object, its cells from the earliest to the latest. */
+#include "report/heatmap.h"
+#include "report/json.h"
+
+/* null where nothing was mapped. */
+static json_t *cell_share(double part, double all)
+{
+	double share = all > 0 ? part / all : 0;
+
+	return all > 0 ? json_share(share < 1 ? share : 1) : json_null();
+}
+
+static json_t *make_row(const struct heatmap *heatmap, struct record_reader *reader, size_t i)
+{
+	const struct axis_row *row = &heatmap->axis.rows[i];
+	const char *mapping =
+	        record_mapping_name(reader, heatmap->target->index, row->start, row->end, heatmap->window.to_us);
+	json_t *accessed = json_array();
+	json_t *unobservable = json_array();
+
+	for (size_t c = 0; c < heatmap->nr_columns; c++) {
+		const struct heatmap_cell *cell = &heatmap->cells[i * heatmap->nr_columns + c];
+
+		json_array_append_new(accessed, cell_share(cell->accessed, cell->all));
+		json_array_append_new(unobservable, cell_share(cell->unobservable, cell->all));
+	}
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)heatmap->target->pid, "start",
+	                 json_address(row->start), "end", json_address(row->end), "mapped_bytes",
+	                 json_number(row->to - row->from), "mapping", json_text(mapping), "accessed", accessed,
+	                 "unobservable", unobservable);
+}
+
+int heatmap_write_json(const struct heatmap *heatmap, struct record_reader *reader, FILE *out, struct tide_error *err)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < heatmap->axis.nr_rows && result == 0; i++)
+		result = json_line(out, make_row(heatmap, reader, i), err);
+	return result;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* This file computes heatmaps: one pass over the samples per target, each region shared out over the cells it overlaps.
+ */
+#include "report/heatmap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/scope.h"
+#include "report/json.h"
+
+#define DEFAULT_HEIGHT 20
+
+/* What add_sample needs beside the map: the sample's columns, worked out once for all of its regions. */
+struct painter {
+	struct heatmap *heatmap;
+	size_t first_column;
+	size_t nr_columns;
+	double *weights; /* time in each of them */
+};
+
+static double overlap(double a_start, double a_end, double b_start, double b_end)
+{
+	double start = a_start > b_start ? a_start : b_start;
+	double end = a_end < b_end ? a_end : b_end;
+
+	return end > start ? end - start : 0;
+}
+
+static size_t column_at(const struct heatmap *heatmap, double at_us)
+{
+	double span = (double)(heatmap->window.to_us - heatmap->window.from_us);
+	double place = (at_us - (double)heatmap->window.from_us) / span * (double)heatmap->nr_columns;
+
+	if (!(place > 0))
+		return 0;
+	return place < (double)heatmap->nr_columns ? (size_t)place : heatmap->nr_columns - 1;
+}
+
+static void find_columns(struct painter *painter, const struct record_sample *sample)
+{
+	const struct heatmap *heatmap = painter->heatmap;
+	double start = (double)sample->start_us;
+	double end = (double)sample->end_us;
+	double step = (double)(heatmap->window.to_us - heatmap->window.from_us) / (double)heatmap->nr_columns;
+
+	painter->first_column = column_at(heatmap, start);
+	painter->nr_columns = column_at(heatmap, end) - painter->first_column + 1;
+	for (size_t i = 0; i < painter->nr_columns; i++) {
+		double from = (double)heatmap->window.from_us + step * (double)(painter->first_column + i);
+
+		painter->weights[i] = overlap(start, end, from, from + step);
+	}
+}
+
+/* The row that holds the squeezed place, sought from `row` on in either direction. */
+static size_t row_at(const struct axis *axis, uint64_t place, size_t row)
+{
+	while (row > 0 && axis->rows[row].from > place)
+		row--;
+	while (row + 1 < axis->nr_rows && axis->rows[row].to <= place)
+		row++;
+	return row;
+}
+
+static void paint(const struct painter *painter, size_t row, double bytes, double accessed, double unobservable)
+{
+	struct heatmap *heatmap = painter->heatmap;
+	struct heatmap_cell *cells = &heatmap->cells[row * heatmap->nr_columns + painter->first_column];
+
+	for (size_t i = 0; i < painter->nr_columns; i++) {
+		double weight = bytes * painter->weights[i];
+
+		cells[i].all += weight;
+		cells[i].accessed += weight * accessed;
+		cells[i].unobservable += weight * unobservable;
+	}
+}
+
+static int add_sample(void *arg, const struct record_sample *sample)
+{
+	struct painter *painter = arg;
+	const struct axis *axis = &painter->heatmap->axis;
+	double checks = (double)sample->nr_checks;
+	size_t range = 0;
+	size_t row = 0;
+
+	find_columns(painter, sample);
+	for (size_t i = 0; i < sample->nr_regions; i++) {
+		const struct tide_region *region = &sample->regions[i];
+		uint64_t from;
+		uint64_t to;
+
+		if (region->target != painter->heatmap->target->index)
+			continue;
+		from = axis_squeeze(axis, region->start, &range);
+		to = axis_squeeze(axis, region->end, &range);
+		for (row = row_at(axis, from, row); from < to; row++) {
+			uint64_t end = axis->rows[row].to < to ? axis->rows[row].to : to;
+
+			paint(painter, row, (double)(end - from), (double)region->nr_accesses / checks,
+			      (double)region->nr_unobservable / checks);
+			from = end;
+			if (from == to)
+				break;
+		}
+	}
+	return 0;
+}
+
+int heatmap_level(const struct heatmap_cell *cell)
+{
+	double answered = cell->all - cell->unobservable;
+	double rate;
+
+	if (!(cell->all > 0))
+		return HEATMAP_NOTHING;
+	/* The same rule as for regions: accesses that were seen count, silence that was not heard does not. */
+	if (answered * 2 < cell->all && cell->accessed * 2 < cell->all)
+		return HEATMAP_UNOBSERVABLE;
+	rate = cell->accessed / (answered > 0 ? answered : cell->all);
+	if (!(rate > 0))
+		return HEATMAP_COLD;
+	if (rate < 0.5)
+		return HEATMAP_WARM + (int)(rate * 6);
+	return HEATMAP_HOT + (rate < 1 ? (int)((rate - 0.5) * 6) : 2);
+}
+
+/* Computes the map of one target; heatmap->axis has no rows when it was never watched in the window. */
+static int compute(struct heatmap *heatmap, struct record_reader *reader, struct tide_error *err)
+{
+	scope_free double *weights = calloc(heatmap->nr_columns, sizeof(*weights));
+	struct painter painter = { .heatmap = heatmap, .weights = weights };
+
+	heatmap->cells = calloc(heatmap->axis.nr_rows * heatmap->nr_columns + 1, sizeof(*heatmap->cells));
+	if (heatmap->cells == NULL || weights == NULL)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	if (heatmap->axis.nr_rows == 0)
+		return 0;
+	return record_for_each(reader, heatmap->window.from_us, heatmap->window.to_us, add_sample, &painter, err);
+}
+
+static int report_target(struct heatmap *heatmap, struct record_reader *reader, const struct report_opts *opts,
+                         FILE *out, struct tide_error *err)
+{
+	struct tide_range *ranges = NULL;
+	size_t nr_ranges = 0;
+	size_t height = opts->height > 0 ? (size_t)opts->height : DEFAULT_HEIGHT;
+	int result = record_ranges(reader, heatmap->target->index, heatmap->window.from_us, heatmap->window.to_us,
+	                           &ranges, &nr_ranges, err);
+
+	if (result == 0 && axis_init(&heatmap->axis, ranges, nr_ranges, height < 1000 ? height : 1000) < 0)
+		result = error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	if (result == 0)
+		result = compute(heatmap, reader, err);
+	if (result == 0 && opts->json)
+		result = heatmap_write_json(heatmap, reader, out, err);
+	else if (result == 0)
+		heatmap_write_text(heatmap, reader, opts, out);
+	axis_fini(&heatmap->axis);
+	free(heatmap->cells);
+	free(ranges);
+	return result;
+}
+
+int report_heatmap(struct record_reader *reader, const struct report_opts *opts, FILE *out, struct tide_error *err)
+{
+	const struct record_info *info = record_info(reader);
+	const struct record_target *targets;
+	size_t nr_targets = record_targets(reader, &targets);
+	struct report_window window;
+	int result = report_window(&window, reader, opts, UINT64_MAX, err);
+
+	if (result == 0 && opts->json)
+		result = json_line(out, json_header("heatmap", info, window.from_us, window.to_us), err);
+	for (size_t i = 0; i < nr_targets && result == 0; i++) {
+		struct heatmap heatmap = {
+			.info = info, .target = &targets[i], .window = window, .nr_columns = heatmap_columns(opts)
+		};
+
+		if (i > 0 && !opts->json)
+			fputc('\n', out);
+		result = report_target(&heatmap, reader, opts, out, err);
+	}
+	return result < 0 ? result : report_end(reader, out, err);
+}

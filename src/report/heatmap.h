@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* A heatmap between its two halves: what is computed, and how it is written. */
+#ifndef REPORT_HEATMAP_H
+#define REPORT_HEATMAP_H
+
+#include "report/axis.h"
+#include "report/window.h"
+
+/* Sums over what a cell covers, weighted by bytes x time. */
+struct heatmap_cell {
+	double all;          /* watched at all */
+	double accessed;     /* of it, the share of checks that said so */
+	double unobservable; /* of it, the share of checks that went unanswered */
+};
+
+struct heatmap {
+	const struct record_info *info;
+	const struct record_target *target;
+	struct report_window window;
+	struct axis axis;
+	size_t nr_columns;
+	struct heatmap_cell *cells; /* rows of columns */
+};
+
+/* A cell in one number: what it is worth drawing as. */
+enum heatmap_level {
+	HEATMAP_NOTHING = -2,      /* not mapped, or not watched, then */
+	HEATMAP_UNOBSERVABLE = -1, /* mostly; never cold */
+	HEATMAP_COLD = 0,
+	HEATMAP_WARM = 1, /* and 2, 3 */
+	HEATMAP_HOT = 4,  /* and 5, 6 */
+	HEATMAP_NR_LEVELS = 7
+};
+int heatmap_level(const struct heatmap_cell *cell);
+
+void heatmap_write_text(const struct heatmap *heatmap, struct record_reader *reader, const struct report_opts *opts,
+                        FILE *out);
+int heatmap_write_json(const struct heatmap *heatmap, struct record_reader *reader, FILE *out, struct tide_error *err);
+
+/* The part of `opts`' width that cells get. */
+size_t heatmap_columns(const struct report_opts *opts);
+
+#endif

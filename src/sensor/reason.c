@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* This file names the reasons for not knowing. */
+#include <tidemark/sensor.h>
+
+#define NAME(id, name, sentence)     name,
+#define SENTENCE(id, name, sentence) sentence,
+
+static const char *const names[] = { TIDE_REASONS(NAME) };
+static const char *const sentences[] = { TIDE_REASONS(SENTENCE) };
+
+const char *tide_reason_name(enum tide_reason reason)
+{
+	return (unsigned)reason < TIDE_NR_REASONS ? names[reason] : "unknown";
+}
+
+const char *tide_reason_sentence(enum tide_reason reason)
+{
+	return (unsigned)reason < TIDE_NR_REASONS ? sentences[reason] : "for a reason that this version does not know";
+}

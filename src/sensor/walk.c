@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file is the walk sensor: accessed bits read by the page-table walker, cleared by MADV_COLD.
+ *
+ * It clears only what is young, what one page table maps, and what lies wholly in one mapping, so that no folio is
+ * split, and only pages that were sampled or come along behind one (walk_ahead.c). Clearing moves a page towards
+ * reclaim (DISTURBS_LRU): under memory pressure a hot page that was just sampled may go first.
+ */
+#include "sensor/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+static int init(void *state, struct tide_target *target, struct tide_error *err)
+{
+	struct walk_state *walk = state;
+
+	walk->target = target;
+	return walker_open(&walk->walker, target, err);
+}
+
+static void cleanup(void *state)
+{
+	struct walk_state *walk = state;
+
+	walker_close(walk->walker);
+	walk->walker = NULL;
+	vec_free(&walk->ranges);
+	vec_free(&walk->witnesses);
+	vec_free(&walk->folios);
+	vec_free(&walk->folio_of);
+	vec_free(&walk->sample_of);
+	vec_free(&walk->failed);
+}
+
+/* Neighbouring mappings make one range. [vsyscall] is in the kernel's half: no memory of the process. */
+static int update(void *state, const struct tide_range **out, size_t *nr, struct tide_error *err)
+{
+	struct walk_state *walk = state;
+	const struct tide_layout *layout;
+	int result = tide_target_refresh(walk->target, &layout, err);
+
+	if (result < 0)
+		return result;
+	if (vec_reserve(&walk->ranges, layout->nr_mappings + 1) < 0)
+		return error_system(err, -ENOMEM, "updating %zu mappings", layout->nr_mappings);
+	walk->ranges.nr = 0;
+	for (size_t i = 0; i < layout->nr_mappings; i++) {
+		const struct tide_mapping *mapping = &layout->mappings[i];
+		struct tide_range *last = walk->ranges.items + walk->ranges.nr - 1;
+
+		if (mapping->start >> 63)
+			break;
+		if (walk->ranges.nr > 0 && last->end == mapping->start)
+			last->end = mapping->end;
+		else
+			walk->ranges.items[walk->ranges.nr++] = (struct tide_range){ mapping->start, mapping->end };
+	}
+	*out = walk->ranges.items;
+	*nr = walk->ranges.nr;
+	return 0;
+}
+
+static int target_valid(void *state, struct tide_error *err)
+{
+	struct walk_state *walk = state;
+
+	return tide_target_valid(walk->target, err);
+}
+
+static void cost(const void *state, struct tide_sensor_cost *out)
+{
+	const struct walk_state *walk = state;
+	const struct walker_cost *read = walker_cost(walk->walker);
+
+	*out = (struct tide_sensor_cost){
+		.nr_read = read->nr_samples,
+		.nr_scanned = read->nr_entries,
+		.nr_cleared = walk->nr_cleared,
+		.nr_calls = read->nr_runs + walk->cold.nr_calls,
+		.longest_hold_ns = read->longest_ns > walk->cold.longest_ns ? read->longest_ns : walk->cold.longest_ns,
+	};
+}
+
+const struct tide_sensor_ops sensor_walk = {
+	.name = "walk",
+	.summary = "accessed bits read by a BPF page-table walker",
+	.state_size = sizeof(struct walk_state),
+	.flags = TIDE_SENSOR_DISTURBS_LRU,
+	.probe = walk_probe,
+	.init = init,
+	.update = update,
+	.prepare_access_checks = walk_prepare,
+	.check_accesses = walk_check,
+	.target_valid = target_valid,
+	.cleanup = cleanup,
+	.scan = walk_scan,
+	.cost = cost,
+	.turn = walk_turn,
+};

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file judges what two looks at an entry prove.
+ *
+ * First look: a page whose accessed bit is clear is armed as it is. One whose bit is set can be armed only by clearing
+ * it, with MADV_COLD, which the kernel does for folios on an LRU list that one page table maps, in VMAs that are
+ * neither locked nor hugetlb nor device memory, and which splits a folio that the advice covers in part. Everything
+ * else is stuck.
+ *
+ * Second look: a set bit on an armed page is an access. A clear bit is no access, unless somebody else cleared it
+ * meanwhile; the folio's own flags are the second witness. DAMON and the idle bitmap leave PG_young where they cleared
+ * a set bit (and MADV_COLD clears PG_young); reclaim leaves PG_referenced, or moves an active folio to the inactive
+ * list (PG_workingset). mm/damon/ops-common.c, mm/page_idle.c, mm/vmscan.c and mm/madvise.c are what this relies on.
+ */
+#include "sensor/witness.h"
+
+#include <string.h>
+
+#include "pages/entry.h"
+
+/* Bits of vm_flags that smaps shows as well; they have had these values since 2.6. */
+#define VM_PFNMAP  0x00000400u
+#define VM_LOCKED  0x00002000u
+#define VM_IO      0x00004000u
+#define VM_HUGETLB 0x00400000u
+
+#define PAGE_BYTES 4096u
+
+/* Why the accessed bit of this page cannot be cleared; NONE when it can. */
+static enum tide_reason obstacle(const struct walker_sample *sample, const struct page_entry *entry,
+                                 const struct walker_facts *facts)
+{
+	if (sample->vm_flags & VM_HUGETLB)
+		return TIDE_REASON_HUGETLB;
+	if (sample->vm_flags & (VM_PFNMAP | VM_IO) || entry->special)
+		return TIDE_REASON_SPECIAL;
+	if (sample->vm_flags & VM_LOCKED)
+		return TIDE_REASON_LOCKED;
+	if (!sample->has_folio)
+		return entry->accessible ? TIDE_REASON_SPECIAL : TIDE_REASON_REFUSED;
+	if (!(sample->folio_flags & facts->lru))
+		return TIDE_REASON_OFF_LRU;
+	return TIDE_REASON_NONE;
+}
+
+/* The whole folio as a range to clear. Its mapping count tells whether one page table maps all of it, and nothing else
+ * does. */
+static void cover_folio(struct witness *witness, const struct walker_sample *sample, const struct page_entry *entry)
+{
+	uint64_t nr_pages = 1ull << sample->folio_order;
+	uint64_t page = sample->addr / PAGE_BYTES * PAGE_BYTES;
+	uint64_t pfn = entry->pfn + ((page & ((1ull << sample->shift) - 1)) / PAGE_BYTES);
+	uint64_t start = page - (pfn - sample->folio_pfn) * PAGE_BYTES;
+	uint64_t end = start + nr_pages * PAGE_BYTES;
+	bool by_one_entry = (1ull << sample->shift) == nr_pages * PAGE_BYTES;
+	int64_t nr_mappings = by_one_entry ? 1 : (int64_t)nr_pages;
+
+	if (sample->mapcount > nr_mappings || (by_one_entry && sample->mapcount != 1))
+		witness_stuck(witness, TIDE_REASON_SHARED);
+	else if (sample->mapcount != nr_mappings || start < sample->vm_start || end > sample->vm_end || start > page)
+		witness_stuck(witness, TIDE_REASON_PARTIAL);
+	else
+		witness->clear = (struct tide_range){ start, end };
+	witness->verify = !by_one_entry;
+}
+
+void witness_first(struct witness *witness, const struct walker_sample *sample, const struct walker_facts *facts)
+{
+	struct page_entry entry;
+
+	memset(witness, 0, sizeof(*witness));
+	witness->shift = sample->shift;
+	if (sample->state == WALKER_UNMAPPED)
+		return;
+	if (sample->state == WALKER_FAULT) {
+		witness_stuck(witness, TIDE_REASON_UNREAD);
+		return;
+	}
+	entry_decode(sample->entry, sample->shift, facts->address_mask, &entry);
+	if (!entry.present) {
+		witness->before = WITNESS_ABSENT;
+		return;
+	}
+	if (sample->has_folio)
+		witness->folio_flags = sample->folio_flags;
+	/* An old entry whose folio carries PG_young would hide the next access that somebody else clears: clear that
+	 * too. */
+	if (!entry.young && !(witness->folio_flags & facts->young)) {
+		witness->before = WITNESS_OLD;
+		return;
+	}
+	witness_stuck(witness, obstacle(sample, &entry, facts));
+	if (witness->reason == TIDE_REASON_NONE)
+		cover_folio(witness, sample, &entry);
+	/* What cannot be cleared of an old entry is only the second witness; the first still works. */
+	if (!entry.young && witness->clear.end == 0)
+		witness->before = WITNESS_OLD;
+}
+
+void witness_cleared(struct witness *witness, const struct walker_facts *facts)
+{
+	witness->before = WITNESS_CLEARED;
+	witness->reason = TIDE_REASON_NONE;
+	witness->folio_flags &= ~(facts->young | facts->referenced);
+	/* MADV_COLD itself sets it on folios that were active. */
+	witness->folio_flags |= facts->workingset;
+}
+
+void witness_stuck(struct witness *witness, enum tide_reason reason)
+{
+	witness->before = WITNESS_STUCK;
+	witness->reason = reason;
+	witness->clear = (struct tide_range){ 0 };
+}
+
+bool witness_in_place(const struct walker_sample *sample, const struct walker_facts *facts, uint64_t folio_pfn,
+                      uint64_t n)
+{
+	struct page_entry entry;
+
+	if (sample->state != WALKER_READ || !sample->has_folio || sample->shift != 12)
+		return false;
+	entry_decode(sample->entry, sample->shift, facts->address_mask, &entry);
+	return entry.present && entry.pfn == folio_pfn + n;
+}
+
+static void answer(struct tide_check *check, enum tide_answer what, enum tide_reason reason)
+{
+	check->answer = (uint8_t)what;
+	check->reason = (uint8_t)reason;
+}
+
+/* The entry's bit is set now. */
+static void judge_young(const struct witness *witness, const struct walker_sample *sample, struct tide_check *check)
+{
+	if (witness->before == WITNESS_STUCK)
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, witness->reason);
+	else if (witness->before <= WITNESS_ABSENT && sample->vm_has_file)
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_PREFAULT);
+	else if (witness->before > WITNESS_ABSENT && sample->shift > witness->shift)
+		/* Collapsed into a huge page meanwhile: the new entry is born with its bit set. */
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	else
+		answer(check, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
+}
+
+/* The entry's bit is clear now: did somebody else clear it? */
+static void judge_old(const struct witness *witness, const struct walker_sample *sample,
+                      const struct walker_facts *facts, struct tide_check *check)
+{
+	uint64_t news = sample->has_folio ? sample->folio_flags & ~witness->folio_flags : 0;
+
+	if (witness->before <= WITNESS_ABSENT || witness->before == WITNESS_STUCK)
+		/* It came, or its bit was set, and was cleared by others since. */
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	else if (news & facts->young)
+		answer(check, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
+	else if (news & facts->referenced)
+		/* For anonymous memory only an access leads here; a file's pages are marked by read(2) too. */
+		answer(check, sample->vm_has_file ? TIDE_ANSWER_UNOBSERVABLE : TIDE_ANSWER_ACCESSED,
+		       sample->vm_has_file ? TIDE_REASON_CLEARED : TIDE_REASON_NONE);
+	else if (news & facts->workingset)
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	else
+		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
+}
+
+void witness_second(const struct witness *witness, const struct walker_sample *sample, const struct walker_facts *facts,
+                    bool has_notifiers, struct tide_check *check)
+{
+	struct page_entry entry;
+	uint64_t page_bytes;
+
+	check->page_start = 0;
+	check->page_end = 0;
+	if (sample->state == WALKER_UNMAPPED) {
+		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
+		return;
+	}
+	if (sample->state == WALKER_FAULT) {
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNREAD);
+		return;
+	}
+	entry_decode(sample->entry, sample->shift, facts->address_mask, &entry);
+	page_bytes = entry.present ? 1ull << sample->shift : PAGE_BYTES;
+	check->page_start = check->addr / page_bytes * page_bytes;
+	check->page_end = check->page_start + page_bytes;
+	if (!entry.present)
+		/* Freed or reclaimed since the first look: what happened before that went with it. */
+		answer(check, witness->before <= WITNESS_ABSENT ? TIDE_ANSWER_IDLE : TIDE_ANSWER_UNOBSERVABLE,
+		       witness->before <= WITNESS_ABSENT ? TIDE_REASON_NONE : TIDE_REASON_CLEARED);
+	else if (entry.young)
+		judge_young(witness, sample, check);
+	else
+		judge_old(witness, sample, facts, check);
+	/* A guest's accesses are not in this page table; what is there is a fact all the same. */
+	if (has_notifiers && check->answer == TIDE_ANSWER_IDLE)
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_GUEST);
+}
+
+void witness_pack(const struct witness *witness, struct tide_check *check)
+{
+	check->state[0] = (uint64_t)witness->before | (uint64_t)witness->reason << 8 | (uint64_t)witness->shift << 16 |
+	                  (uint64_t)witness->nr_alarms << 24;
+	check->state[1] = witness->folio_flags;
+}
+
+void witness_unpack(struct witness *witness, const struct tide_check *check)
+{
+	memset(witness, 0, sizeof(*witness));
+	witness->before = (enum witness_before)(check->state[0] & 0xff);
+	witness->reason = (enum tide_reason)(check->state[0] >> 8 & 0xff);
+	witness->shift = (uint8_t)(check->state[0] >> 16 & 0xff);
+	witness->nr_alarms = (uint16_t)(check->state[0] >> 24 & 0xffff);
+	witness->folio_flags = check->state[1];
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What two looks at a page-table entry, and at the flags of the folio behind it, prove: the walk sensor's judgement,
+ * free of system calls. "Cleared" below means by us, between the two looks.
+ */
+#ifndef SENSOR_WITNESS_H
+#define SENSOR_WITNESS_H
+
+#include <tidemark/sensor.h>
+
+#include "bpf/walker.h"
+
+/* What the first look, and the clearing after it, left behind. */
+enum witness_before {
+	WITNESS_UNMAPPED = 0, /* no VMA */
+	WITNESS_ABSENT,       /* a VMA, but no page */
+	WITNESS_OLD,          /* a page whose accessed bit was clear already */
+	WITNESS_CLEARED,      /* a page whose accessed bit we cleared */
+	WITNESS_STUCK,        /* a page whose accessed bit is set and stays so: `reason` says why */
+};
+
+struct witness {
+	enum witness_before before;
+	enum tide_reason reason;
+	uint8_t shift;           /* of the entry at the first look */
+	uint16_t nr_alarms;      /* of the canaries, at the first look */
+	uint64_t folio_flags;    /* at the first look */
+	struct tide_range clear; /* what to clear to forget accesses: the whole folio; empty: nothing to do */
+	bool verify;             /* `clear` is mapped by single entries: every one of its pages must be in its place */
+};
+
+/* Judges the first look. With `clear` not empty the caller clears it, then calls witness_cleared or witness_stuck. */
+void witness_first(struct witness *witness, const struct walker_sample *sample, const struct walker_facts *facts);
+void witness_cleared(struct witness *witness, const struct walker_facts *facts);
+void witness_stuck(struct witness *witness, enum tide_reason reason);
+
+/* Is this page the `n`th of the folio that begins at the same place as `sample`'s? */
+bool witness_in_place(const struct walker_sample *sample, const struct walker_facts *facts, uint64_t folio_pfn,
+                      uint64_t n);
+
+/* Judges the second look: fills in page_start, page_end, answer and reason. */
+void witness_second(const struct witness *witness, const struct walker_sample *sample, const struct walker_facts *facts,
+                    bool has_notifiers, struct tide_check *check);
+
+/* A witness is carried in tide_check.state from prepare to check. */
+void witness_pack(const struct witness *witness, struct tide_check *check);
+void witness_unpack(struct witness *witness, const struct tide_check *check);
+
+#endif

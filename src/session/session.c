@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* This file builds sessions and takes them apart: targets, their sensor states, sinks, descriptors. */
+#include "session/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "kernel/sys.h"
+
+/* Documented in monitor.h as what zero means. */
+#define DEFAULT_AGGREGATION_US 100000u
+
+/* Longer than any machine runs, and small enough for sums of two to stay in 64 bits. */
+static uint64_t ns_of_us(uint64_t us)
+{
+	return us < UINT64_MAX / 4000 ? us * 1000 : UINT64_MAX / 4;
+}
+
+static uint64_t aggregation_us(const struct tide_session_opts *opts)
+{
+	if (opts->monitor.aggregation_us != 0)
+		return opts->monitor.aggregation_us;
+	return opts->monitor.sampling_us > DEFAULT_AGGREGATION_US ? opts->monitor.sampling_us : DEFAULT_AGGREGATION_US;
+}
+
+static int check_duration(const struct tide_session_opts *opts, struct tide_error *err)
+{
+	if (opts->duration_us == 0 || opts->duration_us >= aggregation_us(opts))
+		return 0;
+	return error_set(
+	        err, TIDE_CAUSE_USAGE, -EINVAL,
+	        "a duration of %g ms is shorter than one aggregation interval of %g ms and would give no result: "
+	        "make it longer, or the interval shorter",
+	        (double)opts->duration_us / 1e3, (double)aggregation_us(opts) / 1e3);
+}
+
+static int open_descriptors(struct tide_session *session, struct tide_error *err)
+{
+	int result;
+
+	session->epfd = sys_epoll_create();
+	if (session->epfd < 0)
+		return error_system(err, session->epfd, "cannot create an epoll descriptor");
+	session->timer = sys_timerfd_create();
+	if (session->timer < 0)
+		return error_system(err, session->timer, "cannot create a timer");
+	result = sys_epoll_add(session->epfd, session->timer, TIMER_TAG);
+	if (result < 0)
+		return error_system(err, result, "cannot wait for a timer");
+	/* The first step is due at once: it starts the clock. */
+	result = sys_timerfd_arm(session->timer, 0);
+	if (result < 0)
+		return error_system(err, result, "cannot arm a timer");
+	return 0;
+}
+
+static int set_up(struct tide_session *session, const struct tide_session_opts *opts, struct tide_error *err)
+{
+	struct tide_error why = { 0 };
+	int result = check_duration(opts, err);
+
+	if (result < 0)
+		return result;
+	/* Contradicting options are the caller's to correct, whatever this kernel can do: they are looked at first. */
+	result = tide_monitor_open(&session->monitor, &opts->monitor, err);
+	if (result < 0)
+		return result;
+	result = tide_sensor_choose(&session->ops, opts->sensor, &why);
+	if (result < 0) {
+		if (err != NULL)
+			*err = why;
+		return result;
+	}
+	snprintf(session->why, sizeof(session->why), "%s", why.text);
+	return open_descriptors(session, err);
+}
+
+int tide_session_open(struct tide_session **out, const struct tide_session_opts *opts, struct tide_error *err)
+{
+	struct tide_session_opts known = { .size = sizeof(known) };
+	struct tide_session *session;
+	int result;
+
+	if (opts != NULL)
+		memcpy(&known, opts, opts->size < sizeof(known) ? opts->size : sizeof(known));
+	if (known.monitor.size == 0)
+		known.monitor.size = sizeof(known.monitor);
+	session = calloc(1, sizeof(*session));
+	if (session == NULL)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for a session");
+	session->epfd = session->timer = -1;
+	session->opened_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	session->duration_ns = ns_of_us(known.duration_us);
+	session->slack_ns = ns_of_us(aggregation_us(&known)) / 2;
+	result = set_up(session, &known, err);
+	if (result < 0) {
+		tide_session_close(session);
+		return result;
+	}
+	*out = session;
+	return 0;
+}
+
+void tide_session_close(struct tide_session *session)
+{
+	if (session == NULL)
+		return;
+	tide_monitor_close(session->monitor);
+	for (size_t i = 0; i < session->targets.nr; i++)
+		tide_target_close(session->targets.items[i]);
+	vec_free(&session->targets);
+	vec_free(&session->sinks);
+	sys_close(session->timer);
+	sys_close(session->epfd);
+	free(session);
+}
+
+/* The sensor's state for `target`, initialised; NULL with `*result` and `err` filled when it could not be had. */
+static void *new_state(const struct tide_sensor_ops *ops, struct tide_target *target, int *result,
+                       struct tide_error *err)
+{
+	void *state = calloc(1, ops->state_size ? ops->state_size : 1);
+
+	if (state == NULL) {
+		*result = error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for a sensor");
+		return NULL;
+	}
+	*result = ops->init(state, target, err);
+	if (*result < 0) {
+		free(state);
+		return NULL;
+	}
+	return state;
+}
+
+/* Makes `target` the monitor's and epoll's; on failure the caller still owns it. */
+static int enlist(struct tide_session *session, struct tide_target *target, const struct tide_range *ranges,
+                  size_t nr_ranges, struct tide_error *err)
+{
+	int pidfd = tide_target_pidfd(target);
+	void *state;
+	int result;
+
+	if (vec_reserve(&session->targets, session->targets.nr + 1) < 0)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for targets");
+	result = sys_epoll_add(session->epfd, pidfd, EXIT_TAG + session->targets.nr);
+	if (result < 0)
+		return error_system(err, result, "cannot wait for the end of process %d", (int)tide_target_pid(target));
+	state = new_state(session->ops, target, &result, err);
+	if (state != NULL) /* From here on the monitor's, also when it fails. */
+		result = tide_monitor_add_target(session->monitor, session->ops, state, ranges, nr_ranges, err);
+	if (result < 0)
+		sys_epoll_del(session->epfd, pidfd);
+	return result;
+}
+
+int tide_session_add_pid(struct tide_session *session, pid_t pid, const struct tide_range *ranges, size_t nr_ranges,
+                         struct tide_error *err)
+{
+	struct tide_target *target;
+	int result;
+
+	if (session->started)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "process %d comes too late: the session has begun",
+		                 (int)pid);
+	result = tide_target_open(&target, pid, err);
+	if (result < 0)
+		return result;
+	result = enlist(session, target, ranges, nr_ranges, err);
+	if (result < 0) {
+		tide_target_close(target);
+		return result;
+	}
+	session->targets.items[session->targets.nr++] = target;
+	return (int)session->targets.nr - 1;
+}
+
+int tide_session_add_sink(struct tide_session *session, tide_sink_fn *fn, void *arg, struct tide_error *err)
+{
+	struct sink sink = { .fn = fn, .arg = arg };
+
+	if (vec_push(&session->sinks, sink) < 0)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for sinks");
+	return 0;
+}
+
+struct tide_target *tide_session_target(const struct tide_session *session, size_t index)
+{
+	return index < session->targets.nr ? session->targets.items[index] : NULL;
+}
+
+int tide_session_fd(const struct tide_session *session)
+{
+	return session->epfd;
+}
+
+const struct tide_sensor_ops *tide_session_sensor(const struct tide_session *session, const char **why)
+{
+	if (why != NULL)
+		*why = session->why;
+	return session->ops;
+}

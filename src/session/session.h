@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What a session is made of, shared by the file that builds it and the file that runs it. */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include <stdbool.h>
+
+#include <tidemark/session.h>
+
+#include "base/vec.h"
+
+/* Tags of the session's epoll set: the timer, EXIT_TAG + index of the target whose pidfd it is, or a run's stop_fd. */
+#define TIMER_TAG UINT64_C(0)
+#define EXIT_TAG  UINT64_C(1)
+#define STOP_TAG  UINT64_MAX
+
+struct sink {
+	tide_sink_fn *fn;
+	void *arg;
+};
+
+/*
+ * Invariants: targets.items[i] is the monitor's target i; the monitor owns the sensor states, each of which points at
+ * its target, so the monitor is closed first. nr_exited <= targets.nr; a pidfd that became readable has left the epoll
+ * set, for it would stay readable and keep the loop spinning.
+ */
+struct tide_session {
+	uint64_t duration_ns; /* 0: no end of its own */
+	uint64_t slack_ns;    /* half an aggregation interval: how far from the duration's end a last sample may end */
+	const struct tide_sensor_ops *ops;
+	char why[sizeof(((struct tide_error *)0)->text)];
+	struct tide_monitor *monitor;
+	int epfd;
+	int timer;
+	VEC(struct tide_target *) targets;
+	size_t nr_exited;
+	unsigned nr_failures; /* steps in a row in which the monitor reported an error */
+	VEC(struct sink) sinks;
+	bool started;
+	uint64_t opened_ns;
+	uint64_t started_ns;
+	uint64_t started_cpu_ns;
+	uint64_t first_sample_ns;
+};
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Small files of procfs and sysfs, read whole. */
+#ifndef VERIFY_SYSFILE_H
+#define VERIFY_SYSFILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What fits of the file into `size` - 1 bytes, with a terminating zero. The number of bytes, or -errno. */
+int sysfile_read(const char *path, char *buf, size_t size);
+
+/* The number after "key" at the beginning of a line of `text`, blanks between; `otherwise` when there is no such line.
+ */
+uint64_t sysfile_number(const char *text, const char *key, uint64_t otherwise);
+
+#endif

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What can be said wrongly: each gets a sentence and its exit status. Needs no kernel powers and touches no process.
+. "$(dirname "$0")/lib.sh"
+
+# A process that is there, and is not touched: everything below is refused first.
+me=$$
+
+# Verbs.
+refused 2 '^Usage: tidemark VERB'
+refused 2 "no verb 'recrod': did you mean 'record'\?" recrod
+refused 2 "no verb 'rep': did you mean 'report'\?" rep
+refused 2 "no verb 'xyzzy': \"tidemark help\" lists them" xyzzy
+refused 2 "no verb ''" ''
+refused 2 "no verb '--foo'" --foo
+refused 2 "no verb 'wsss': did you mean 'wss'" help wsss
+refused 2 "unexpected word 'more'" help record more
+
+# Whom.
+refused 2 'nothing to watch: name a process with -p, or a command after --' record
+refused 2 'nothing to watch: name a process with -p, or a command after --' record --
+refused 2 'nothing to watch: name a process with -p' wss
+refused 2 "option requires an argument -- 'p'" record -p
+refused 2 "'0' is not a process ID: at least 1" record -p 0
+refused 2 "'abc' is not a process ID: a whole number" record -p abc
+refused 2 "'-5' is not a process ID" record -p -5
+refused 2 "'1.5' is not a process ID" record -p 1.5
+refused 2 "'' is not a process ID" record -p "$me,"
+refused 2 "'99999999999' is not a process ID: at most" record -p 99999999999
+refused 2 "process $me is named twice" record -p "$me,$me"
+refused 2 "process $me is named twice" record -p "$me" --pid "$me"
+refused 2 'both -p and a command' record -p "$me" -- true
+refused 2 "unexpected word 'sleep': a command to run comes after --" record sleep 1
+refused 2 "unexpected word 'foo'" wss -p "$me" foo
+
+# Options.
+refused 2 "unrecognized option '--frobnicate'" record --frobnicate -p "$me"
+refused 2 "invalid option -- 'Z'" record -Z -p "$me"
+refused 2 'see "tidemark help record"' record --frobnicate
+refused 2 "unrecognized option '--output'" wss --output x -p "$me"
+refused 2 "doesn't allow an argument" record --quiet=yes -p "$me"
+
+# Times.
+refused 2 '--sampling: 0 is no time at all' record -p "$me" -s 0
+refused 2 '--aggregation: 0 is no time at all' record -p "$me" -a 0ms
+refused 2 '--update: 0 is no time at all' record -p "$me" -u 0
+refused 2 '--duration: 0 is no time at all' record -p "$me" -d 0
+refused 2 "--sampling: '5' lacks a unit: write 5ms or 5s" record -p "$me" -s 5
+refused 2 "--sampling: '5parsecs' has no unit of time that is known" record -p "$me" -s 5parsecs
+refused 2 "--duration: 'soon' is not a duration" record -p "$me" -d soon
+refused 2 "--duration: '-1s' is not a duration" record -p "$me" -d -1s
+refused 2 "--duration: '1000000d' is longer than a hundred years" wss -p "$me" -d 1000000d
+refused 2 'duration of 50 ms is shorter than one aggregation interval of 100 ms' record -p "$me" -d 50ms
+refused 2 'aggregation.*sampling|sampling.*aggregation' record -p "$me" -s 10ms -a 5ms
+refused 2 'update.*aggregation|aggregation.*update' record -p "$me" -a 2s -u 1s
+
+# Regions and ranges.
+refused 2 "--regions: '5..2' has its smaller number last" record -p "$me" --regions 5..2
+refused 2 "--regions: 'x' is not MIN..MAX" record -p "$me" --regions x
+refused 2 "--regions: '..5' is not MIN..MAX" record -p "$me" --regions ..5
+refused 2 "--regions: '5..' is not MIN..MAX" record -p "$me" --regions 5..
+refused 2 "--regions: 'x' is not a number of regions" record -p "$me" --regions x..5
+refused 2 "--regions: '2..5' allows too few: at least 3" record -p "$me" --regions 2..5
+refused 2 "--regions: '9999999' is not a number of regions: at most" record -p "$me" --regions 3..9999999
+refused 2 "--range: 'x' is not START-END" record -p "$me" --range x
+refused 2 "--range: '1000-' is not START-END" record -p "$me" --range 1000-
+refused 2 "--range: '2000-1000' is an empty range" record -p "$me" --range 2000-1000
+refused 2 "--range: '0x1000-0x2001' does not begin and end at pages" record -p "$me" --range 0x1000-0x2001
+refused 2 "--range: '1000-11111111111111111' is not START-END" record -p "$me" --range 1000-11111111111111111
+refused 2 '--range needs a single process' record -p "$me,1" --range 1000-2000
+refused 2 '--range needs a single process' wss -p "$me,1" --range 1000-2000
+refused 2 '--sensor: the argument is empty' record -p "$me" --sensor ''
+refused 2 "--seed: 'x' is not a seed" record -p "$me" --seed x
+refused 2 'no such sensor|no sensor' record -p "$me" --sensor nonsense
+
+# Reports.
+refused 2 'a word is missing: report REPORT FILE' report
+refused 2 'a word is missing: report REPORT FILE' report heatmap
+refused 2 "no report 'heatmpa': did you mean 'heatmap'\?" report heatmpa file.db
+refused 2 "no report 'zzz': \"tidemark help report\" lists them" report zzz file.db
+refused 2 "unexpected word 'more'" report heatmap file.db more
+refused 2 'last and --all contradict' report wss --last 5 --all file.db
+refused 2 'last and --all contradict' wss -p "$me" --last 5 --all
+refused 2 "--width: '5' is not a width in columns: at least 20" report heatmap --width 5 file.db
+refused 2 "--width: 'x' is not a width in columns" report heatmap --width x file.db
+refused 2 "--color: 'pink' is not one of auto, always and never" report heatmap --color pink file.db
+refused 2 "--top: '0' is not a number of regions: at least 1" report regions --top 0 file.db
+refused 1 'missing.db' report info missing.db
+echo 'this is no record' >foreign.txt
+refused 1 'foreign.txt' report info foreign.txt
+refused 1 '' report info "$dir"
+
+# Where to: asked before a process is looked at, so that the missing one is not what is complained of.
+refused 1 'cannot record to nowhere/x.db: No such file or directory' record -o nowhere/x.db -p 2147483647
+refused 2 'is not a regular file' record -o "$dir" -p 2147483647
+refused 2 'is not a regular file' record -o /dev/null -p 2147483647
+refused 2 'foreign.txt exists and is not a record' record -o foreign.txt -p 2147483647
+refused 2 'the argument is empty' record -o '' -p "$me"
+check 'a foreign file is left as it was' grep -qx 'this is no record' foreign.txt
+if [ "$(id -u)" = 0 ]; then
+	run unshare -m sh -c 'mkdir ro && mount -t tmpfs -o ro none ro && exec "$0" record -o ro/x.db -p 2147483647' "$TIDEMARK"
+	expect 'a read-only place is refused' 1 'cannot record to ro/x.db: Read-only file system'
+	rmdir ro
+fi
+
+# Help is data: it goes to standard output, and a place that takes no more is told.
+run "$TIDEMARK" --version
+expect 'tidemark --version' 0 ''
+check 'the version is one line' grep -Eqx 'tidemark [0-9]+\.[0-9]+\.[0-9]+' out
+run "$TIDEMARK" help
+same_as_golden help.txt
+for form in --help -h; do
+	cp out before
+	run "$TIDEMARK" "$form"
+	check "tidemark $form is tidemark help" cmp before out
+done
+for verb in heatmap wss regions record report help; do
+	run "$TIDEMARK" help "$verb"
+	same_as_golden "help-$verb.txt"
+	cp out before
+	run "$TIDEMARK" "$verb" --help
+	check "tidemark $verb --help is tidemark help $verb" cmp before out
+	check "no line of it is wider than 80" sh -c '! grep -Eq "^.{81}" out'
+done
+"$TIDEMARK" help record >/dev/full 2>err
+code=$?
+: >out
+expect 'a full standard output is told' 1 'cannot write to standard output: No space left on device'
+check 'nothing was left behind' sh -c '! ls | grep -Ev "^(out|err|before|foreign.txt|check.log|diff.log)$"'
+finish

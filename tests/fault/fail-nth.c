@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* This file wraps the table of system calls so that one of them fails. */
+#include "fail-nth.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "kernel/sys.h"
+
+/* The members of the table carry no argument of ours, so this cannot live elsewhere. */
+static struct {
+	struct sys_table table;
+	unsigned left; /* calls until the one that fails; 0: it has failed, or nothing is armed */
+	int error;
+	const char *name;
+} state;
+
+static bool due(const char *name)
+{
+	if (state.left == 0 || --state.left > 0)
+		return false;
+	state.name = name;
+	errno = state.error;
+	return true;
+}
+
+/* X-macro: member, its parameters, the same as arguments. All of them return a number, -1 on failure. */
+#define NUMBER_CALLS(X)                                                                                                \
+	X(int, open, (const char *path, int flags, mode_t mode), (path, flags, mode))                                  \
+	X(int, openat, (int dir, const char *path, int flags, mode_t mode), (dir, path, flags, mode))                  \
+	X(ssize_t, read, (int fd, void *buf, size_t size), (fd, buf, size))                                            \
+	X(ssize_t, pread, (int fd, void *buf, size_t size, off_t offset), (fd, buf, size, offset))                     \
+	X(ssize_t, getdents, (int fd, void *buf, size_t size), (fd, buf, size))                                        \
+	X(int, ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg))                                  \
+	X(int, mlock, (const void *addr, size_t size), (addr, size))                                                   \
+	X(int, memfd_create, (const char *name, unsigned flags), (name, flags))                                        \
+	X(int, ftruncate, (int fd, off_t size), (fd, size))                                                            \
+	X(int, pidfd_open, (pid_t pid, unsigned flags), (pid, flags))                                                  \
+	X(int, pidfd_send_signal, (int pidfd, int signal), (pidfd, signal))                                            \
+	X(ssize_t, process_madvise, (int pidfd, const struct iovec *ranges, size_t nr, int advice, unsigned flags),    \
+	  (pidfd, ranges, nr, advice, flags))                                                                          \
+	X(int, timerfd_create, (clockid_t clock, int flags), (clock, flags))                                           \
+	X(int, timerfd_settime, (int fd, int flags, const struct itimerspec *value), (fd, flags, value))               \
+	X(int, epoll_create, (int flags), (flags))                                                                     \
+	X(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event), (epfd, op, fd, event))                \
+	X(int, epoll_wait, (int epfd, struct epoll_event *events, int nr, int timeout_ms),                             \
+	  (epfd, events, nr, timeout_ms))                                                                              \
+	X(int, bpf_iter_create, (int link_fd), (link_fd))
+
+#define DEFINE(type, member, parameters, arguments)                                                                    \
+	static type fail_##member parameters                                                                           \
+	{                                                                                                              \
+		return due(#member) ? -1 : sys_table_linux.member arguments;                                           \
+	}
+NUMBER_CALLS(DEFINE)
+
+static void *fail_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	return due("mmap") ? MAP_FAILED : sys_table_linux.mmap(addr, size, prot, flags, fd, offset);
+}
+
+static int fail_close(int fd)
+{
+	int result = sys_table_linux.close(fd);
+
+	return due("close") ? -1 : result;
+}
+
+static int fail_munmap(void *addr, size_t size)
+{
+	int result = sys_table_linux.munmap(addr, size);
+
+	return due("munmap") ? -1 : result;
+}
+
+void fail_nth_arm(unsigned nth, int error)
+{
+	state.table = sys_table_linux;
+	state.table.mmap = fail_mmap;
+	state.table.close = fail_close;
+	state.table.munmap = fail_munmap;
+#define SET(type, member, parameters, arguments) state.table.member = fail_##member;
+	NUMBER_CALLS(SET)
+	state.left = nth;
+	state.error = error;
+	sys_table = &state.table;
+}
+
+bool fail_nth_disarm(void)
+{
+	bool failed = state.left == 0;
+
+	state.left = 0;
+	sys_table = &sys_table_linux;
+	return failed;
+}
+
+const char *fail_nth_name(void)
+{
+	return state.name != NULL ? state.name : "none";
+}
+
+unsigned fail_nth_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned nr = 0;
+
+	if (dir == NULL)
+		return 0;
+	while (readdir(dir) != NULL)
+		nr++;
+	closedir(dir);
+	return nr - 3; /* ".", ".." and the descriptor of the listing */
+}

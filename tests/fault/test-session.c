@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* This file makes every system call of a session fail once, on a real target: nothing leaks, the target is not harmed.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <tidemark/session.h>
+
+#include "../kernel/child.h"
+#include "../kernel/need.h"
+#include "fail-nth.h"
+
+#define BYTES (4u << 20)
+
+/* The child checks its own memory each time it is asked: it says a byte only if all is as it wrote it. */
+static int keep_memory(int in, int out, void *unused)
+{
+	unsigned char *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)unused;
+	if (memory == MAP_FAILED)
+		return 1;
+	for (size_t i = 0; i < BYTES; i++)
+		memory[i] = (unsigned char)(i * 7);
+	for (;;) {
+		child_say(out);
+		child_pause(in);
+		for (size_t i = 0; i < BYTES; i++)
+			if (memory[i] != (unsigned char)(i * 7))
+				return 1;
+	}
+}
+
+static int count_sample(void *arg, const struct tide_sample *sample, struct tide_target *const *targets,
+                        struct tide_error *err)
+{
+	unsigned *nr = arg;
+
+	(void)targets;
+	(void)err;
+	assert_true(sample->nr_regions > 0);
+	(*nr)++;
+	return 0;
+}
+
+/* A short but whole session. Negative: the call that was made to fail was needed. */
+static int watch(pid_t pid, unsigned *nr_samples, struct tide_error *err)
+{
+	struct tide_session_opts opts = {
+		.size = sizeof(opts),
+		.monitor = { .size = sizeof(opts.monitor),
+		             .sampling_us = 500,
+		             .aggregation_us = 1000,
+		             .update_us = 2000 },
+		.duration_us = 8000,
+	};
+	struct tide_session *session = NULL;
+	int result = tide_session_open(&session, &opts, err);
+
+	if (result >= 0)
+		result = tide_session_add_sink(session, count_sample, nr_samples, err);
+	if (result >= 0)
+		result = tide_session_add_pid(session, pid, NULL, 0, err);
+	if (result >= 0)
+		result = tide_session_run(session, -1, err);
+	tide_session_close(session);
+	return result;
+}
+
+static void every_call_fails_once(void **unused)
+{
+	struct child child;
+	struct tide_error err = { 0 };
+	unsigned descriptors;
+	unsigned nr_refused = 0;
+	unsigned nth = 0;
+	bool reached;
+
+	(void)unused;
+	child_start(&child, keep_memory, NULL);
+	descriptors = fail_nth_descriptors();
+	do {
+		unsigned nr_samples = 0;
+		int result;
+
+		nth++;
+		memset(&err, 0, sizeof(err));
+		fail_nth_arm(nth, nth % 2 ? EIO : ENOMEM);
+		result = watch(child.pid, &nr_samples, &err);
+		reached = fail_nth_disarm();
+		/* A session that lost one sampling interval to the failure goes on; a short one may end without a
+		 * sample. */
+		if (!reached)
+			assert_true(result >= 0 && nr_samples > 0);
+		if (result < 0 && (err.code != result || err.text[0] == '\0' || err.cause == TIDE_CAUSE_NONE))
+			fail_msg("%s fails: %d, but the error says %d '%s'", fail_nth_name(), result, err.code,
+			         err.text);
+		if (result < 0 && err.cause == TIDE_CAUSE_GONE)
+			fail_msg("%s fails, and a living target is called gone: %s", fail_nth_name(), err.text);
+		if (fail_nth_descriptors() != descriptors)
+			fail_msg("a descriptor leaks when %s (call %u) fails", fail_nth_name(), nth);
+		nr_refused += result < 0;
+		child_step(&child); /* ends the test when the child's memory is not what it was */
+	} while (reached);
+	printf("%u system calls failed, one at a time: %u ended the session\n", nth - 1, nr_refused);
+	assert_true(nth > 60);
+	assert_true(nr_refused > 20);
+	child_end(&child);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_call_fails_once),
+	};
+	int skipped = need_walk();
+
+	return skipped != 0 ? skipped : cmocka_run_group_tests(tests, NULL, NULL);
+}

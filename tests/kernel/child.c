@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* This file starts, steps and ends the processes that tests look at. */
+#include "child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void must(int good, const char *what)
+{
+	if (good)
+		return;
+	perror(what);
+	exit(1);
+}
+
+static void hear(struct child *child)
+{
+	char byte;
+
+	must(read(child->ready, &byte, 1) == 1, "the child said nothing");
+}
+
+void child_start(struct child *child, child_fn *fn, void *arg)
+{
+	int to[2];
+	int from[2];
+
+	must(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0, "pipe");
+	child->pid = fork();
+	must(child->pid >= 0, "fork");
+	if (child->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(to[1]);
+		close(from[0]);
+		_exit(fn(to[0], from[1], arg));
+	}
+	close(to[0]);
+	close(from[1]);
+	child->go = to[1];
+	child->ready = from[0];
+	hear(child);
+}
+
+void child_tell(struct child *child)
+{
+	must(write(child->go, "x", 1) == 1, "the child does not listen");
+}
+
+void child_step(struct child *child)
+{
+	child_tell(child);
+	hear(child);
+}
+
+void child_kill(struct child *child)
+{
+	siginfo_t info;
+
+	kill(child->pid, SIGKILL);
+	must(waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOWAIT) == 0, "waitid");
+}
+
+void child_end(struct child *child)
+{
+	if (child->pid <= 0)
+		return;
+	kill(child->pid, SIGKILL);
+	waitpid(child->pid, NULL, 0);
+	close(child->go);
+	close(child->ready);
+	*child = (struct child){ 0 };
+}
+
+void child_say(int out)
+{
+	if (write(out, "x", 1) != 1)
+		_exit(1);
+}
+
+void child_pause(int in)
+{
+	char byte;
+
+	if (read(in, &byte, 1) != 1)
+		_exit(1);
+}
+
+void child_serve(int in, int out)
+{
+	for (;;) {
+		child_say(out);
+		child_pause(in);
+	}
+}

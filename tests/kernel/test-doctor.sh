@@ -1,0 +1,127 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The doctor's answers on the running kernel: with all privileges, and with one of them taken away at a time.
+# Usage: test-doctor.sh DOCTOR-TABLE
+table=$1
+failed=0
+nr=0
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "taking privileges away needs root to begin with" >&2
+	exit 77
+fi
+unset TIDEMARK_FAULT
+
+# run EXPECTED-EXIT WRAPPER...: keeps the table of what follows
+run() {
+	wanted=$1
+	shift
+	what="$*"
+	out=$("$@" "$table" --json)
+	got=$?
+	nr=$((nr + 1))
+	[ "$got" -eq "$wanted" ] || fail "exit code $got, not $wanted"
+}
+
+fail() {
+	echo "${what:-root}: $*" >&2
+	failed=$((failed + 1))
+}
+
+row() {
+	printf '%s\n' "$out" | grep -F "{\"name\":\"$1\","
+}
+
+# expect ROW ANSWER [WORD]: the answer, and what reason or remedy must name
+expect() {
+	nr=$((nr + 1))
+	case $(row "$1") in
+	*"\"answer\":\"$2\""*"${3:-}"*) ;;
+	*) fail "$1 should say $2 ${3:-}: $(row "$1")" ;;
+	esac
+}
+
+all_of() {
+	answer=$1
+	shift
+	for name; do expect "$name" "$answer"; done
+}
+
+# 1. With everything.
+run 0 env
+all_of yes bpf btf walker pagemap-pfn iomem process-madvise-cold pidfd \
+	CAP_BPF CAP_PERFMON CAP_SYS_ADMIN CAP_SYS_NICE CAP_SYS_PTRACE sensor-walk
+all_of no user-namespace
+printf '%s\n' "$out" | head -n 1 | grep -qxF '{"schema":"tidemark/1","report":"doctor"}' || fail "first line"
+printf '%s\n' "$out" | tail -n 1 | grep -qF '{"sensor":"walk","why":"' || fail "last line"
+
+# A5: the sensor says that it disturbs reclaim, and that guests are out of its sight.
+expect sensor-walk yes "disturbs reclaim"
+expect sensor-walk yes "unobservable"
+
+# A8: whoever else clears is named: the answer is the one that the list of kernel threads gives.
+if grep -qs '^kdamond' /proc/[0-9]*/comm; then
+	expect others-damon yes kdamond
+else
+	expect others-damon no
+fi
+for name in others-mglru others-reclaim others-page-idle; do
+	row $name | grep -qE '"answer":"(yes|no)"' || fail "$name was not asked"
+done
+
+# 2. One capability less: its own row says so, and what stands on it.
+run 0 setpriv --bounding-set -sys_ptrace
+expect CAP_SYS_PTRACE no CAP_SYS_PTRACE
+run 3 setpriv --bounding-set -sys_nice
+expect CAP_SYS_NICE no CAP_SYS_NICE
+expect process-madvise-cold no CAP_SYS_NICE
+expect sensor-walk no CAP_SYS_NICE
+all_of yes bpf walker CAP_BPF
+run 3 setpriv --bounding-set -sys_admin
+expect CAP_SYS_ADMIN no CAP_SYS_ADMIN
+expect pagemap-pfn no CAP_SYS_ADMIN
+expect iomem no CAP_SYS_ADMIN
+expect walker no CAP_SYS_ADMIN
+all_of yes bpf process-madvise-cold CAP_SYS_NICE
+# CAP_SYS_ADMIN includes these two: alone they are not missed, and the row says why.
+run 0 setpriv --bounding-set -bpf
+expect CAP_BPF no "CAP_SYS_ADMIN is and includes it"
+all_of yes bpf walker
+run 3 setpriv --bounding-set -bpf,-sys_admin
+expect CAP_BPF no "CAP_BPF is needed"
+expect walker no CAP_BPF
+[ "$(cat /proc/sys/kernel/unprivileged_bpf_disabled)" = 0 ] || expect bpf no CAP_BPF
+
+# 3. None at all.
+run 3 setpriv --reuid=65534 --regid=65534 --clear-groups
+all_of no walker pagemap-pfn iomem process-madvise-cold CAP_BPF CAP_SYS_NICE sensor-walk
+all_of yes pidfd btf
+printf '%s\n' "$out" | tail -n 1 | grep -qF '{"sensor":null,"why":"' || fail "last line"
+
+# 4. Faults force what this kernel does not lack.
+run 3 env TIDEMARK_FAULT=no-bpf
+expect bpf no TIDEMARK_FAULT=no-bpf
+expect walker no TIDEMARK_FAULT
+all_of yes pagemap-pfn
+run 3 env TIDEMARK_FAULT=no-pagemap-pfn
+expect pagemap-pfn no TIDEMARK_FAULT=no-pagemap-pfn
+all_of no walker
+run 0 env TIDEMARK_FAULT=no-procmap-query
+expect procmap-query no TIDEMARK_FAULT=no-procmap-query
+
+# 5. Namespaces: root inside of one is told that it is not root.
+if unshare --user --map-root-user true 2>/dev/null; then
+	run 3 unshare --user --map-root-user
+	expect user-namespace yes "user namespace"
+	expect CAP_SYS_ADMIN yes
+	expect pagemap-pfn no "user namespace"
+fi
+if unshare --pid --fork --mount-proc true 2>/dev/null; then
+	run 0 unshare --pid --fork --mount-proc
+	expect pid-namespace yes host
+	# Kernel threads are out of sight: that none is seen proves nothing.
+	row others-damon | grep -qE '"answer":"(yes|unknown)"' || fail "others-damon: $(row others-damon)"
+fi
+
+echo "$nr checks, $failed failed"
+[ "$failed" -eq 0 ]

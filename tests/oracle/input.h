@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What compare reads: the truth log of a workload, and `tidemark report regions --json`. */
+#ifndef ORACLE_INPUT_H
+#define ORACLE_INPUT_H
+
+#include <stdio.h>
+
+#include "base/vec.h"
+#include "score.h"
+
+struct truth {
+	char pattern[64];
+	struct span area;
+	double covered_s; /* time of the window that the log tells about */
+	double sweeps;    /* made in it */
+	double busy_s;    /* time spent touching in it */
+	double max_gap_s; /* longest time in which a hot page may have gone untouched */
+	VEC(struct heat) heats;
+};
+
+struct report {
+	double nr_checks;
+	double sampling_s; /* 0: the report does not say */
+	VEC(struct verdict) verdicts;
+};
+
+/* Reads the slices that overlap the window [from_us, to_us) of wall-clock time. 0, or -errno with a sentence on stderr.
+ */
+int truth_read(struct truth *truth, const char *path, uint64_t from_us, uint64_t to_us, double sampling_s);
+void truth_fini(struct truth *truth);
+
+/* The wall-clock time of the log's last moment; 0 when it has none. */
+uint64_t truth_last_us(const char *path);
+
+/* A region is hot when its nr_accesses is at least half of nr_checks. 0, or -errno with a sentence on stderr. */
+int report_read(struct report *report, FILE *file, const char *name);
+void report_fini(struct report *report);
+
+#endif

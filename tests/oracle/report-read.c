@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* This file reads what tidemark said about regions. */
+#include "input.h"
+
+#include <errno.h>
+
+#include "input-lines.h"
+
+static int read_region(void *arg, const json_t *object, size_t number)
+{
+	struct report *report = arg;
+	struct verdict verdict = { 0 };
+
+	if (number == 1) {
+		report->nr_checks = lines_number(object, "nr_checks", 0);
+		report->sampling_s = lines_number(object, "sampling_us", 0) / 1e6;
+		return report->nr_checks > 0 ? 0 : -EINVAL;
+	}
+	/* Objects of other kinds may stand between. */
+	if (!json_object_get(object, "nr_accesses"))
+		return 0;
+	if (lines_address(object, "start", &verdict.start) < 0 || lines_address(object, "end", &verdict.end) < 0 ||
+	    verdict.start >= verdict.end)
+		return -EINVAL;
+	verdict.hot = lines_number(object, "nr_accesses", 0) * 2 >= report->nr_checks;
+	verdict.unobservable = lines_number(object, "unobservable_bytes", 0) / (double)(verdict.end - verdict.start);
+	if (verdict.unobservable < 0 || verdict.unobservable > 1)
+		return -EINVAL;
+	return vec_push(&report->verdicts, verdict);
+}
+
+int report_read(struct report *report, FILE *file, const char *name)
+{
+	int rc;
+
+	*report = (struct report){ 0 };
+	rc = lines_read(file, name, "tidemark/1", read_region, report);
+	if (rc < 0) {
+		fprintf(stderr, "%s: not a regions report, or its regions make no sense\n", name);
+		report_fini(report);
+	}
+	return rc;
+}
+
+void report_fini(struct report *report)
+{
+	vec_free(&report->verdicts);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Samples of processes that do not exist: the same ones for the same numbers, on every machine. */
+#ifndef TESTS_SYNTHETIC_H
+#define TESTS_SYNTHETIC_H
+
+#include "record/writer.h"
+
+struct synthetic_opts {
+	uint32_t nr_targets; /* 0: 1 */
+	uint32_t nr_regions; /* of each target; 0: 100 */
+	uint64_t seed;
+	bool no_layout;    /* as if mappings were not known */
+	bool unobservable; /* a part that nobody can see */
+	bool growing;      /* the heap's end moves every tenth sample */
+};
+
+struct synthetic;
+
+/* Aborts when memory is out: a test has no better idea. */
+struct synthetic *synthetic_new(const struct synthetic_opts *opts);
+void synthetic_free(struct synthetic *synthetic);
+
+/* The next sample, 100 ms after the one before; valid until the next call. Checks: 20. */
+const struct tide_sample *synthetic_next(struct synthetic *synthetic);
+
+/* What goes with it into record_put. */
+const struct record_source *synthetic_sources(const struct synthetic *synthetic);
+
+/* What a record of it says of itself. */
+extern const struct record_info synthetic_info;
+
+/* Puts `nr` samples into the writer. 0 or the negative errno of record_put. */
+int synthetic_put(struct record_writer *writer, struct synthetic *synthetic, size_t nr, struct tide_error *err);
+
+#endif

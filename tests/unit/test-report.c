@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file tests reports: the words and numbers they are made of, and whole ones against tests/golden/report, which
+ * UPDATE_GOLDEN=1 writes anew.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/writer.h"
+#include "report/axis.h"
+#include "report/format.h"
+#include "report/report.h"
+#include "report/window.h"
+#include "synthetic.h"
+
+/* A record without file, and a reader of it. */
+struct made {
+	struct record_writer *writer;
+	struct record_reader *reader;
+};
+
+static struct made make(const struct synthetic_opts *opts, size_t nr_samples)
+{
+	struct synthetic *synthetic = synthetic_new(opts);
+	struct tide_session_cost cost = { .wall_ns = UINT64_C(30000000000),
+		                          .cpu_ns = 240000000,
+		                          .first_sample_ns = 131000000,
+		                          .sensor = { 60000, 1234567, 4321, 700, 412000 } };
+	struct tide_error err = { 0 };
+	struct made made;
+
+	if (record_create(&made.writer, NULL, &synthetic_info, &err) < 0 ||
+	    synthetic_put(made.writer, synthetic, nr_samples, &err) < 0)
+		fail_msg("%s", err.text);
+	record_set_cost(made.writer, &cost);
+	if (record_open_writer(&made.reader, made.writer, &err) < 0)
+		fail_msg("%s", err.text);
+	synthetic_free(synthetic);
+	return made;
+}
+
+static void unmake(struct made *made)
+{
+	record_close(made->reader);
+	assert_int_equal(record_finish(made->writer, NULL), 0);
+}
+
+static report_fn *find(const char *name)
+{
+	for (const struct report *report = reports; report->name != NULL; report++) {
+		if (strcmp(report->name, name) == 0)
+			return report->write;
+	}
+	fail_msg("no report %s", name);
+	return NULL;
+}
+
+/* The report as a string, which the caller frees. */
+static char *write_report(struct record_reader *reader, const char *name, const struct report_opts *opts)
+{
+	struct tide_error err = { 0 };
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (find(name)(reader, opts, out, &err) < 0)
+		fail_msg("%s: %s", name, err.text);
+	fclose(out);
+	return text;
+}
+
+static void compare_golden(const char *name, const char *text)
+{
+	char path[512];
+	char wanted[1 << 16] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tests/golden/report/%s", SOURCE_ROOT, name);
+	if (getenv("UPDATE_GOLDEN") != NULL) {
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fputs(text, file);
+		fclose(file);
+	}
+	file = fopen(path, "r");
+	if (file == NULL)
+		fail_msg("%s is missing: UPDATE_GOLDEN=1 writes it", path);
+	wanted[fread(wanted, 1, sizeof(wanted) - 1, file)] = 0;
+	fclose(file);
+	if (strcmp(text, wanted) != 0)
+		fail_msg("%s has changed (if so meant, UPDATE_GOLDEN=1); now it is:\n%s", name, text);
+}
+
+struct golden {
+	const char *file;
+	const char *report;
+	struct report_opts opts;
+};
+
+static void reports_are_as_they_were(void **state)
+{
+	static const struct golden goldens[] = {
+		{ "wss.txt", "wss", { .width = 80 } },
+		{ "wss.json", "wss", { .json = true } },
+		{ "heatmap-80.txt", "heatmap", { .width = 80 } },
+		{ "heatmap-40.txt", "heatmap", { .width = 40 } },
+		{ "heatmap-last.txt", "heatmap", { .width = 100, .last_us = 1500000, .height = 8 } },
+		{ "heatmap-color.txt", "heatmap", { .width = 64, .color = true, .height = 6 } },
+		{ "heatmap.json", "heatmap", { .width = 40, .json = true, .height = 4 } },
+		{ "regions.txt", "regions", { .width = 80 } },
+		{ "regions-all.txt", "regions", { .width = 100, .top = SIZE_MAX } },
+		{ "regions.json", "regions", { .json = true, .last_us = 1000000 } },
+		{ "info.txt", "info", { 0 } },
+		{ "info.json", "info", { .json = true } },
+	};
+	struct made made =
+	        make(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true, .growing = true }, 300);
+
+	for (size_t i = 0; i < sizeof(goldens) / sizeof(goldens[0]); i++) {
+		char *text = write_report(made.reader, goldens[i].report, &goldens[i].opts);
+
+		compare_golden(goldens[i].file, text);
+		free(text);
+	}
+	unmake(&made);
+}
+
+static void two_targets_are_told_apart(void **state)
+{
+	struct made made = make(&(struct synthetic_opts){ .nr_regions = 40, .nr_targets = 2 }, 30);
+	char *text = write_report(made.reader, "wss", &(struct report_opts){ 0 });
+
+	compare_golden("wss-two.txt", text);
+	free(text);
+	text = write_report(made.reader, "regions", &(struct report_opts){ .top = 8 });
+	compare_golden("regions-two.txt", text);
+	free(text);
+	unmake(&made);
+}
+
+static void every_json_line_is_an_object(void **state)
+{
+	struct made made = make(&(struct synthetic_opts){ .unobservable = true }, 50);
+
+	for (const struct report *report = reports; report->name != NULL; report++) {
+		char *text = write_report(made.reader, report->name, &(struct report_opts){ .json = true });
+		int nr = 0;
+
+		for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+			json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+
+			assert_true(json_is_object(object));
+			if (nr++ == 0) {
+				assert_string_equal(json_string_value(json_object_get(object, "schema")), "tidemark/1");
+				assert_string_equal(json_string_value(json_object_get(object, "report")), report->name);
+			}
+			json_decref(object);
+		}
+		assert_true(nr >= 2);
+		free(text);
+	}
+	unmake(&made);
+}
+
+static size_t longest_line(const char *text)
+{
+	size_t longest = 0;
+
+	while (*text != 0) {
+		size_t length = strcspn(text, "\n");
+
+		longest = length > longest ? length : longest;
+		text += length + (text[length] == '\n');
+	}
+	return longest;
+}
+
+static void heatmaps_keep_to_their_width(void **state)
+{
+	struct made made = make(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true }, 100);
+
+	for (int width = 40; width <= 300; width++) {
+		char *text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = width });
+
+		if (longest_line(text) > (size_t)width)
+			fail_msg("width %d: a line of %zu\n%s", width, longest_line(text), text);
+		free(text);
+	}
+	unmake(&made);
+}
+
+/* One region of 1 MiB per sample, to know every number of a report beforehand. */
+static struct made make_one(const struct tide_region *regions, size_t nr, uint32_t nr_checks)
+{
+	static const struct record_source source = { .pid = 7, .name = "one" };
+	struct made made;
+
+	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	for (size_t i = 0; i < nr; i++) {
+		struct tide_sample sample = { .start_ns = i * 100000000,
+			                      .end_ns = (i + 1) * 100000000,
+			                      .nr_targets = 1,
+			                      .nr_checks = nr_checks,
+			                      .nr_regions = 1,
+			                      .regions = &regions[i] };
+
+		assert_int_equal(record_put(made.writer, &sample, &source, NULL), 0);
+	}
+	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
+	return made;
+}
+
+static void what_was_not_seen_is_never_cold_nor_used(void **state)
+{
+	/* Half of the checks were not answered; the rest said "accessed" in the first sample, "idle" in the second. */
+	const struct tide_region regions[] = {
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 10, .nr_unobservable = 10 },
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 0, .nr_unobservable = 20 },
+	};
+	struct made made = make_one(regions, 2, 20);
+	char *text = write_report(made.reader, "wss", &(struct report_opts){ .json = true });
+
+	assert_non_null(strstr(text, "\"percentile\":0,\"bytes\":0,"));
+	assert_non_null(strstr(text, "\"percentile\":100,\"bytes\":524288,\"hot_bytes\":524288"));
+	assert_non_null(strstr(text, "\"unobservable_share\":0.75"));
+	free(text);
+	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 40, .height = 1 });
+	/* Hot as far as it was seen, then not seen at all; on the last row before the axis. */
+	assert_non_null(strstr(text, "|@@@@@@@@@@@???????????|"));
+	free(text);
+	unmake(&made);
+}
+
+/* One sample of these regions, of 20 checks each, as the table shows them. */
+static char *table_of(const struct tide_region *regions, size_t nr)
+{
+	static const struct record_source source = { .pid = 7, .name = "one" };
+	const struct tide_sample sample = {
+		.end_ns = 100000000, .nr_targets = 1, .nr_checks = 20, .nr_regions = nr, .regions = regions
+	};
+	struct made made;
+	char *text;
+
+	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	assert_int_equal(record_put(made.writer, &sample, &source, NULL), 0);
+	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
+	text = write_report(made.reader, "regions", &(struct report_opts){ .width = 100 });
+	unmake(&made);
+	return text;
+}
+
+static void of_hot_regions_the_one_of_which_most_is_used_comes_first(void **state)
+{
+	const struct tide_region regions[] = {
+		{ .start = 0x100000, .end = 0x101000, .nr_accesses = 20 },
+		{ .start = 0x200000, .end = 0x900000, .nr_accesses = 19 },
+		{ .start = 0xa00000, .end = 0xf00000, .nr_accesses = 12 },
+		/* As much of it is used as of the hot one before, but it is not hot. */
+		{ .start = 0x1000000, .end = 0x2000000, .nr_accesses = 4 },
+	};
+	char *text = table_of(regions, 4);
+	const char *first = strstr(text, "200000-900000");
+	const char *second = strstr(text, "a00000-f00000");
+	const char *third = strstr(text, "100000-101000");
+	const char *fourth = strstr(text, "1000000-2000000");
+
+	assert_non_null(first);
+	assert_true(first < second && second < third && third < fourth);
+	free(text);
+}
+
+static void neighbours_that_are_alike_share_a_row(void **state)
+{
+	const struct tide_region regions[] = {
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20, .age = 30 },
+		{ .start = 0x200000, .end = 0x300000, .nr_accesses = 19, .age = 20 },
+		/* Younger, then colder, then not next to the one before. */
+		{ .start = 0x300000, .end = 0x400000, .nr_accesses = 20, .age = 2 },
+		{ .start = 0x400000, .end = 0x500000, .nr_accesses = 4, .age = 2 },
+		{ .start = 0x600000, .end = 0x700000, .nr_accesses = 4, .age = 2 },
+	};
+	char *text = table_of(regions, 5);
+
+	assert_non_null(strstr(text, ": 5 regions in 4 rows, hot ones first"));
+	/* The mean, and the age that all of it has reached. */
+	assert_non_null(strstr(text, "100000-300000                   2 MiB     98 %  hot       2 s"));
+	assert_non_null(strstr(text, "300000-400000"));
+	assert_non_null(strstr(text, "400000-500000"));
+	assert_non_null(strstr(text, "600000-700000"));
+	free(text);
+}
+
+static void regions_are_weighted_by_overlap(void **state)
+{
+	/* The first sample's region covers half of the last one's. */
+	const struct tide_region regions[] = {
+		{ .start = 0x100000, .end = 0x180000, .nr_accesses = 20 },
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 5, .age = 3 },
+	};
+	struct made made = make_one(regions, 2, 20);
+	char *text = write_report(made.reader, "regions", &(struct report_opts){ .json = true });
+
+	/* (20 * 1 + 5 * 2) / 3 */
+	assert_non_null(strstr(text, "\"start\":\"0x100000\",\"end\":\"0x200000\",\"nr_accesses\":10,"));
+	assert_non_null(strstr(text, "\"age_us\":300000,"));
+	assert_non_null(strstr(text, "\"state\":\"hot\""));
+	free(text);
+	text = write_report(made.reader, "regions", &(struct report_opts){ .json = true, .last_us = 100000 });
+	assert_non_null(strstr(text, "\"nr_accesses\":5,"));
+	assert_non_null(strstr(text, "\"state\":\"warm\""));
+	free(text);
+	unmake(&made);
+}
+
+static void an_empty_record_is_a_sentence(void **state)
+{
+	struct made made;
+	char *text;
+
+	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
+	for (const struct report *report = reports; report->name != NULL; report++) {
+		struct tide_error err = { 0 };
+
+		if (strcmp(report->name, "info") == 0)
+			continue;
+		assert_int_equal(report->write(made.reader, &(struct report_opts){ 0 }, stderr, &err), -ENODATA);
+		assert_non_null(strstr(err.text, "the record is empty"));
+	}
+	text = write_report(made.reader, "info", &(struct report_opts){ 0 });
+	assert_non_null(strstr(text, "samples     0,"));
+	free(text);
+	unmake(&made);
+}
+
+static void a_full_disk_is_an_error(void **state)
+{
+	struct made made = make(&(struct synthetic_opts){ 0 }, 5);
+	FILE *full = fopen("/dev/full", "w");
+	struct tide_error err = { 0 };
+
+	assert_non_null(full);
+	assert_int_equal(report_wss(made.reader, &(struct report_opts){ 0 }, full, &err), -EIO);
+	fclose(full);
+	unmake(&made);
+}
+
+static void numbers_are_as_people_write_them(void **state)
+{
+	assert_string_equal(format_bytes(0).s, "0 B");
+	assert_string_equal(format_bytes(1023).s, "1023 B");
+	assert_string_equal(format_bytes(4096).s, "4 KiB");
+	assert_string_equal(format_bytes(UINT64_C(1288490189)).s, "1.2 GiB");
+	assert_string_equal(format_bytes((UINT64_C(1) << 20) - 1).s, "1 MiB");
+	assert_string_equal(format_bytes(UINT64_MAX).s, "16 EiB");
+	assert_string_equal(format_duration(0).s, "0 s");
+	assert_string_equal(format_duration(5000).s, "5 ms");
+	assert_string_equal(format_duration(1500000).s, "1.5 s");
+	assert_string_equal(format_duration(200000000).s, "3 min 20 s");
+	assert_string_equal(format_duration(UINT64_C(7500000000)).s, "2 h 5 min");
+	assert_string_equal(format_duration_short(200000000).s, "3.3 min");
+	assert_string_equal(format_percent(0).s, "0 %");
+	assert_string_equal(format_percent(0.0001).s, "<0.1 %");
+	assert_string_equal(format_percent(0.008).s, "0.8 %");
+	assert_string_equal(format_percent(0.999).s, ">99.9 %");
+	assert_string_equal(format_percent(1).s, "100 %");
+	assert_string_equal(format_count(1200000).s, "1,200,000");
+	assert_string_equal(format_count(999).s, "999");
+	assert_string_equal(format_time(UINT64_C(1795219200000000)).s, "2026-11-21 00:00:00 UTC");
+}
+
+static void names_cannot_hurt_a_terminal(void **state)
+{
+	assert_string_equal(format_name("a\x1b[31mb\n", 40).s, "a?[31mb?");
+	assert_string_equal(format_name("\xc2\x9b"
+	                                "1m",
+	                                40)
+	                            .s,
+	                    "?1m");
+	assert_string_equal(format_name("\xff\xc3\xa4\xc0\x80", 40).s, "?\xc3\xa4??");
+	assert_string_equal(format_name("\xed\xa0\x80\xf4\x90\x80\x80", 40).s, "???????");
+	assert_string_equal(format_mapping("/usr/lib/libc.so.6", 20).s, "libc.so.6");
+	assert_string_equal(format_mapping("", 20).s, "(anon)");
+	assert_string_equal(format_mapping("/", 20).s, "/");
+	assert_string_equal(format_name("libverylongname.so.6", 12).s, "libve...so.6");
+}
+
+static void axes_squeeze_out_what_is_not_mapped(void **state)
+{
+	const struct tide_range ranges[] = { { 0x10000, 0x20000 },
+		                             { 0x21000, 0x30000 },
+		                             { 0x700000000000, 0x700000020000 } };
+	struct axis axis;
+	size_t hint = 0;
+	uint64_t at = 0;
+
+	assert_int_equal(axis_init(&axis, ranges, 3, 8), 0);
+	assert_int_equal(axis_squeeze(&axis, 0, &hint), 0);
+	assert_int_equal(axis_squeeze(&axis, 0x20800, &hint), 0x10000);
+	assert_int_equal(axis_squeeze(&axis, 0x700000000800, &hint), 0x1f800);
+	assert_int_equal(axis_squeeze(&axis, UINT64_MAX, &hint), 0x3f000);
+	assert_int_equal(axis_squeeze(&axis, 0x10800, &hint), 0x800);
+	assert_int_equal(axis.nr_rows, 8);
+	for (size_t i = 0; i < axis.nr_rows; i++) {
+		assert_int_equal(axis.rows[i].from, at);
+		assert_true(axis.rows[i].to > at);
+		at = axis.rows[i].to;
+		/* Only the wide gap is drawn. */
+		assert_int_equal(axis.rows[i].gap, axis.rows[i].start == 0x700000000000 ? 0x700000000000 - 0x30000 : 0);
+	}
+	assert_int_equal(at, 0x3f000);
+	assert_int_equal(axis.rows[7].end, 0x700000020000);
+	axis_fini(&axis);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reports_are_as_they_were),
+		cmocka_unit_test(two_targets_are_told_apart),
+		cmocka_unit_test(every_json_line_is_an_object),
+		cmocka_unit_test(heatmaps_keep_to_their_width),
+		cmocka_unit_test(what_was_not_seen_is_never_cold_nor_used),
+		cmocka_unit_test(regions_are_weighted_by_overlap),
+		cmocka_unit_test(of_hot_regions_the_one_of_which_most_is_used_comes_first),
+		cmocka_unit_test(neighbours_that_are_alike_share_a_row),
+		cmocka_unit_test(an_empty_record_is_a_sentence),
+		cmocka_unit_test(a_full_disk_is_an_error),
+		cmocka_unit_test(numbers_are_as_people_write_them),
+		cmocka_unit_test(names_cannot_hurt_a_terminal),
+		cmocka_unit_test(axes_squeeze_out_what_is_not_mapped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
