@@ -22,7 +22,8 @@ struct vma {
 	uint64_t end;
 	uint64_t offset;
 	uint64_t inode;
-	uint32_t flags; /* enum vma_flags */
+	uint32_t flags;      /* enum vma_flags */
+	uint32_t page_bytes; /* of its page size, hugetlb's included; 0: not told */
 	/* As the text has it: a newline in a path is "\012". Not terminated; size 0 without a name. Valid in the
 	 * callback. */
 	const char *name;

@@ -56,6 +56,7 @@ int procmap_query(int maps_fd, uint64_t addr, struct vma *out, char *name)
 		.offset = query.vma_offset,
 		.inode = query.inode,
 		.flags = (uint32_t)query.vma_flags & VMA_KNOWN,
+		.page_bytes = (uint32_t)query.vma_page_size,
 		.name = name,
 		.name_size = query.name_size > 0 ? query.name_size - 1 : 0,
 	};

@@ -8,8 +8,10 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int raw_open(const char *path, int flags, mode_t mode)
@@ -63,6 +65,31 @@ static int raw_bpf_iter_create(int link_fd)
 	return fd;
 }
 
+static int raw_userfaultfd(int flags)
+{
+	return (int)syscall(SYS_userfaultfd, flags);
+}
+
+static int raw_pidfd_getfd(int pidfd, int fd, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_getfd, pidfd, fd, flags);
+}
+
+static long raw_ptrace(int request, pid_t pid, void *addr, void *data)
+{
+	return ptrace(request, pid, addr, data);
+}
+
+static long raw_kcmp(pid_t one, pid_t other, int type, unsigned long first, unsigned long second)
+{
+	return syscall(SYS_kcmp, one, other, type, first, second);
+}
+
+static pid_t raw_clone(unsigned long flags)
+{
+	return (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+}
+
 const struct sys_table sys_table_linux = {
 	.open = raw_open,
 	.openat = raw_openat,
@@ -86,6 +113,18 @@ const struct sys_table sys_table_linux = {
 	.epoll_ctl = epoll_ctl,
 	.epoll_wait = epoll_wait,
 	.bpf_iter_create = raw_bpf_iter_create,
+	.pwrite = pwrite,
+	.madvise = madvise,
+	.userfaultfd = raw_userfaultfd,
+	.pidfd_getfd = raw_pidfd_getfd,
+	.ptrace = raw_ptrace,
+	.wait4 = wait4,
+	.kcmp = raw_kcmp,
+	.clone = raw_clone,
+	.socketpair = socketpair,
+	.sendmsg = sendmsg,
+	.recvmsg = recvmsg,
+	.readlinkat = readlinkat,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -139,6 +178,13 @@ ssize_t sys_getdents(int fd, void *buf, size_t size)
 int sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	return RETRIED(int, sys_table->ioctl(fd, request, arg));
+}
+
+int sys_ioctl_once(int fd, unsigned long request, void *arg)
+{
+	int result = sys_table->ioctl(fd, request, arg);
+
+	return result < 0 ? -errno : result;
 }
 
 int sys_mmap(void **out, size_t size, int prot, int flags, int fd, off_t offset)
@@ -245,4 +291,64 @@ int sys_epoll_wait(int epfd, struct epoll_event *events, int nr, int timeout_ms)
 int sys_bpf_iter_create(int link_fd)
 {
 	return RETRIED(int, sys_table->bpf_iter_create(link_fd));
+}
+
+ssize_t sys_pwrite(int fd, const void *buf, size_t size, off_t offset)
+{
+	return RETRIED(ssize_t, sys_table->pwrite(fd, buf, size, offset));
+}
+
+int sys_madvise(void *addr, size_t size, int advice)
+{
+	return RETRIED(int, sys_table->madvise(addr, size, advice));
+}
+
+int sys_userfaultfd(int flags)
+{
+	return RETRIED(int, sys_table->userfaultfd(flags | O_CLOEXEC));
+}
+
+int sys_pidfd_getfd(int pidfd, int fd)
+{
+	return RETRIED(int, sys_table->pidfd_getfd(pidfd, fd, 0));
+}
+
+long sys_ptrace(int request, pid_t pid, void *addr, void *data)
+{
+	return RETRIED(long, sys_table->ptrace(request, pid, addr, data));
+}
+
+pid_t sys_wait4(pid_t pid, int *status, int options)
+{
+	return RETRIED(pid_t, sys_table->wait4(pid, status, options, NULL));
+}
+
+long sys_kcmp(pid_t one, pid_t other, int type)
+{
+	return RETRIED(long, sys_table->kcmp(one, other, type, 0, 0));
+}
+
+pid_t sys_clone(unsigned long flags)
+{
+	return RETRIED(pid_t, sys_table->clone(flags));
+}
+
+int sys_socketpair(int fds[2])
+{
+	return RETRIED(int, sys_table->socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds));
+}
+
+ssize_t sys_sendmsg(int fd, const struct msghdr *message)
+{
+	return RETRIED(ssize_t, sys_table->sendmsg(fd, message, MSG_NOSIGNAL));
+}
+
+ssize_t sys_recvmsg(int fd, struct msghdr *message)
+{
+	return RETRIED(ssize_t, sys_table->recvmsg(fd, message, MSG_CMSG_CLOEXEC));
+}
+
+ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size)
+{
+	return RETRIED(ssize_t, sys_table->readlinkat(dir, path, buf, size));
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -39,6 +41,18 @@ struct sys_table {
 	int (*epoll_ctl)(int epfd, int op, int fd, struct epoll_event *event);
 	int (*epoll_wait)(int epfd, struct epoll_event *events, int nr, int timeout_ms);
 	int (*bpf_iter_create)(int link_fd);
+	ssize_t (*pwrite)(int fd, const void *buf, size_t size, off_t offset);
+	int (*madvise)(void *addr, size_t size, int advice);
+	int (*userfaultfd)(int flags);
+	int (*pidfd_getfd)(int pidfd, int fd, unsigned flags);
+	long (*ptrace)(int request, pid_t pid, void *addr, void *data);
+	pid_t (*wait4)(pid_t pid, int *status, int options, struct rusage *usage);
+	long (*kcmp)(pid_t one, pid_t other, int type, unsigned long first, unsigned long second);
+	pid_t (*clone)(unsigned long flags);
+	int (*socketpair)(int domain, int type, int protocol, int fds[2]);
+	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+	ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+	ssize_t (*readlinkat)(int dir, const char *path, char *buf, size_t size);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -52,6 +66,7 @@ ssize_t sys_read(int fd, void *buf, size_t size);
 ssize_t sys_pread(int fd, void *buf, size_t size, off_t offset);
 ssize_t sys_getdents(int fd, void *buf, size_t size);
 int sys_ioctl(int fd, unsigned long request, void *arg);
+int sys_ioctl_once(int fd, unsigned long request, void *arg); /* EINTR is an answer: part of the work is done */
 int sys_mmap(void **out, size_t size, int prot, int flags, int fd, off_t offset);
 void sys_munmap(void *addr, size_t size); /* NULL is fine */
 int sys_mlock(const void *addr, size_t size);
@@ -68,6 +83,18 @@ int sys_epoll_add(int epfd, int fd, uint64_t tag);
 void sys_epoll_del(int epfd, int fd);
 int sys_epoll_wait(int epfd, struct epoll_event *events, int nr, int timeout_ms);
 int sys_bpf_iter_create(int link_fd);
+ssize_t sys_pwrite(int fd, const void *buf, size_t size, off_t offset);
+int sys_madvise(void *addr, size_t size, int advice);
+int sys_userfaultfd(int flags);
+int sys_pidfd_getfd(int pidfd, int fd);
+long sys_ptrace(int request, pid_t pid, void *addr, void *data); /* not the PEEK requests */
+pid_t sys_wait4(pid_t pid, int *status, int options);
+long sys_kcmp(pid_t one, pid_t other, int type);
+pid_t sys_clone(unsigned long flags); /* as fork(), but no handler runs and malloc may not be used in the child */
+int sys_socketpair(int fds[2]);       /* datagrams that keep their bounds, close-on-exec */
+ssize_t sys_sendmsg(int fd, const struct msghdr *message);
+ssize_t sys_recvmsg(int fd, struct msghdr *message); /* descriptors that come are close-on-exec */
+ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size);
 
 #define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
 void sys_fd_cleanup(const int *fd);

@@ -47,7 +47,20 @@ static bool due(const char *name)
 	X(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event), (epfd, op, fd, event))                \
 	X(int, epoll_wait, (int epfd, struct epoll_event *events, int nr, int timeout_ms),                             \
 	  (epfd, events, nr, timeout_ms))                                                                              \
-	X(int, bpf_iter_create, (int link_fd), (link_fd))
+	X(int, bpf_iter_create, (int link_fd), (link_fd))                                                              \
+	X(ssize_t, pwrite, (int fd, const void *buf, size_t size, off_t offset), (fd, buf, size, offset))              \
+	X(int, madvise, (void *addr, size_t size, int advice), (addr, size, advice))                                   \
+	X(int, userfaultfd, (int flags), (flags))                                                                      \
+	X(int, pidfd_getfd, (int pidfd, int fd, unsigned flags), (pidfd, fd, flags))                                   \
+	X(long, ptrace, (int request, pid_t pid, void *addr, void *data), (request, pid, addr, data))                  \
+	X(pid_t, wait4, (pid_t pid, int *status, int options, struct rusage *usage), (pid, status, options, usage))    \
+	X(long, kcmp, (pid_t one, pid_t other, int type, unsigned long first, unsigned long second),                   \
+	  (one, other, type, first, second))                                                                           \
+	X(pid_t, clone, (unsigned long flags), (flags))                                                                \
+	X(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))            \
+	X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))                   \
+	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))                         \
+	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \
