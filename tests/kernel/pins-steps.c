@@ -50,7 +50,6 @@ void pins_look(struct pins_fixture *fix, const char *memory, size_t nr)
 		assert_int_equal(fix->answers[i], 0xa5);
 }
 
-/* How many of the first `nr` answers are this one. */
 size_t pins_count(const struct pins_fixture *fix, size_t nr, enum pin_answer answer)
 {
 	size_t found = 0;

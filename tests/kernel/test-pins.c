@@ -256,7 +256,6 @@ static void B4_pages_in_a_pipe_are_referenced(void **unused)
 	assert_int_equal(pins_count(&fix, 100, PIN_PINNED), 0);
 	close(fds[0]);
 	close(fds[1]);
-	/* Fresh ones are held twice, once by a batch. */
 	munmap(memory, 100 * PAGE);
 	pins_unwatch(&fix);
 }
