@@ -144,6 +144,34 @@ int procfs_read_status(int dir, struct procfs_status *out)
 	return size < 0 ? (int)size : procfs_parse_status(text, (size_t)size, out);
 }
 
+int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out)
+{
+	static const char key[] = "\nState:";
+	char path[32];
+	char text[4096];
+	const char *found;
+	struct text rest;
+	uint64_t tracer;
+	uint64_t seccomp = 0;
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "task/%d/status", tid);
+	size = procfs_read(dir, path, text, sizeof(text));
+	if (size < 0)
+		return (int)size;
+	found = memmem(text, (size_t)size, key, sizeof(key) - 1);
+	if (found == NULL || !find_number(text, (size_t)size, "\nTracerPid:", &tracer))
+		return -EBADMSG;
+	rest = (struct text){ found + sizeof(key) - 1, text + size };
+	text_blanks(&rest);
+	if (rest.at == rest.end)
+		return -EBADMSG;
+	/* A kernel without seccomp has no such line. */
+	(void)find_number(text, (size_t)size, "\nSeccomp:", &seccomp);
+	*out = (struct procfs_trace){ *rest.at, (pid_t)tracer, (int)seccomp };
+	return 0;
+}
+
 /* What getdents64(2) writes; libc has no name for it. */
 struct entry {
 	uint64_t inode;

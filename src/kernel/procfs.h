@@ -46,6 +46,16 @@ ssize_t procfs_read(int dir, const char *path, char *buf, size_t size);
 int procfs_read_stat(int dir, pid_t tid, struct procfs_stat *out);
 int procfs_read_status(int dir, struct procfs_status *out);
 
+/* What /proc/PID/task/TID/status says of who may reach into a thread. */
+struct procfs_trace {
+	char state;   /* as in procfs_stat */
+	pid_t tracer; /* 0: nobody traces it */
+	int seccomp;  /* 0: no filter */
+};
+
+/* 0; -ESRCH it has gone; -EBADMSG not what a kernel writes. */
+int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out);
+
 /* Return 0 to go on, anything else ends the listing and is returned by it. */
 typedef int procfs_thread_fn(void *arg, pid_t tid);
 
