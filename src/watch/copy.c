@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file copies contents, and says how good each page of the copy is. */
 #include <errno.h>
-#include <stdlib.h>
 #include <fcntl.h>
 #include <string.h>
 

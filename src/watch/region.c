@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file asks what pages of a range there are. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "watch/tracker.h"
 
