@@ -130,6 +130,7 @@ const struct sys_table sys_table_linux = {
 	.sigtimedwait = sigtimedwait,
 	.setsid = setsid,
 	.exit = _exit,
+	.process_vm_readv = process_vm_readv,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -396,4 +397,12 @@ void sys_exit(int code)
 {
 	sys_table->exit(code);
 	__builtin_unreachable();
+}
+
+ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size)
+{
+	struct iovec to = { buf, size };
+	struct iovec from = { (void *)(uintptr_t)remote, size };
+
+	return RETRIED(ssize_t, sys_table->process_vm_readv(pid, &to, 1, &from, 1, 0));
 }

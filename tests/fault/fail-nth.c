@@ -61,11 +61,15 @@ static bool due(const char *name)
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))                   \
 	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))                         \
 	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))            \
-	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))                                \
+	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))                            \
 	X(int, sigaction, (int signal, const struct sigaction *action, struct sigaction *old), (signal, action, old))  \
 	X(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),                   \
 	  (set, info, timeout))                                                                                        \
-	X(pid_t, setsid, (void), ())
+	X(pid_t, setsid, (void), ())                                                                                   \
+	X(ssize_t, process_vm_readv,                                                                                   \
+	  (pid_t pid, const struct iovec *local, unsigned long nr_local, const struct iovec *remote,                   \
+	   unsigned long nr_remote, unsigned long flags),                                                              \
+	  (pid, local, nr_local, remote, nr_remote, flags))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \
