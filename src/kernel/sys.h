@@ -53,6 +53,8 @@ struct sys_table {
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
 	ssize_t (*readlinkat)(int dir, const char *path, char *buf, size_t size);
+	void *(*mremap)(void *from, size_t old_size, size_t new_size, int flags, void *to);
+	long (*move_pages)(pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -95,6 +97,10 @@ int sys_socketpair(int fds[2]);       /* datagrams that keep their bounds, close
 ssize_t sys_sendmsg(int fd, const struct msghdr *message);
 ssize_t sys_recvmsg(int fd, struct msghdr *message); /* descriptors that come are close-on-exec */
 ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size);
+int sys_mremap(void *from, size_t size, void *to); /* moves; what was mapped at `to` is gone */
+
+/* Pages of our own; with NULL `nodes` they are not moved. 0 or more: `status` says of each its node, or -errno. */
+long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status);
 
 #define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
 void sys_fd_cleanup(const int *fd);
