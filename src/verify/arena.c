@@ -242,7 +242,8 @@ void arena_move(struct arena *arena)
 	arena->mapped = fresh;
 	arena->mapped_bytes = ARENA_BYTES;
 	arena->start = fresh;
-	arena_register(arena, 0, ARENA_PAGES);
+	if (arena->uffd >= 0)
+		arena_register(arena, 0, ARENA_PAGES);
 }
 
 void arena_collect(struct arena *arena)

@@ -78,7 +78,7 @@ void arena_replace(struct arena *arena, unsigned page, unsigned nr_pages); /* by
 /* Steps that do not. */
 void arena_read(struct arena *arena, unsigned page);
 int arena_advise(struct arena *arena, unsigned page, unsigned nr_pages, int advice); /* its result is not a step's */
-void arena_move(struct arena *arena); /* elsewhere, and is tracked there */
+void arena_move(struct arena *arena); /* elsewhere, and is tracked there anew */
 void arena_register(struct arena *arena, unsigned page, unsigned nr_pages);
 void arena_unregister(struct arena *arena, unsigned page, unsigned nr_pages);
 
