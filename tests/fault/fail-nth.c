@@ -61,6 +61,11 @@ static bool due(const char *name)
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))                   \
 	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))                         \
 	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))            \
+	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))                            \
+	X(int, sigaction, (int signal, const struct sigaction *action, struct sigaction *old), (signal, action, old))  \
+	X(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),                   \
+	  (set, info, timeout))                                                                                        \
+	X(pid_t, setsid, (void), ())                                                                                   \
 	X(long, move_pages, (pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags),     \
 	  (pid, nr, pages, nodes, status, flags))
 
