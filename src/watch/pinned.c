@@ -269,8 +269,10 @@ static int ask(struct tide_watch *watch, uint64_t from, uint64_t to, const struc
                struct tide_error *err)
 {
 	struct intervals pages = { 0 };
-	int result = watch->pinned.ops->begin(watch->pinned.state, &watch->pinned.blind, err);
+	uint32_t blind = 0;
+	int result = watch->pinned.ops->begin(watch->pinned.state, &blind, err);
 
+	watch->pinned.blind |= blind;
 	if (result > 0) {
 		result = gather(watch, from, to, collected, &pages);
 		if (result == 0)
