@@ -2,9 +2,9 @@
 /* This file makes system calls, and is the only one that reads errno. */
 #include "kernel/sys.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/mempolicy.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -55,15 +55,12 @@ static int raw_timerfd_settime(int fd, int flags, const struct itimerspec *value
 	return timerfd_settime(fd, flags, value, NULL);
 }
 
+/* Not through libbpf: a program that only tracks writes is not linked with it. */
 static int raw_bpf_iter_create(int link_fd)
 {
-	int fd = bpf_iter_create(link_fd);
+	union bpf_attr attr = { .iter_create.link_fd = (uint32_t)link_fd };
 
-	if (fd < 0) {
-		errno = -fd;
-		return -1;
-	}
-	return fd;
+	return (int)syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
 static int raw_userfaultfd(int flags)
