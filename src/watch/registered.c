@@ -7,10 +7,15 @@
 
 #include "base/error.h"
 #include "kernel/fdinfo.h"
+#include "kernel/sys.h"
 #include "target/target.h"
 
 /* A ring is busy for the moment of a call into it. */
 #define TRIES 4
+
+/* Reading takes at most one part in so many of the time, once it takes that long. */
+#define MAX_COST_NS 1000000u
+#define MAX_SHARE   16u
 
 static int add(void *arg, uint64_t start, uint64_t end)
 {
@@ -44,7 +49,7 @@ static void merge(struct registered *registered)
 	registered->ranges.nr = nr + 1;
 }
 
-int registered_read(struct registered *registered, struct tide_target *target, struct tide_error *err)
+static int read_now(struct registered *registered, struct tide_target *target, struct tide_error *err)
 {
 	size_t nr_before = registered->ranges.nr;
 	int result = 1;
@@ -67,6 +72,21 @@ int registered_read(struct registered *registered, struct tide_target *target, s
 		return error_system(err, result, "reading which buffers process %d has registered",
 		                    tide_target_pid(target));
 	return 0;
+}
+
+int registered_read(struct registered *registered, struct tide_target *target, struct tide_error *err)
+{
+	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	uint64_t began_ns;
+	int result;
+
+	if (registered->cost_ns > MAX_COST_NS && now_ns - registered->read_at_ns < MAX_SHARE * registered->cost_ns)
+		return 0;
+	began_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	result = read_now(registered, target, err);
+	registered->cost_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns;
+	registered->read_at_ns = now_ns;
+	return result;
 }
 
 void registered_fini(struct registered *registered)
