@@ -91,6 +91,7 @@ struct listing {
 	fdinfo_buffer_fn *fn;
 	void *arg;
 	bool is_incomplete;
+	size_t nr_looked;
 	VEC(char) text;
 };
 
@@ -137,6 +138,7 @@ static int list_one(void *arg, pid_t fd)
 	struct listing *listing = arg;
 	int result = is_ring(listing, fd);
 
+	listing->nr_looked++;
 	if (result == 1)
 		result = read_text(listing, fd);
 	else if (result == 0)
@@ -153,11 +155,12 @@ static int list_one(void *arg, pid_t fd)
 	return result;
 }
 
-int fdinfo_each_buffer(int dir, pid_t tid, fdinfo_buffer_fn *fn, void *arg)
+int fdinfo_each_buffer(int dir, pid_t tid, fdinfo_buffer_fn *fn, void *arg, size_t *nr_looked)
 {
 	struct listing listing = { .dir = dir, .tid = tid, .fn = fn, .arg = arg };
 	int result = procfs_each_descriptor(dir, tid, list_one, &listing);
 
 	vec_free(&listing.text);
+	*nr_looked = listing.nr_looked;
 	return result == 0 ? listing.is_incomplete : result;
 }

@@ -13,9 +13,9 @@
 /* A ring is busy for the moment of a call into it. */
 #define TRIES 4
 
-/* Reading takes at most one part in so many of the time, once it takes that long. */
-#define MAX_COST_NS 1000000u
-#define MAX_SHARE   16u
+/* Reading takes at most one part in so many of the time, once there is much to read. */
+#define MANY_DESCRIPTORS 256u
+#define MAX_SHARE        16u
 
 static int add(void *arg, uint64_t start, uint64_t end)
 {
@@ -60,7 +60,7 @@ static int read_now(struct registered *registered, struct tide_target *target, s
 		result = target_live_thread(target, &tid, err);
 		if (result < 0)
 			return result;
-		result = fdinfo_each_buffer(target_procfs(target), tid, add, registered);
+		result = fdinfo_each_buffer(target_procfs(target), tid, add, registered, &registered->nr_descriptors);
 	}
 	if (result == 0) {
 		registered->ranges.nr -= nr_before;
@@ -77,15 +77,14 @@ static int read_now(struct registered *registered, struct tide_target *target, s
 int registered_read(struct registered *registered, struct tide_target *target, struct tide_error *err)
 {
 	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	uint64_t began_ns;
 	int result;
 
-	if (registered->cost_ns > MAX_COST_NS && now_ns - registered->read_at_ns < MAX_SHARE * registered->cost_ns)
+	if (registered->nr_descriptors > MANY_DESCRIPTORS &&
+	    now_ns - registered->read_at_ns < MAX_SHARE * registered->cost_ns)
 		return 0;
-	began_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	result = read_now(registered, target, err);
-	registered->cost_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns;
 	registered->read_at_ns = now_ns;
+	registered->cost_ns = sys_clock_ns(CLOCK_MONOTONIC) - now_ns;
 	return result;
 }
 

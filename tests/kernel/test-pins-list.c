@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "kernel/sys.h"
 #include "need.h"
 #include "pages/walker.h"
 #include "pins-steps.h"
@@ -222,6 +223,38 @@ static void to_look_at_another_process_leads_nobody_astray(void **unused)
 	child_end(&other);
 }
 
+static unsigned nr_links;
+
+static ssize_t count_links(int dir, const char *path, char *buf, size_t size)
+{
+	nr_links++;
+	return sys_table_linux.readlinkat(dir, path, buf, size);
+}
+
+/* The list is asked for many times in an epoch: that must not cost more than all the rest. */
+static void many_descriptors_are_not_looked_through_each_time(void **unused)
+{
+	struct pins_fixture fix;
+	struct sys_table table = sys_table_linux;
+	int first = dup(0);
+	int fds[300];
+
+	(void)unused;
+	for (unsigned i = 0; i < 300; i++)
+		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, first);
+	close(first);
+	pins_watch_by(&fix, getpid(), tide_pins_fdinfo());
+	table.readlinkat = count_links;
+	sys_table = &table;
+	for (unsigned i = 0; i < 100; i++)
+		pins_begin(&fix, 0, TIDE_BLIND_DEVICE_WRITES | TIDE_BLIND_REFERENCES);
+	sys_table = &sys_table_linux;
+	assert_in_range(nr_links, 0, 50 * 300);
+	pins_unwatch(&fix);
+	for (unsigned i = 0; i < 300; i++)
+		close(fds[i]);
+}
+
 static unsigned nr_warnings;
 
 static void count_warnings(void *unused, enum tide_log_level level, const char *text)
@@ -266,6 +299,7 @@ int main(void)
 		cmocka_unit_test(B4_without_privileges_the_list_is_used_and_blindness_told),
 		cmocka_unit_test(looking_can_be_forced),
 		cmocka_unit_test(to_look_at_another_process_leads_nobody_astray),
+		cmocka_unit_test(many_descriptors_are_not_looked_through_each_time),
 		cmocka_unit_test(B4_a_stale_list_is_told_once),
 	};
 	int skipped = need_walk();
