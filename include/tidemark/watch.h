@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which pages were written since one last asked: in one's own process, or in another that need not cooperate.
+ *
+ * Rests on userfaultfd's asynchronous write protection and PAGEMAP_SCAN (Linux 6.7;
+ * Documentation/admin-guide/mm/userfaultfd.rst and pagemap.rst). The kernel notes a write by lifting the protection of
+ * its page; a collect reads and renews it in one atomic step, so no write falls between two collects. No writer ever
+ * waits. What cannot be known exactly is reported all the same, with a certainty below "exact".
+ *
+ *     tide_target_open(&target, pid, &err);
+ *     tide_watch_open(&watch, target, NULL, &err);
+ *     for (;;) {
+ *             sleep(1);
+ *             while ((nr = tide_watch_collect(watch, runs, 256, &err)) > 0)
+ *                     ... runs[0 .. nr) ...
+ *             tide_watch_epoch(watch, &epoch);
+ *     }
+ *
+ * Threads: one at a time may use a watch and its target; different watches may be used at the same time.
+ */
+#ifndef TIDEMARK_WATCH_H
+#define TIDEMARK_WATCH_H
+
+#include <tidemark/target.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tide_watch;
+
+/* How sure a written run is; the strongest that holds, in rising order. */
+enum tide_certainty {
+	TIDE_EXACT = 0, /* its pages were written in this epoch */
+	TIDE_OVER,      /* may not have been written, `why` says why it cannot be told */
+	TIDE_LOST,      /* was freed before it was copied */
+	TIDE_TORN,      /* was written again while it was copied (tide_watch_copy) */
+	TIDE_PINNED,    /* a device may have written it, and may write it at any time */
+};
+
+/* Why a run is not exact: identifier, name in reports, sentence. */
+#define TIDE_WHYS(X)                                                                                                   \
+	X(NONE, "", "exact")                                                                                           \
+	X(NEW, "new", "its mapping, or its page table, was not there or not armed at the last collect")                \
+	X(HUGE, "huge", "it appeared as part of a huge page, of which only some bytes may have been written")          \
+	X(SHARED, "shared", "it is shared: others may write it through another mapping or a descriptor")               \
+	X(REFUSED, "refused", "the kernel does not track writes to this kind of mapping")                              \
+	X(ERROR, "error", "the kernel's answer was cut short by an error, and writes before it are forgotten")         \
+	X(BOUND, "bound", "tracking it would need more mappings or page tables than the bound allows")                 \
+	X(FREED, "freed", "a private copy was given up, and the file's contents are back, or it cannot be told")       \
+	X(PIN, "pin", "it is pinned for a device, or was so at the last collect")                                      \
+	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")                  \
+	X(COPY, "copy", "it was written again while it was copied")
+
+enum tide_why {
+#define TIDE_WHY_ENUM(id, name, sentence) TIDE_WHY_##id,
+	TIDE_WHYS(TIDE_WHY_ENUM)
+#undef TIDE_WHY_ENUM
+	        TIDE_NR_WHYS
+};
+
+/* Names and sentences; static storage, never NULL. */
+TIDE_EXPORT const char *tide_certainty_name(enum tide_certainty certainty);
+TIDE_EXPORT const char *tide_why_name(enum tide_why why);
+TIDE_EXPORT const char *tide_why_sentence(enum tide_why why);
+
+/* A run of whole pages, [start, end). */
+struct tide_run {
+	uint64_t start;
+	uint64_t end;
+	uint32_t certainty; /* enum tide_certainty */
+	uint32_t why;       /* enum tide_why */
+};
+
+/* What an epoch could not see at all, for want of privileges or by choice. */
+enum tide_blind {
+	TIDE_BLIND_DEVICE_WRITES = 1 << 0, /* writes of devices into pinned pages */
+	TIDE_BLIND_REFERENCES = 1 << 1,    /* direct I/O through plain references (file systems that do not pin) */
+};
+
+/* "device-writes", "references"; NULL for anything but one bit of enum tide_blind. */
+TIDE_EXPORT const char *tide_blind_name(unsigned bit);
+
+/* The time between two collects, as of the last call of tide_watch_collect that returned 0. */
+struct tide_epoch {
+	uint64_t number;        /* 1 for the first */
+	uint64_t written_bytes; /* all runs */
+	uint64_t over_bytes;    /* of it: TIDE_OVER */
+	uint64_t pinned_bytes;  /* of it: TIDE_PINNED */
+	uint32_t blind;         /* enum tide_blind */
+	uint32_t nr_mappings;   /* watched */
+	uint64_t watched_bytes; /* mapped and asked for */
+	uint64_t armed_bytes;   /* of it: write-protected or written, page by page; the rest has no page tables */
+	uint64_t cost_ns;       /* spent in the collect's calls */
+	uint64_t nr_calls;      /* system calls on the target's memory */
+	uint64_t nr_looked;     /* pages looked at for pins */
+	/* Since tide_watch_open: */
+	uint64_t huge_lost_bytes; /* huge pages that are mapped by base pages now; some go back at close */
+	uint64_t table_bytes;     /* page tables that arming made, at most */
+	uint64_t stopped_ns;      /* the target stood still for arming; 0 for one's own process */
+};
+
+/*
+ * How pages pinned for devices are found. `walker`: by the folios' own counts (CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN).
+ * `fdinfo`: what io_uring says of its registered buffers, without privileges; other pins are blind.
+ */
+struct tide_pins_ops;
+TIDE_EXPORT const struct tide_pins_ops *tide_pins_walker(void);
+TIDE_EXPORT const struct tide_pins_ops *tide_pins_fdinfo(void);
+
+struct tide_watch_opts {
+	size_t size; /* sizeof(struct tide_watch_opts) */
+	/* Watch these only; NULL, 0: all that is mapped, now and later. Copied. */
+	const struct tide_range *ranges;
+	size_t nr_ranges;
+	/*
+	 * NULL: tide_watch does not look for pins, and every epoch says so. A program that wants it names one, and is
+	 * linked with what it needs: write tracking alone does not pull in BPF.
+	 */
+	const struct tide_pins_ops *pins;
+	/*
+	 * Arm the given ranges also where nothing is populated, so that first touches are exact there, too. Costs page
+	 * tables: 2 MiB for each GiB. Only with `ranges`.
+	 */
+	uint32_t arm_holes;
+	uint32_t pad;
+	uint64_t max_table_bytes; /* page tables that arming may add; 0: 64 MiB. Beyond it memory is `over` */
+};
+
+/*
+ * Starts to watch. Another process is stopped for a millisecond or so while a descriptor is made inside it (see
+ * docs/design/003-injection.md); nothing else in it changes but that its populated memory is write-protected and huge
+ * pages are mapped by base pages when they are written. `target` outlives the watch and must not be used otherwise
+ * meanwhile, except through the pointers it has given. What is written after the return is reported by the first
+ * collect.
+ * `opts` (NULL: all defaults) is copied.
+ *
+ * Errors: UNSUPPORTED this kernel cannot (before 6.7); BUSY the process already uses userfaultfd, or is traced; DENIED
+ * not ours to trace; GONE; USAGE; LIMIT. Needs no privilege for one's own process; for another one those of ptrace(2).
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_watch_open(struct tide_watch **out, struct tide_target *target,
+                                              const struct tide_watch_opts *opts, struct tide_error *err);
+
+/*
+ * Lifts all protection in small steps, and maps huge pages again that became base pages, as far as the kernel
+ * agrees. Accepts NULL. If this process is killed instead, the kernel lifts the protection at once (about 10 ms of the
+ * target's time for each GiB), and huge pages stay split.
+ */
+TIDE_EXPORT void tide_watch_close(struct tide_watch *watch);
+
+/*
+ * Gets what was written since the last collect, and begins to watch it anew, atomically for each page. Ascending runs
+ * that do not overlap, at most `max` of them (at least 8); call it until it returns 0: then the epoch has ended, and
+ * the next call begins the next one. A page that is written between two of these calls is reported in this epoch, in
+ * the next, or in both. Contents may be read as soon as a run was returned: any write after that is reported again.
+ *
+ * Returns the number of runs, 0 at the end of the epoch, or negative: GONE the process has exited or executed another
+ * program; SYSTEM. After an error that is not GONE the next call goes on, and what may have been forgotten is `over`.
+ */
+TIDE_EXPORT TIDE_MUST_USE long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max,
+                                                  struct tide_error *err);
+
+/* Describes the last complete epoch; zeros before it. */
+TIDE_EXPORT void tide_watch_epoch(const struct tide_watch *watch, struct tide_epoch *out);
+
+/* The target's mappings as of the last collect. Valid until the next. */
+TIDE_EXPORT const struct tide_layout *tide_watch_layout(const struct tide_watch *watch);
+
+/*
+ * Copies the contents of [start, end), whole pages, into `buf`, and says page by page in `certainty` (one byte a page,
+ * enum tide_certainty, may be NULL) how good the copy is: EXACT; TORN when the page was written again since the last
+ * collect (it will be reported by the next); LOST when it is not mapped, or went meanwhile; OVER where there is no page
+ * yet, but a file behind it, which is not read. Does not touch pages that are not there: they are zeros in `buf`.
+ * Mappings are those of the last collect. Returns 0 or negative: GONE, USAGE, SYSTEM.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void *buf,
+                                              uint8_t *certainty, struct tide_error *err);
+
+enum tide_get_flags {
+	TIDE_GET_RESET = 1 << 0, /* begin to watch the returned pages anew */
+};
+
+/*
+ * The addresses of written pages in [start, end), as GetWriteWatch does: at most *count of them into `addresses`,
+ * ascending; *count is set to their number, *granularity (may be NULL) to the page size. With TIDE_GET_RESET the
+ * returned pages, and only those, are watched anew. Pages that are `over` or pinned are returned as well. Does not end
+ * an epoch, and takes away from it what it resets. Returns 0, or 1 when there may be more, or negative as collect does.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_watch_get(struct tide_watch *watch, unsigned flags, uint64_t start, uint64_t end,
+                                             uint64_t *addresses, size_t *count, uint64_t *granularity,
+                                             struct tide_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
