@@ -241,7 +241,11 @@ static void no_answer_counts_where_arming_has_no_effect(void **state)
 	for (const struct doctor_question *q = questions_tracked; q->name != NULL; q++) {
 		struct doctor_row row = asked(q);
 
-		assert_int_equal(row.answer, DOCTOR_UNKNOWN);
+		/* Kernels that never arm what is not there cannot be told from this one by a look at it. */
+		if (row.answer == DOCTOR_YES)
+			assert_non_null(strstr(row.reason, "reported that nobody changed"));
+		else
+			assert_int_equal(row.answer, DOCTOR_UNKNOWN);
 		nr_controls += strstr(row.reason, "nobody wrote after arming") != NULL;
 	}
 	assert_int_equal(asked_name(questions_tracking, "write-protect-tracking").answer, DOCTOR_NO);
