@@ -2,9 +2,9 @@
 /* This file makes system calls, and is the only one that reads errno. */
 #include "kernel/sys.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/mempolicy.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -55,15 +55,12 @@ static int raw_timerfd_settime(int fd, int flags, const struct itimerspec *value
 	return timerfd_settime(fd, flags, value, NULL);
 }
 
+/* Not through libbpf: a program that only tracks writes is not linked with it. */
 static int raw_bpf_iter_create(int link_fd)
 {
-	int fd = bpf_iter_create(link_fd);
+	union bpf_attr attr = { .iter_create.link_fd = (uint32_t)link_fd };
 
-	if (fd < 0) {
-		errno = -fd;
-		return -1;
-	}
-	return fd;
+	return (int)syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
 static int raw_userfaultfd(int flags)
@@ -156,6 +153,7 @@ const struct sys_table sys_table_linux = {
 	.sigtimedwait = sigtimedwait,
 	.setsid = setsid,
 	.exit = _exit,
+	.process_vm_readv = process_vm_readv,
 	.mremap = raw_mremap,
 	.move_pages = raw_move_pages,
 	.io_uring_setup = raw_io_uring_setup,
@@ -427,6 +425,14 @@ void sys_exit(int code)
 {
 	sys_table->exit(code);
 	__builtin_unreachable();
+}
+
+ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size)
+{
+	struct iovec to = { buf, size };
+	struct iovec from = { (void *)(uintptr_t)remote, size };
+
+	return RETRIED(ssize_t, sys_table->process_vm_readv(pid, &to, 1, &from, 1, 0));
 }
 
 int sys_mremap(void *from, size_t size, void *to)

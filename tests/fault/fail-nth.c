@@ -66,6 +66,10 @@ static bool due(const char *name)
 	X(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),                   \
 	  (set, info, timeout))                                                                                        \
 	X(pid_t, setsid, (void), ())                                                                                   \
+	X(ssize_t, process_vm_readv,                                                                                   \
+	  (pid_t pid, const struct iovec *local, unsigned long nr_local, const struct iovec *remote,                   \
+	   unsigned long nr_remote, unsigned long flags),                                                              \
+	  (pid, local, nr_local, remote, nr_remote, flags))                                                            \
 	X(long, move_pages, (pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags),     \
 	  (pid, nr, pages, nodes, status, flags))                                                                      \
 	X(int, io_uring_setup, (unsigned nr, void *params), (nr, params))                                              \
