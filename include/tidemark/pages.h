@@ -41,14 +41,14 @@ struct tide_pages;
  * nor swapped has none of them but wpallowed and soft-dirty, which it may have from its mapping.
  */
 #define TIDE_PAGE_CATEGORIES(X)                                                                                        \
-	X(WPALLOWED, 0, "wpallowed", "in a mapping that userfaultfd tracks writes of, asynchronously")                 \
-	X(WRITTEN, 1, "written", "not write-protected by userfaultfd")                                                 \
-	X(FILE, 2, "file", "of a file, or shared")                                                                     \
 	X(PRESENT, 3, "present", "in memory and mapped")                                                               \
 	X(SWAPPED, 4, "swapped", "an entry without a page: in swap, on its way to another place, or a marker")         \
-	X(ZERO, 5, "zero", "the page of zeros that is shared by all who have only read")                               \
+	X(FILE, 2, "file", "of a file, or shared memory")                                                              \
 	X(HUGE, 6, "huge", "part of a huge page that is mapped as one")                                                \
-	X(SOFT_DIRTY, 7, "soft-dirty", "written, or its mapping made, since somebody cleared soft-dirty")
+	X(ZERO, 5, "zero", "the page of zeros that stands in where memory was only read")                              \
+	X(SOFT_DIRTY, 7, "soft-dirty", "written, or its mapping made, since somebody cleared soft-dirty")              \
+	X(WRITTEN, 1, "written", "not write-protected by userfaultfd")                                                 \
+	X(WPALLOWED, 0, "wpallowed", "in a mapping whose writes userfaultfd tracks, asynchronously")
 
 enum tide_page_category {
 #define TIDE_PAGE_ENUM(id, bit, name, sentence) TIDE_PAGE_##id = 1 << (bit),
