@@ -125,6 +125,7 @@ const struct sys_table sys_table_linux = {
 	.sendmsg = sendmsg,
 	.recvmsg = recvmsg,
 	.readlinkat = readlinkat,
+	.process_vm_readv = process_vm_readv,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -351,4 +352,12 @@ ssize_t sys_recvmsg(int fd, struct msghdr *message)
 ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size)
 {
 	return RETRIED(ssize_t, sys_table->readlinkat(dir, path, buf, size));
+}
+
+ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size)
+{
+	struct iovec to = { buf, size };
+	struct iovec from = { (void *)(uintptr_t)remote, size };
+
+	return RETRIED(ssize_t, sys_table->process_vm_readv(pid, &to, 1, &from, 1, 0));
 }

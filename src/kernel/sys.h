@@ -53,6 +53,8 @@ struct sys_table {
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
 	ssize_t (*readlinkat)(int dir, const char *path, char *buf, size_t size);
+	ssize_t (*process_vm_readv)(pid_t pid, const struct iovec *local, unsigned long nr_local,
+	                            const struct iovec *remote, unsigned long nr_remote, unsigned long flags);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -95,6 +97,8 @@ int sys_socketpair(int fds[2]);       /* datagrams that keep their bounds, close
 ssize_t sys_sendmsg(int fd, const struct msghdr *message);
 ssize_t sys_recvmsg(int fd, struct msghdr *message); /* descriptors that come are close-on-exec */
 ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size);
+/* Marks the mm of `pid` as pinned for ever: never a target's. */
+ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size);
 
 #define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
 void sys_fd_cleanup(const int *fd);

@@ -10,8 +10,6 @@
 #include <tidemark/pages.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,7 +61,6 @@ struct call {
 static int open_pagemap(struct tide_pages *pages, struct tide_error *err)
 {
 	struct tide_target *target = pages->target;
-	char path[40];
 	pid_t tid;
 	int result = -ESRCH;
 
@@ -71,8 +68,7 @@ static int open_pagemap(struct tide_pages *pages, struct tide_error *err)
 		result = target_live_thread(target, &tid, err);
 		if (result < 0)
 			return result;
-		snprintf(path, sizeof(path), "task/%d/pagemap", tid);
-		result = sys_openat(target_procfs(target), path, O_RDONLY);
+		result = pagemap_open(target_procfs(target), tid);
 		if (result == -ENOENT)
 			result = -ESRCH;
 	}

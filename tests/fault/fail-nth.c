@@ -60,7 +60,11 @@ static bool due(const char *name)
 	X(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))            \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))                   \
 	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))                         \
-	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))
+	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))            \
+	X(ssize_t, process_vm_readv,                                                                                   \
+	  (pid_t pid, const struct iovec *local, unsigned long nr_local, const struct iovec *remote,                   \
+	   unsigned long nr_remote, unsigned long flags),                                                              \
+	  (pid, local, nr_local, remote, nr_remote, flags))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \
