@@ -287,7 +287,7 @@ static int summarize(struct look *look, struct tide_error *err)
 	if (result >= 0 && look->interrupted)
 		say("interrupted: what was not looked at is missing");
 	if (result >= 0 && summary.lack.code != 0 && !options->quiet)
-		say("young and dirty are not known: %s", summary.lack.text);
+		say("young, dirty and pinned are not known: %s", summary.lack.text);
 	if (result >= 0 && summary.has_notifiers && !options->quiet)
 		say("the memory is used through other page tables too (a virtual machine's, a device's): what they "
 		    "used and wrote is not in young and dirty");

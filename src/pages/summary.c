@@ -3,7 +3,7 @@
  * This file sums the pages of a target up by mapping: what is present comes from the kernel's answer about pages, which
  * everybody may ask for; young and dirty from the page tables themselves, where the walker may read them.
  */
-#include "pages/summary.h"
+#include "pages/summary_work.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,31 +12,6 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "pages/entry.h"
-#include "pages/walker.h"
-
-enum {
-	NR_RUNS = 4096,
-	NR_LEVELS = 3, /* that can map memory themselves */
-};
-
-#define SCAN_ENTRIES (UINT64_C(1) << 20)
-#define VM_PFNMAP    0x400u
-
-struct work {
-	struct summary *summary;
-	struct tide_target *target;
-	struct walker *walker; /* NULL: it cannot be used */
-	uint64_t address_mask;
-	const struct tide_range *ranges;
-	size_t nr_ranges;
-	size_t row;               /* the one that was added to last */
-	uint64_t read[NR_LEVELS]; /* entries below this address were counted: a table can come twice */
-	struct tide_range range;  /* the one that is being looked at */
-	summary_pause_fn *pause;
-	void *arg;
-	uint64_t done;
-	uint64_t all;
-};
 
 static int add_name(struct summary *summary, const char *name, size_t *at)
 {
@@ -51,7 +26,7 @@ static int add_name(struct summary *summary, const char *name, size_t *at)
 }
 
 /* One row for each mapping in each range. */
-static int make_rows(struct work *work, const struct tide_layout *layout)
+static int make_rows(struct summary_work *work, const struct tide_layout *layout)
 {
 	for (size_t r = 0; r < work->nr_ranges; r++) {
 		for (size_t i = 0; i < layout->nr_mappings; i++) {
@@ -74,7 +49,7 @@ static int make_rows(struct work *work, const struct tide_layout *layout)
 }
 
 /* The first row that ends above `addr`. Most questions are about the row before, or the one after it. */
-static size_t find_row(struct work *work, uint64_t addr)
+static size_t find_row(struct summary_work *work, uint64_t addr)
 {
 	const struct summary *summary = work->summary;
 	size_t low = 0;
@@ -94,7 +69,7 @@ static size_t find_row(struct work *work, uint64_t addr)
 	return low;
 }
 
-static void add_bytes(struct work *work, uint64_t start, uint64_t end, const bool counts[NR_SUMMARY_COUNTS])
+void summary_add(struct summary_work *work, uint64_t start, uint64_t end, const bool counts[NR_SUMMARY_COUNTS])
 {
 	for (size_t i = find_row(work, start); i < work->summary->rows.nr; i++) {
 		struct summary_row *row = &work->summary->rows.items[i];
@@ -122,14 +97,14 @@ static uint64_t bytes_below(const struct summary *summary, uint64_t addr)
 	return bytes;
 }
 
-static int pause_at(struct work *work, uint64_t addr)
+int summary_pause(struct summary_work *work, uint64_t addr)
 {
 	if (work->pause == NULL)
 		return 0;
 	return work->pause(work->arg, work->done + bytes_below(work->summary, addr), work->all);
 }
 
-static int take_pages(struct work *work, struct tide_pages *pages, struct tide_error *err)
+static int take_pages(struct summary_work *work, struct tide_pages *pages, struct tide_error *err)
 {
 	uint64_t huge = tide_pages_categories(pages) & TIDE_PAGE_HUGE;
 	struct tide_pages_query query = {
@@ -139,12 +114,12 @@ static int take_pages(struct work *work, struct tide_pages *pages, struct tide_e
 		.any_of = TIDE_PAGE_PRESENT | TIDE_PAGE_SWAPPED,
 		.returned = TIDE_PAGE_PRESENT | TIDE_PAGE_SWAPPED | huge,
 	};
-	scope_free struct tide_page_run *runs = malloc(NR_RUNS * sizeof(*runs));
+	scope_free struct tide_page_run *runs = malloc(SUMMARY_NR_RUNS * sizeof(*runs));
 
 	if (runs == NULL)
 		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
 	for (; query.start < query.end; query.start = query.next) {
-		long nr = tide_pages_get(pages, &query, runs, NR_RUNS, err);
+		long nr = tide_pages_get(pages, &query, runs, SUMMARY_NR_RUNS, err);
 		int result;
 
 		for (long i = 0; i < nr; i++) {
@@ -154,74 +129,17 @@ static int take_pages(struct work *work, struct tide_pages *pages, struct tide_e
 				[SUMMARY_HUGE] = (runs[i].categories & TIDE_PAGE_HUGE) != 0,
 			};
 
-			add_bytes(work, runs[i].start, runs[i].end, counts);
+			summary_add(work, runs[i].start, runs[i].end, counts);
 		}
-		result = nr < 0 ? (int)nr : pause_at(work, query.next);
+		result = nr < 0 ? (int)nr : summary_pause(work, query.next);
 		if (result != 0)
 			return result;
 	}
-	return 0;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Memory without struct pages is passed over here as it is by the kernel. */
-static int take_table(void *arg, const struct walker_table *table)
-{
-	struct work *work = arg;
-	unsigned level = (table->shift - 12) / 9;
-	bool want_huge = (work->summary->told & 1u << SUMMARY_HUGE) == 0;
-
-	if ((table->vm_flags & VM_PFNMAP) || level >= NR_LEVELS)
-		return 0;
-	for (unsigned i = 0; i < WALKER_ENTRIES; i++) {
-		uint64_t addr = table->addr + ((uint64_t)i << table->shift);
-		uint64_t start = larger(larger(addr, table->vm_start), larger(work->range.start, work->read[level]));
-		uint64_t end = smaller(smaller(addr + (UINT64_C(1) << table->shift), table->vm_end), work->range.end);
-		bool counts[NR_SUMMARY_COUNTS] = { false };
-		struct page_entry entry;
-
-		if (start >= end || !entry_is_leaf(table->entries[i], table->shift))
-			continue;
-		work->read[level] = end;
-		entry_decode(table->entries[i], table->shift, work->address_mask, &entry);
-		counts[SUMMARY_YOUNG] = entry.young;
-		counts[SUMMARY_DIRTY] = entry.dirty;
-		counts[SUMMARY_HUGE] = want_huge && level > 0;
-		if (entry.young || entry.dirty || counts[SUMMARY_HUGE])
-			add_bytes(work, start, end, counts);
-	}
-	return 0;
-}
-
-static int take_tables(struct work *work, struct tide_error *err)
-{
-	uint64_t at = work->range.start;
-
-	while (at < work->range.end) {
-		uint64_t next = at;
-		int result = walker_scan(work->walker, at, work->range.end, SCAN_ENTRIES, take_table, work, &next, err);
-
-		if (result == 0)
-			result = pause_at(work, next);
-		if (result != 0)
-			return result;
-		at = next;
-	}
-	work->summary->has_notifiers |= walker_has_notifiers(work->walker);
 	return 0;
 }
 
 /* Without privileges there is less to say, which is no failure; that there is no process any more is one. */
-static int open_walker(struct work *work, struct tide_error *err)
+static int open_walker(struct summary_work *work, struct tide_error *err)
 {
 	struct tide_error why = { 0 };
 	int result = walker_open(&work->walker, work->target, &why);
@@ -240,7 +158,7 @@ static int open_walker(struct work *work, struct tide_error *err)
 	return result;
 }
 
-static int take_all(struct work *work, struct tide_pages *pages, struct tide_error *err)
+static int take_all(struct summary_work *work, struct tide_pages *pages, struct tide_error *err)
 {
 	struct summary *summary = work->summary;
 	uint64_t mapped = work->all;
@@ -249,7 +167,7 @@ static int take_all(struct work *work, struct tide_pages *pages, struct tide_err
 	summary->told = 1u << SUMMARY_PRESENT | 1u << SUMMARY_SWAPPED;
 	if (tide_pages_categories(pages) & TIDE_PAGE_HUGE)
 		summary->told |= 1u << SUMMARY_HUGE;
-	work->all += work->walker != NULL ? mapped : 0;
+	work->all += work->walker != NULL ? 2 * mapped : 0;
 	for (size_t r = 0; result == 0 && r < work->nr_ranges; r++) {
 		work->range = work->ranges[r];
 		result = take_pages(work, pages, err);
@@ -257,10 +175,15 @@ static int take_all(struct work *work, struct tide_pages *pages, struct tide_err
 	work->done = mapped;
 	for (size_t r = 0; result == 0 && work->walker != NULL && r < work->nr_ranges; r++) {
 		work->range = work->ranges[r];
-		result = take_tables(work, err);
+		result = summary_take_tables(work, err);
+	}
+	work->done = 2 * mapped;
+	for (size_t r = 0; result == 0 && work->walker != NULL && r < work->nr_ranges; r++) {
+		work->range = work->ranges[r];
+		result = summary_take_pins(work, pages, err);
 	}
 	if (result == 0 && work->walker != NULL)
-		summary->told |= 1u << SUMMARY_YOUNG | 1u << SUMMARY_DIRTY | 1u << SUMMARY_HUGE;
+		summary->told |= 1u << SUMMARY_YOUNG | 1u << SUMMARY_DIRTY | 1u << SUMMARY_HUGE | 1u << SUMMARY_PINNED;
 	else if (work->walker != NULL)
 		error_set(&summary->lack, TIDE_CAUSE_SYSTEM, -EINTR, "the look through the memory was ended early");
 	return result;
@@ -271,7 +194,7 @@ int summary_take(struct summary *summary, struct tide_target *target, struct tid
                  struct tide_error *err)
 {
 	const struct tide_range everything = { 0, TIDE_PAGES_END };
-	struct work work = {
+	struct summary_work work = {
 		.summary = summary,
 		.target = target,
 		.ranges = nr_ranges > 0 ? ranges : &everything,

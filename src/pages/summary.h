@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How much of each mapping is present, young, dirty, huge: one row for each, as of one look through the memory. */
+/* How much of each mapping is present, young, dirty, huge, pinned: one row for each, as of one look through memory. */
 #ifndef PAGES_SUMMARY_H
 #define PAGES_SUMMARY_H
 
@@ -9,13 +9,18 @@
 
 #include "base/vec.h"
 
-/* What is summed up. Bits of summary->told; those that could not be seen are 0 in every row. */
+/*
+ * What is summed up. Bits of summary->told; those that could not be seen are 0 in every row. Pinned: present pages that
+ * a device may use, of a process that has pinned some; pages that only others pinned, through memory they share with
+ * it, are seen then, too, and not when it has pinned none.
+ */
 #define SUMMARY_COUNTS(X)                                                                                              \
 	X(PRESENT, present)                                                                                            \
 	X(SWAPPED, swapped)                                                                                            \
 	X(YOUNG, young)                                                                                                \
 	X(DIRTY, dirty)                                                                                                \
-	X(HUGE, huge)
+	X(HUGE, huge)                                                                                                  \
+	X(PINNED, pinned)
 
 enum summary_count {
 #define SUMMARY_ENUM(id, name) SUMMARY_##id,
@@ -35,7 +40,7 @@ struct summary {
 	VEC(struct summary_row) rows; /* ascending */
 	VEC(char) names;
 	unsigned told;          /* 1 << enum summary_count */
-	struct tide_error lack; /* why young and dirty were not told; code 0: they were */
+	struct tide_error lack; /* why young, dirty and pinned were not told; code 0: they were */
 	bool has_notifiers;     /* memory is used through other page tables too: young and dirty are not all of it */
 };
 
