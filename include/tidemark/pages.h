@@ -113,7 +113,8 @@ TIDE_EXPORT const char *tide_pages_source(const struct tide_pages *pages);
  * before Linux 7.3, none from then on; guard regions (6.13) are `swapped`; device memory without struct pages is passed
  * over, of which the older interface only knows [vvar]: other device mappings are pages with no category there.
  *
- * Reads the mappings again, as tide_target_refresh() does: pointers into the target's layout are valid until here.
+ * Reads the mappings again, as tide_target_refresh() does: pointers into the target's layout are valid until here. That
+ * costs each call about a microsecond for each mapping, so give it room for many runs.
  *
  * Returns how many runs were filled, or negative, and then nothing of `runs` counts: USAGE a range that is no whole
  * pages, unknown categories; UNSUPPORTED a category that cannot be told here; GONE the process has exited or executed
