@@ -313,7 +313,7 @@ int verb_pages(const struct verb *verb, const struct options *options)
 	if (result == 0) {
 		look.began_ns = look.shown_ns = now_ns();
 		look.shows = isatty(STDERR_FILENO) && !options->quiet && (options->summary || !isatty(STDOUT_FILENO));
-		result = options->summary ? summarize(&look, &err) : list(&look, &err);
+		result = output_judge(options->summary ? summarize(&look, &err) : list(&look, &err));
 	}
 	tide_pages_close(look.pages);
 	tide_target_close(look.target);

@@ -118,10 +118,29 @@ while [ -e "/proc/$pid/maps" ] && [ -s "/proc/$pid/maps" ]; do sleep 0.05; done
 run "$TIDEMARK" pages -p "$pid"
 expect 'a process that has just died' 4 "process $pid"
 
+# A process of many rows: every other page of 40 MiB.
+start python3 -c 'import mmap, time
+memory = mmap.mmap(-1, 40 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+if hasattr(mmap, "MADV_NOHUGEPAGE"):
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+for at in range(0, 40 << 20, 8192):
+    memory[at] = 1
+open("ready", "w").close()
+time.sleep(600)'
+many=$pid
+for _ in $(seq 200); do
+	[ -e ready ] && break
+	sleep 0.05
+done
+run "$TIDEMARK" pages -p "$many" --json
+expect 'many rows' 0 '^tidemark: [5-9],[0-9]+ rows'
+check 'each row a line' rows 'len(rows) >= 5120'
+
 # A reader that has seen enough is no failure; a place that takes no more is one.
-"$TIDEMARK" pages -q -p "$busy" 2>err | head -n 1 >out
+"$TIDEMARK" pages -q -p "$many" --json 2>err | head -n 1 >out
 code=${PIPESTATUS[0]}
 expect 'a reader that leaves' 0 ''
+check 'nothing is complained of' test ! -s err
 "$TIDEMARK" pages -q -p "$busy" >/dev/full 2>err
 code=$?
 : >out
