@@ -121,6 +121,17 @@ void hash_store_mark(struct hash_store *store, size_t page)
 	set_bit(store->open.marked, page);
 }
 
+uint64_t hash_store_next(const struct hash_store *store, uint64_t addr)
+{
+	size_t i = store->passed;
+
+	while (i < store->last.nr && store->last.items[i].start + HASH_BLOCK_PAGES * PAGE <= addr)
+		i++;
+	if (i == store->last.nr)
+		return UINT64_MAX;
+	return store->last.items[i].start > addr ? store->last.items[i].start : addr;
+}
+
 int hash_store_marked(struct hash_store *store, int (*fn)(void *arg, uint64_t addr), void *arg)
 {
 	int result = 0;

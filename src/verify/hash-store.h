@@ -49,6 +49,10 @@ bool hash_store_last(const struct hash_store *store, size_t page, uint64_t *hash
 void hash_store_keep(struct hash_store *store, size_t page, uint64_t hash);
 void hash_store_mark(struct hash_store *store, size_t page);
 
+/* Where the first page at or above `addr`, that is not below the open block, may have a hash of the last look;
+ * UINT64_MAX: nowhere. */
+uint64_t hash_store_next(const struct hash_store *store, uint64_t addr);
+
 /* Calls `fn` for each page that the last look marked, ascending, and takes the marks away. Stops at a negative result,
  * and returns it. */
 int hash_store_marked(struct hash_store *store, int (*fn)(void *arg, uint64_t addr), void *arg);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "kernel/pagescan.h"
 #include "kernel/sys.h"
 #include "target/target.h"
 #include "verify/hash-store.h"
@@ -15,6 +16,9 @@
 
 #define PAGE        UINT64_C(4096)
 #define BLOCK_BYTES (HASH_BLOCK_PAGES * PAGE)
+
+/* Stands for the hash of a page that could not be read, or, where absence does not mean zeros, is absent. */
+#define UNKNOWN UINT64_C(0)
 
 /* In /proc/PID/pagemap: the page is a file's, or shared. */
 #define PAGEMAP_IS_FILE (UINT64_C(1) << 61)
@@ -165,6 +169,14 @@ static bool begins_as_zeros(const struct tide_mapping *mapping)
 	return mapping->inode == 0 && (mapping->flags & TIDE_MAPPING_SHARED) == 0;
 }
 
+/* A descriptor of its pagemap, or negative. */
+static int open_pagemap(struct shadow *shadow)
+{
+	if (shadow->pagemap < 0)
+		shadow->pagemap = sys_openat(target_procfs(shadow->target), "pagemap", O_RDONLY);
+	return shadow->pagemap;
+}
+
 /* Is the page of a private file mapping still the file's? Then who wrote the file changed it. */
 static bool is_files_page(struct shadow *shadow, const struct tide_mapping *mapping, uint64_t addr)
 {
@@ -172,29 +184,31 @@ static bool is_files_page(struct shadow *shadow, const struct tide_mapping *mapp
 
 	if (mapping->inode == 0 || (mapping->flags & TIDE_MAPPING_SHARED) != 0)
 		return false;
-	if (shadow->pagemap < 0)
-		shadow->pagemap = sys_openat(target_procfs(shadow->target), "pagemap", O_RDONLY);
-	if (sys_pread(shadow->pagemap, &entry, sizeof(entry), (off_t)(addr / PAGE * sizeof(entry))) != sizeof(entry))
+	if (sys_pread(open_pagemap(shadow), &entry, sizeof(entry), (off_t)(addr / PAGE * sizeof(entry))) !=
+	    sizeof(entry))
 		return true; /* it cannot be told: no suspicion without a ground */
 	return (entry & PAGEMAP_IS_FILE) != 0;
 }
 
-/* Compares a page of the open block with what it was, and keeps what it is; `hash` NULL: it is not there. */
-static void look_at_page(struct shadow *shadow, const struct tide_mapping *mapping, size_t page, const uint64_t *hash)
+/* Compares a page of the open block with what it was, and keeps what it is: UNKNOWN where it could not be read. */
+static void look_at_page(struct shadow *shadow, const struct tide_mapping *mapping, size_t page, uint64_t is)
 {
 	bool zeros = begins_as_zeros(mapping);
 	uint64_t addr = shadow->store.open.start + page * PAGE;
-	uint64_t was = shadow->zero_hash;
-	uint64_t is = hash != NULL ? *hash : shadow->zero_hash;
+	uint64_t was = zeros && shadow->looked ? shadow->zero_hash : UNKNOWN;
 	bool was_known = hash_store_last(&shadow->store, page, &was);
-	bool comparable = shadow->looked && (zeros || (was_known && hash != NULL));
 
-	if (comparable && was != is && !is_reported(shadow, addr) && !is_files_page(shadow, mapping, addr)) {
+	if (was != UNKNOWN && is != UNKNOWN && was != is && !is_reported(shadow, addr) &&
+	    !is_files_page(shadow, mapping, addr)) {
 		hash_store_mark(&shadow->store, page);
 		shadow->counts.nr_suspected++;
 	}
-	if (zeros ? is != shadow->zero_hash : hash != NULL)
-		hash_store_keep(&shadow->store, page, is);
+	if (is == (zeros ? shadow->zero_hash : UNKNOWN)) {
+		shadow->counts.nr_verified += was_known && is != UNKNOWN;
+		return; /* kept by not being kept */
+	}
+	shadow->counts.nr_verified += is != UNKNOWN;
+	hash_store_keep(&shadow->store, page, is);
 }
 
 /* [start, end) lies in one block and in `mapping`. */
@@ -212,18 +226,38 @@ static int look_at_piece(struct shadow *shadow, const struct tide_mapping *mappi
 	}
 	if (result < 0) {
 		shadow->counts.unreadable_bytes += end - start;
-		return 0;
+		memset(shadow->certainty, TIDE_LOST, sizeof(shadow->certainty));
 	}
 	if (hash_store_block(&shadow->store, block) < 0)
 		return out_of_memory(err);
 	for (size_t i = 0; i < (end - start) / PAGE; i++) {
-		bool there = shadow->certainty[i] != TIDE_LOST;
-		uint64_t hash = there ? page_hash(shadow->contents + i * PAGE) : 0;
+		bool was_read = shadow->certainty[i] == TIDE_EXACT || shadow->certainty[i] == TIDE_TORN;
 
-		shadow->counts.nr_verified += there;
-		look_at_page(shadow, mapping, (start - block) / PAGE + i, there ? &hash : NULL);
+		look_at_page(shadow, mapping, (start - block) / PAGE + i,
+		             was_read ? page_hash(shadow->contents + i * PAGE) : UNKNOWN);
 	}
 	return 0;
+}
+
+/* Where there is something to look at in [start, end), which is not empty: contents now, or at the last look. */
+static uint64_t find_contents(struct shadow *shadow, uint64_t start, uint64_t end)
+{
+	struct pagescan scan = {
+		.start = start,
+		.end = end,
+		.any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+		.returned = PAGESCAN_PRESENT,
+		.max_pages = 1,
+	};
+	struct pagescan_region found;
+	uint64_t known = hash_store_next(&shadow->store, start);
+	long nr = pagescan(open_pagemap(shadow), &scan, &found, 1);
+
+	if (nr < 0)
+		return start;
+	if (nr > 0 && found.start < known)
+		return found.start;
+	return known < end ? known : end;
 }
 
 static int look_at_range(struct shadow *shadow, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
@@ -231,12 +265,14 @@ static int look_at_range(struct shadow *shadow, const struct tide_mapping *mappi
 {
 	int result = 0;
 
-	while (start < end && result == 0) {
-		uint64_t stop = start / BLOCK_BYTES * BLOCK_BYTES + BLOCK_BYTES;
+	while (result == 0 && start < end) {
+		uint64_t at = find_contents(shadow, start, end);
+		uint64_t stop = at / BLOCK_BYTES * BLOCK_BYTES + BLOCK_BYTES;
 
 		if (stop > end)
 			stop = end;
-		result = look_at_piece(shadow, mapping, start, stop, err);
+		if (at < stop)
+			result = look_at_piece(shadow, mapping, at, stop, err);
 		start = stop;
 	}
 	return result;

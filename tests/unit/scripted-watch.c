@@ -53,7 +53,10 @@ int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void
 		size_t page = (addr - SCRIPTED_START) / 4096;
 
 		memcpy((char *)buf + (addr - start), &watch->contents[page], sizeof(watch->contents[page]));
-		certainty[(addr - start) / 4096] = watch->present[page] ? TIDE_EXACT : TIDE_LOST;
+		certainty[(addr - start) / 4096] =
+		        watch->present[page] || watch->mappings[0].inode == 0 ? TIDE_EXACT : TIDE_OVER;
+		if (watch->vanished != 0 && page == watch->vanished)
+			certainty[(addr - start) / 4096] = TIDE_LOST;
 		watch->nr_copied++;
 	}
 	return 0;

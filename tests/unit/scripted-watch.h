@@ -20,6 +20,7 @@ struct tide_watch {
 	bool present[SCRIPTED_PAGES];
 	uint64_t contents[SCRIPTED_PAGES]; /* the first word; the rest is zeros */
 	uint64_t unreadable;               /* a copy that covers this address fails; 0: none does */
+	size_t vanished;                   /* a page that goes while it is copied; 0: none does */
 	int copy_result;                   /* of every copy, with cause GONE, when negative */
 	unsigned nr_copied;                /* pages */
 };

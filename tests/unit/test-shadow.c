@@ -252,6 +252,23 @@ static void only_the_ranges_are_looked_at(void **state)
 	assert_int_equal(judge(rig, NULL), 30);
 }
 
+static void what_goes_while_it_is_read_is_not_judged(void **state)
+{
+	struct rig *rig = *state;
+
+	scripted_write(&rig->watch, 3, 1);
+	assert_int_equal(judge(rig, NULL), 0);
+	rig->watch.vanished = 3;
+	assert_int_equal(judge(rig, NULL), 0);
+	assert_int_equal(suspected(rig), 0);
+	rig->watch.vanished = 0;
+	assert_int_equal(judge(rig, NULL), 0);
+	assert_int_equal(suspected(rig), 0);
+	scripted_write(&rig->watch, 3, 2);
+	assert_int_equal(judge(rig, NULL), 0);
+	assert_int_equal(suspected(rig), 1);
+}
+
 static void what_cannot_be_read_is_counted(void **state)
 {
 	struct rig *rig = *state;
@@ -358,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_new_mapping_is_reported_by_the_next_epoch, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_page_that_is_still_the_files_is_not_judged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_the_ranges_are_looked_at, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_goes_while_it_is_read_is_not_judged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_page_costs_eight_bytes_and_an_absent_one_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(random_epochs_are_judged_as_they_were, set_up, tear_down),
