@@ -89,7 +89,8 @@ static void add_counts(json_t *object, const struct writes_sum *sum, uint64_t us
 	json_object_set_new(object, "written_bytes", json_number(sum->written_bytes));
 	json_object_set_new(object, "over_bytes", json_number(sum->over_bytes));
 	json_object_set_new(object, "pinned_bytes", json_number(sum->pinned_bytes));
-	json_object_set_new(object, "bytes_per_s", json_number(writes_rate(sum->written_bytes, us)));
+	json_object_set_new(object, "exact_bytes", json_number(writes_exact(sum)));
+	json_object_set_new(object, "exact_bytes_per_s", json_number(writes_rate(writes_exact(sum), us)));
 }
 
 static void add_verified(json_t *object, const struct writes_verified *verified)
@@ -136,7 +137,7 @@ int writes_json_end(const struct writes *writes, const char *ended)
 	                           "length_us", json_number(writes->at_us));
 
 	add_counts(object, &writes->all, writes->at_us);
-	json_object_set_new(object, "max_bytes_per_s", json_number(writes->max_rate));
+	json_object_set_new(object, "max_exact_bytes_per_s", json_number(writes->max_rate));
 	json_object_set_new(object, "why_bytes", why_bytes(writes->all_whys));
 	json_object_set_new(object, "blind", blind_names(writes->blind));
 	json_object_set_new(object, "cost_us", json_number(writes->cost_ns / 1000));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * This file writes what was written as a table: a row for each epoch, below it the mappings most written in it, and a
- * summary. Bytes are in the first column of a row; how much of them is over or pinned, as shares.
+ * summary. "Written" is what was written for certain; what may have been is in columns of its own: a shared mapping is
+ * over as a whole, written or not.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +13,7 @@
 
 #define TOP_OF_EPOCH   3
 #define TOP_OF_SUMMARY 10
-#define COLUMNS        58 /* of a row before its mapping */
+#define COLUMNS        60 /* of a row before its mapping */
 
 static int mapping_width(const struct writes *writes)
 {
@@ -31,19 +32,20 @@ static struct format_text format_rate(uint64_t bytes, uint64_t us)
 	return rate;
 }
 
-/* "12 %", "-" for nothing. */
-static struct format_text format_part(uint64_t part, uint64_t whole)
+/* "-" for nothing. */
+static struct format_text format_part(uint64_t bytes)
 {
-	return part > 0 ? format_percent(writes_share(part, whole)) : (struct format_text){ "-" };
+	return bytes > 0 ? format_bytes(bytes) : (struct format_text){ "-" };
 }
 
 /* What a row says of some bytes written within `us`. */
 static void write_sum(const struct writes *writes, const struct writes_sum *sum, uint64_t us)
 {
-	fprintf(writes->out, "%9s %9s %11s %7s %7s ", format_bytes(sum->written_bytes).s,
-	        format_count(sum->written_bytes / 4096).s, format_rate(sum->written_bytes, us).s,
-	        format_part(sum->over_bytes, sum->written_bytes).s,
-	        format_part(sum->pinned_bytes, sum->written_bytes).s);
+	uint64_t exact = writes_exact(sum);
+
+	fprintf(writes->out, "%9s %9s %11s %9s %9s ", format_part(exact).s,
+	        exact > 0 ? format_count(exact / 4096).s : "-", exact > 0 ? format_rate(exact, us).s : "-",
+	        format_part(sum->over_bytes).s, format_part(sum->pinned_bytes).s);
 }
 
 /* A name, or where it is. */
@@ -68,20 +70,19 @@ static int write_mappings(const struct writes *writes, const writes_mapping_vec 
 	for (size_t i = 0; i < mappings->nr && i < top; i++) {
 		const struct writes_mapping *mapping = &mappings->items[order[i]];
 
-		fprintf(writes->out, "%10s", "");
+		fprintf(writes->out, "%8s", "");
 		write_sum(writes, &mapping->sum, us);
 		write_mapping(writes, mapping);
 	}
 	if (mappings->nr > top)
-		fprintf(writes->out, "%58sand %s more\n", "", format_count(mappings->nr - top).s);
+		fprintf(writes->out, "%60sand %s more\n", "", format_count(mappings->nr - top).s);
 	free(order);
 	return 0;
 }
 
 int writes_text_begin(const struct writes *writes)
 {
-	fprintf(writes->out, "%10s%9s %9s %11s %7s %7s mapping\n", "time", "written", "pages", "rate", "over",
-	        "pinned");
+	fprintf(writes->out, "%8s%9s %9s %11s %9s %9s mapping\n", "time", "written", "pages", "rate", "over", "pinned");
 	return 0;
 }
 
@@ -133,9 +134,9 @@ int writes_text_epoch(const struct writes *writes, const struct writes_verified 
 	const struct tide_epoch *epoch = &writes->last;
 	struct writes_sum sum = { epoch->written_bytes, epoch->over_bytes, epoch->pinned_bytes };
 
-	fprintf(writes->out, "%8.1f s", (double)writes->at_us / 1e6);
+	fprintf(writes->out, "%6.1f s", (double)writes->at_us / 1e6);
 	write_sum(writes, &sum, writes->length_us);
-	fprintf(writes->out, "in %s of %u; cost %s\n", format_count(writes->mappings.nr).s, epoch->nr_mappings,
+	fprintf(writes->out, "%s of %u; cost %s\n", format_count(writes->mappings.nr).s, epoch->nr_mappings,
 	        format_duration_short(epoch->cost_ns / 1000).s);
 	if (verified != NULL)
 		fprintf(writes->out, "%10sverified %s pages, %s lost\n", "", format_count(verified->nr_pages).s,
@@ -155,24 +156,18 @@ static void write_whys(const struct writes *writes)
 			        tide_why_name((enum tide_why)i), tide_why_sentence((enum tide_why)i));
 }
 
+/* What else may have been written, and why it cannot be told. */
 static void write_certainty(const struct writes *writes)
 {
 	const struct writes_sum *all = &writes->all;
-	uint64_t exact = all->written_bytes - all->over_bytes - all->pinned_bytes;
 
-	if (all->written_bytes == 0)
-		return;
-	if (exact == all->written_bytes)
-		fputs("all of it exact", writes->out);
-	else
-		fprintf(writes->out, "%s of it exact", format_percent(writes_share(exact, all->written_bytes)).s);
 	if (all->over_bytes > 0)
-		fprintf(writes->out, "; %s over: may not have been written",
-		        format_percent(writes_share(all->over_bytes, all->written_bytes)).s);
+		fprintf(writes->out, "over, that is, perhaps written besides: %s", format_bytes(all->over_bytes).s);
 	if (all->pinned_bytes > 0)
-		fprintf(writes->out, "; %s pinned: a device may have written it",
-		        format_percent(writes_share(all->pinned_bytes, all->written_bytes)).s);
-	fputs(all->over_bytes + all->pinned_bytes > 0 ? ", because\n" : "\n", writes->out);
+		fprintf(writes->out, "%sperhaps written by devices: %s", all->over_bytes > 0 ? "; " : "",
+		        format_bytes(all->pinned_bytes).s);
+	if (all->over_bytes + all->pinned_bytes > 0)
+		fputs(", because\n", writes->out);
 	write_whys(writes);
 }
 
@@ -205,7 +200,7 @@ static void write_verified(const struct writes *writes)
 
 int writes_text_end(const struct writes *writes, const char *ended)
 {
-	uint64_t written = writes->all.written_bytes;
+	uint64_t written = writes_exact(&writes->all);
 
 	fprintf(writes->out, "\n%s (pid %d): %s written in %.1f s", format_name(writes->name, 40).s, (int)writes->pid,
 	        format_bytes(written).s, (double)writes->at_us / 1e6);
@@ -221,7 +216,7 @@ int writes_text_end(const struct writes *writes, const char *ended)
 	write_cost(writes);
 	if (writes->all_mappings.nr == 0)
 		return 0;
-	fprintf(writes->out, "\n%10s%9s %9s %11s %7s %7s mapping\n", "in all", "written", "pages", "rate", "over",
+	fprintf(writes->out, "\n%8s%9s %9s %11s %9s %9s mapping\n", "in all", "written", "pages", "rate", "over",
 	        "pinned");
 	return write_mappings(writes, &writes->all_mappings, TOP_OF_SUMMARY, writes->at_us);
 }

@@ -163,16 +163,19 @@ uint64_t writes_rate(uint64_t bytes, uint64_t us)
 	return us > 0 ? (uint64_t)((double)bytes * 1e6 / (double)us + 0.5) : 0;
 }
 
-double writes_share(uint64_t part, uint64_t whole)
+uint64_t writes_exact(const struct writes_sum *sum)
 {
-	return whole > 0 ? (double)part / (double)whole : 0;
+	return sum->written_bytes - sum->over_bytes - sum->pinned_bytes;
 }
 
+/* For certain, then by what is not. */
 static int most_written_first(const void *a, const void *b, void *arg)
 {
 	const struct writes_mapping *x = (struct writes_mapping *)arg + *(const size_t *)a;
 	const struct writes_mapping *y = (struct writes_mapping *)arg + *(const size_t *)b;
 
+	if (writes_exact(&x->sum) != writes_exact(&y->sum))
+		return writes_exact(&x->sum) > writes_exact(&y->sum) ? -1 : 1;
 	if (x->sum.written_bytes != y->sum.written_bytes)
 		return x->sum.written_bytes > y->sum.written_bytes ? -1 : 1;
 	return x < y ? -1 : x > y;
@@ -244,7 +247,7 @@ int writes_epoch(struct writes *writes, const struct tide_epoch *epoch, uint64_t
 	writes->cost_ns += epoch->cost_ns;
 	if (epoch->cost_ns > writes->max_cost_ns)
 		writes->max_cost_ns = epoch->cost_ns;
-	rate = writes_rate(epoch->written_bytes, writes->length_us);
+	rate = writes_rate(epoch->written_bytes - epoch->over_bytes - epoch->pinned_bytes, writes->length_us);
 	/* An epoch that was cut short by an interrupt is too short for a rate, unless it is the only one. */
 	if (rate > writes->max_rate && (writes->nr_epochs == 1 || writes->length_us >= writes->opts.interval_us / 2))
 		writes->max_rate = rate;

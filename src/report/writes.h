@@ -96,7 +96,7 @@ void writes_fini(struct writes *writes);
  * memory, or none. */
 size_t *writes_by_size(const writes_mapping_vec *mappings);
 uint64_t writes_rate(uint64_t bytes, uint64_t us); /* a second */
-double writes_share(uint64_t part, uint64_t whole);
+uint64_t writes_exact(const struct writes_sum *sum);
 
 /* writes-text.c, writes-json.c: what is printed when. */
 int writes_text_begin(const struct writes *writes);
