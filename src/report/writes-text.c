@@ -7,13 +7,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "report/format.h"
 #include "report/writes.h"
 
 #define TOP_OF_EPOCH   3
 #define TOP_OF_SUMMARY 10
-#define COLUMNS        60 /* of a row before its mapping */
+#define COLUMNS        56 /* of a row before its mapping */
 
 static int mapping_width(const struct writes *writes)
 {
@@ -43,7 +44,7 @@ static void write_sum(const struct writes *writes, const struct writes_sum *sum,
 {
 	uint64_t exact = writes_exact(sum);
 
-	fprintf(writes->out, "%9s %9s %11s %9s %9s ", format_part(exact).s,
+	fprintf(writes->out, "%8s %9s %10s %8s %8s ", format_part(exact).s,
 	        exact > 0 ? format_count(exact / 4096).s : "-", exact > 0 ? format_rate(exact, us).s : "-",
 	        format_part(sum->over_bytes).s, format_part(sum->pinned_bytes).s);
 }
@@ -75,14 +76,14 @@ static int write_mappings(const struct writes *writes, const writes_mapping_vec 
 		write_mapping(writes, mapping);
 	}
 	if (mappings->nr > top)
-		fprintf(writes->out, "%60sand %s more\n", "", format_count(mappings->nr - top).s);
+		fprintf(writes->out, "%56sand %s more\n", "", format_count(mappings->nr - top).s);
 	free(order);
 	return 0;
 }
 
 int writes_text_begin(const struct writes *writes)
 {
-	fprintf(writes->out, "%8s%9s %9s %11s %9s %9s mapping\n", "time", "written", "pages", "rate", "over", "pinned");
+	fprintf(writes->out, "%8s%8s %9s %10s %8s %8s mapping\n", "time", "written", "pages", "rate", "over", "pinned");
 	return 0;
 }
 
@@ -136,8 +137,8 @@ int writes_text_epoch(const struct writes *writes, const struct writes_verified 
 
 	fprintf(writes->out, "%6.1f s", (double)writes->at_us / 1e6);
 	write_sum(writes, &sum, writes->length_us);
-	fprintf(writes->out, "%s of %u; cost %s\n", format_count(writes->mappings.nr).s, epoch->nr_mappings,
-	        format_duration_short(epoch->cost_ns / 1000).s);
+	fprintf(writes->out, "%s mapping%s; cost %s\n", format_count(writes->mappings.nr).s,
+	        writes->mappings.nr == 1 ? "" : "s", format_duration_short(epoch->cost_ns / 1000).s);
 	if (verified != NULL)
 		fprintf(writes->out, "%10sverified %s pages, %s lost\n", "", format_count(verified->nr_pages).s,
 		        format_count(verified->nr_lost).s);
@@ -148,12 +149,35 @@ int writes_text_epoch(const struct writes *writes, const struct writes_verified 
 	return write_mappings(writes, &writes->mappings, TOP_OF_EPOCH, writes->length_us);
 }
 
+/* Breaks `text` between words; lines after the first begin at `indent`, where the first is already. */
+static void write_indented(const struct writes *writes, const char *text, int indent)
+{
+	int width = writes->opts.width > 0 ? writes->opts.width : 80;
+	int column = indent;
+
+	while (*text != 0) {
+		int word = (int)strcspn(text, " ");
+
+		if (column > indent && column + 1 + word > width) {
+			fprintf(writes->out, "\n%*s", indent, "");
+			column = indent;
+		}
+		column += fprintf(writes->out, "%s%.*s", column > indent ? " " : "", word, text);
+		text += word;
+		text += *text == ' ';
+	}
+	fputc('\n', writes->out);
+}
+
 static void write_whys(const struct writes *writes)
 {
-	for (int i = TIDE_WHY_NONE + 1; i < TIDE_NR_WHYS; i++)
-		if (writes->all_whys[i] > 0)
-			fprintf(writes->out, "%10s %-9s  %s\n", format_bytes(writes->all_whys[i]).s,
-			        tide_why_name((enum tide_why)i), tide_why_sentence((enum tide_why)i));
+	for (int i = TIDE_WHY_NONE + 1; i < TIDE_NR_WHYS; i++) {
+		if (writes->all_whys[i] == 0)
+			continue;
+		fprintf(writes->out, "%17s %-10s", format_bytes(writes->all_whys[i]).s,
+		        tide_why_name((enum tide_why)i));
+		write_indented(writes, tide_why_sentence((enum tide_why)i), 28);
+	}
 }
 
 /* What else may have been written, and why it cannot be told. */
@@ -175,9 +199,14 @@ static void write_cost(const struct writes *writes)
 {
 	const struct tide_epoch *last = &writes->last;
 
-	fprintf(writes->out, "cost: %s in all", format_duration_short(writes->cost_ns / 1000).s);
-	fprintf(writes->out, ", %s for the longest epoch", format_duration_short(writes->max_cost_ns / 1000).s);
-	fprintf(writes->out, "; the process was stopped for %s\n", format_duration_short(last->stopped_ns / 1000).s);
+	if (writes->nr_epochs == 0)
+		return;
+	fprintf(writes->out, "cost: %s", format_duration_short(writes->cost_ns / 1000).s);
+	fprintf(writes->out, ", %s of the time",
+	        format_percent((double)writes->cost_ns / 1e3 / (double)writes->at_us).s);
+	fprintf(writes->out, "; %s for the longest epoch\n", format_duration_short(writes->max_cost_ns / 1000).s);
+	fprintf(writes->out, "the process was stopped once, for %s\n",
+	        format_duration_short(last->stopped_ns / 1000).s);
 	if (last->huge_lost_bytes > 0)
 		fprintf(writes->out, "huge pages mapped by base pages now: %s\n",
 		        format_bytes(last->huge_lost_bytes).s);
@@ -204,11 +233,11 @@ int writes_text_end(const struct writes *writes, const char *ended)
 
 	fprintf(writes->out, "\n%s (pid %d): %s written in %.1f s", format_name(writes->name, 40).s, (int)writes->pid,
 	        format_bytes(written).s, (double)writes->at_us / 1e6);
-	if (writes->nr_epochs > 0)
-		fprintf(writes->out, ", %s", format_rate(written, writes->at_us).s);
+	if (writes->nr_epochs == 1)
+		fprintf(writes->out, ": %s", format_rate(written, writes->at_us).s);
 	if (writes->nr_epochs > 1)
-		fprintf(writes->out, " on the average, %s/s at most in %s epochs", format_bytes(writes->max_rate).s,
-		        format_count(writes->nr_epochs).s);
+		fprintf(writes->out, ", %s epochs:\n%s on the average, %s/s at most", format_count(writes->nr_epochs).s,
+		        format_rate(written, writes->at_us).s, format_bytes(writes->max_rate).s);
 	fputc('\n', writes->out);
 	write_certainty(writes);
 	write_blind(writes, writes->blind);
@@ -216,7 +245,7 @@ int writes_text_end(const struct writes *writes, const char *ended)
 	write_cost(writes);
 	if (writes->all_mappings.nr == 0)
 		return 0;
-	fprintf(writes->out, "\n%8s%9s %9s %11s %9s %9s mapping\n", "in all", "written", "pages", "rate", "over",
+	fprintf(writes->out, "\n%8s%8s %9s %10s %8s %8s mapping\n", "in all", "written", "pages", "rate", "over",
 	        "pinned");
 	return write_mappings(writes, &writes->all_mappings, TOP_OF_SUMMARY, writes->at_us);
 }
