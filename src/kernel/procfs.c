@@ -125,12 +125,14 @@ int procfs_parse_status(const char *text, size_t size, struct procfs_status *out
 	uint64_t tgid;
 	uint64_t uid;
 	uint64_t kthread;
+	uint64_t swapped_kib;
 
 	if (!find_number(text, size, "\nTgid:", &tgid) || !find_number(text, size, "\nUid:", &uid))
 		return -EBADMSG;
 	out->tgid = (pid_t)tgid;
 	out->uid = (uid_t)uid;
 	out->kthread = find_number(text, size, "\nKthread:", &kthread) ? kthread != 0 : -1;
+	out->swapped_bytes = find_number(text, size, "\nVmSwap:", &swapped_kib) ? swapped_kib * 1024 : 0;
 	return 0;
 }
 
@@ -220,6 +222,18 @@ int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg)
 {
 	scope_sys_fd int fd = sys_openat(dir, "task", O_RDONLY | O_DIRECTORY);
 
+	if (fd < 0)
+		return fd == -ENOENT ? -ESRCH : fd;
+	return each_number(fd, fn, arg);
+}
+
+int procfs_each_descriptor(int dir, pid_t tid, procfs_thread_fn *fn, void *arg)
+{
+	char path[32];
+	scope_sys_fd int fd = -1;
+
+	snprintf(path, sizeof(path), "task/%d/fd", tid);
+	fd = sys_openat(dir, path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;
 	return each_number(fd, fn, arg);

@@ -2,9 +2,10 @@
 /* This file makes system calls, and is the only one that reads errno. */
 #include "kernel/sys.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/mempolicy.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -54,15 +55,12 @@ static int raw_timerfd_settime(int fd, int flags, const struct itimerspec *value
 	return timerfd_settime(fd, flags, value, NULL);
 }
 
+/* Not through libbpf: a program that only tracks writes is not linked with it. */
 static int raw_bpf_iter_create(int link_fd)
 {
-	int fd = bpf_iter_create(link_fd);
+	union bpf_attr attr = { .iter_create.link_fd = (uint32_t)link_fd };
 
-	if (fd < 0) {
-		errno = -fd;
-		return -1;
-	}
-	return fd;
+	return (int)syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
 static int raw_userfaultfd(int flags)
@@ -83,6 +81,16 @@ static long raw_ptrace(int request, pid_t pid, void *addr, void *data)
 static long raw_kcmp(pid_t one, pid_t other, int type, unsigned long first, unsigned long second)
 {
 	return syscall(SYS_kcmp, one, other, type, first, second);
+}
+
+static void *raw_mremap(void *from, size_t old_size, size_t new_size, int flags, void *to)
+{
+	return mremap(from, old_size, new_size, flags, to);
+}
+
+static long raw_move_pages(pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags)
+{
+	return syscall(SYS_move_pages, pid, nr, pages, nodes, status, flags);
 }
 
 static pid_t raw_clone(unsigned long flags)
@@ -130,6 +138,9 @@ const struct sys_table sys_table_linux = {
 	.sigtimedwait = sigtimedwait,
 	.setsid = setsid,
 	.exit = _exit,
+	.process_vm_readv = process_vm_readv,
+	.mremap = raw_mremap,
+	.move_pages = raw_move_pages,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -396,4 +407,24 @@ void sys_exit(int code)
 {
 	sys_table->exit(code);
 	__builtin_unreachable();
+}
+
+ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size)
+{
+	struct iovec to = { buf, size };
+	struct iovec from = { (void *)(uintptr_t)remote, size };
+
+	return RETRIED(ssize_t, sys_table->process_vm_readv(pid, &to, 1, &from, 1, 0));
+}
+
+int sys_mremap(void *from, size_t size, void *to)
+{
+	void *addr = sys_table->mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+
+	return addr == MAP_FAILED ? -errno : 0;
+}
+
+long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status)
+{
+	return RETRIED(long, sys_table->move_pages(0, nr, pages, nodes, status, nodes != NULL ? MPOL_MF_MOVE : 0));
 }

@@ -93,7 +93,13 @@ static bool due(const char *name)
 	X(int, sigaction, (int signal, const struct sigaction *action, struct sigaction *old), (signal, action, old))  \
 	X(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),                   \
 	  (set, info, timeout))                                                                                        \
-	X(pid_t, setsid, (void), ())
+	X(pid_t, setsid, (void), ())                                                                                   \
+	X(ssize_t, process_vm_readv,                                                                                   \
+	  (pid_t pid, const struct iovec *local, unsigned long nr_local, const struct iovec *remote,                   \
+	   unsigned long nr_remote, unsigned long flags),                                                              \
+	  (pid, local, nr_local, remote, nr_remote, flags))                                                            \
+	X(long, move_pages, (pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags),     \
+	  (pid, nr, pages, nodes, status, flags))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \
@@ -105,6 +111,11 @@ NUMBER_CALLS(DEFINE)
 static void *fail_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
 {
 	return due("mmap") ? MAP_FAILED : sys_table_linux.mmap(addr, size, prot, flags, fd, offset);
+}
+
+static void *fail_mremap(void *from, size_t old_size, size_t new_size, int flags, void *to)
+{
+	return due("mremap") ? MAP_FAILED : sys_table_linux.mremap(from, old_size, new_size, flags, to);
 }
 
 static int fail_close(int fd)
@@ -131,6 +142,7 @@ static void arm(unsigned nth, int error, enum action action)
 {
 	table = sys_table_linux;
 	table.mmap = fail_mmap;
+	table.mremap = fail_mremap;
 	table.close = fail_close;
 	table.munmap = fail_munmap;
 #define SET(type, member, parameters, arguments) table.member = fail_##member;
@@ -160,9 +172,10 @@ void fail_nth_kill_self(unsigned nth)
 
 bool fail_nth_disarm(void)
 {
-	bool failed = count->left == 0;
+	bool failed = count != NULL && count->left == 0;
 
-	count->left = 0;
+	if (count != NULL)
+		count->left = 0;
 	sys_table = &sys_table_linux;
 	return failed;
 }

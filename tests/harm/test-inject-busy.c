@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/* This file reaches into processes that do much at once: threads, signals, restartable sequences. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/procfs.h"
+#include "victim.h"
+
+enum {
+	NR_THREADS = 63, /* and the main one */
+	NR_RUNS = 100,
+	NR_SIGNALS = 2000,
+	NR_SEQUENCE_RUNS = 200,
+};
+
+struct ends {
+	int in;
+	int out;
+};
+
+static void *serve_from_thread(void *arg)
+{
+	const struct ends *ends = arg;
+	struct procfs_stat stat = { 0 };
+	int dir = procfs_open(getpid());
+
+	while (procfs_read_stat(dir, 0, &stat) == 0 && stat.state != 'Z')
+		usleep(500);
+	close(dir);
+	child_serve(ends->in, ends->out);
+	return NULL;
+}
+
+static int serve_without_main_thread(int in, int out, void *unused)
+{
+	static struct ends ends;
+	pthread_t thread;
+
+	(void)unused;
+	ends = (struct ends){ in, out };
+	if (pthread_create(&thread, NULL, serve_from_thread, &ends) != 0)
+		return 1;
+	syscall(SYS_exit, 0);
+	return 1;
+}
+
+static void the_main_thread_may_have_exited(void **state)
+{
+	struct victim victim;
+	char *before;
+
+	(void)state;
+	victim_start(&victim, serve_without_main_thread, NULL);
+	before = victim_look(victim.child.pid, false);
+	for (int i = 0; i < 5; i++) {
+		victim_fetch_well(victim.target);
+		child_step(&victim.child);
+	}
+	victim_compare(before, victim_look(victim.child.pid, false), "after a fetch");
+	free(before);
+	victim_end(&victim);
+}
+
+/* Half of the threads spin, half wait where a stop would show. */
+static void *spin(void *arg)
+{
+	unsigned long *count = arg;
+
+	for (;;)
+		__atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void *wait_for_ever(void *interrupted)
+{
+	struct epoll_event event;
+	int epfd = epoll_create1(EPOLL_CLOEXEC);
+
+	while (epoll_wait(epfd, &event, 1, -1) < 0)
+		__atomic_add_fetch((unsigned long *)interrupted, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static int serve_with_threads(int in, int out, void *arg)
+{
+	unsigned long *counts = arg;
+	pthread_t thread;
+
+	for (int i = 0; i < NR_THREADS; i++) {
+		if (pthread_create(&thread, NULL, i % 16 == 0 ? spin : wait_for_ever, &counts[i % 16 != 0]) != 0)
+			return 1;
+	}
+	child_serve(in, out);
+	return 0;
+}
+
+static void many_threads_notice_nothing(void **state)
+{
+	unsigned long *counts = victim_shared(2 * sizeof(*counts));
+	struct tide_error err = { 0 };
+	struct inject_cost cost;
+	struct victim victim;
+	uint64_t least = UINT64_MAX;
+	char *before;
+
+	(void)state;
+	victim_start(&victim, serve_with_threads, counts);
+	victim_fetch_well(victim.target);
+	before = victim_look(victim.child.pid, false);
+	for (int i = 0; i < 20; i++) {
+		unsigned long count = counts[0];
+
+		if (victim_fetch(victim.target, &cost, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_int_equal(cost.nr_threads, NR_THREADS + 1);
+		least = cost.stopped_ns < least ? cost.stopped_ns : least;
+		while (__atomic_load_n(&counts[0], __ATOMIC_RELAXED) == count)
+			usleep(500);
+	}
+	print_message("%d threads stood still for %lu us at least\n", NR_THREADS + 1, (unsigned long)least / 1000);
+	victim_compare(before, victim_look(victim.child.pid, false), "after the fetches");
+	assert_int_equal(counts[1], 0);
+	free(before);
+	child_step(&victim.child);
+	victim_end(&victim);
+}
+
+static void *come_and_go(void *arg)
+{
+	(void)arg;
+	return NULL;
+}
+
+static int serve_with_short_threads(int in, int out, void *arg)
+{
+	unsigned long *count = arg;
+	pthread_t thread;
+
+	(void)in;
+	child_say(out);
+	for (;;) {
+		if (pthread_create(&thread, NULL, come_and_go, NULL) != 0 || pthread_join(thread, NULL) != 0)
+			return 1;
+		__atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+static void threads_that_come_and_go_are_caught(void **state)
+{
+	unsigned long *count = victim_shared(sizeof(*count));
+	struct victim victim;
+
+	(void)state;
+	victim_start(&victim, serve_with_short_threads, count);
+	for (int i = 0; i < NR_RUNS; i++) {
+		unsigned long before = __atomic_load_n(count, __ATOMIC_RELAXED);
+
+		victim_fetch_well(victim.target);
+		while (__atomic_load_n(count, __ATOMIC_RELAXED) == before)
+			usleep(200);
+	}
+	victim_end(&victim);
+}
+
+/* What the handler counts, and the sum of the values that came with the signals. */
+struct heard {
+	unsigned long nr;
+	unsigned long sum;
+	unsigned long nr_usr1;
+};
+
+static struct heard *heard;
+
+static void hear_value(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	__atomic_add_fetch(&heard->sum, (unsigned long)info->si_value.sival_int, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&heard->nr, 1, __ATOMIC_SEQ_CST);
+}
+
+static int serve_signals(int in, int out, void *arg)
+{
+	struct sigaction action = { .sa_sigaction = hear_value, .sa_flags = SA_SIGINFO | SA_RESTART };
+
+	heard = arg;
+	sigaction(SIGRTMIN + 1, &action, NULL);
+	child_serve(in, out);
+	return 0;
+}
+
+static int spin_through_signals(int in, int out, void *arg)
+{
+	struct sigaction action = { .sa_sigaction = hear_value, .sa_flags = SA_SIGINFO };
+
+	(void)in;
+	heard = arg;
+	sigaction(SIGRTMIN + 1, &action, NULL);
+	child_say(out);
+	for (;;)
+		__atomic_add_fetch(&heard->nr_usr1, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static void send_signals(pid_t pid)
+{
+	for (int i = 1; i <= NR_SIGNALS; i++) {
+		while (sigqueue(pid, SIGRTMIN + 1, (union sigval){ .sival_int = i }) != 0)
+			usleep(500);
+		if (i % 10 == 0)
+			usleep(500);
+	}
+}
+
+static void storm(child_fn *fn)
+{
+	struct heard *count = victim_shared(sizeof(*count));
+	struct victim victim;
+	unsigned nr_runs = 0;
+	int status;
+	pid_t sender;
+
+	victim_start(&victim, fn, count);
+	sender = fork();
+	if (sender == 0) {
+		send_signals(victim.child.pid);
+		_exit(0);
+	}
+	while (waitpid(sender, &status, WNOHANG) == 0 || nr_runs < 10) {
+		victim_fetch_well(victim.target);
+		nr_runs++;
+	}
+	/* All that were sent are heard in the end, each once. */
+	while (__atomic_load_n(&count->nr, __ATOMIC_SEQ_CST) < NR_SIGNALS)
+		usleep(500);
+	victim_fetch_well(victim.target);
+	assert_int_equal(count->nr, NR_SIGNALS);
+	assert_int_equal(count->sum, (unsigned long)NR_SIGNALS * (NR_SIGNALS + 1) / 2);
+	victim_end(&victim);
+}
+
+static void no_signal_is_lost(void **state)
+{
+	(void)state;
+	storm(serve_signals);
+	storm(spin_through_signals);
+}
+
+static void stop_and_continue(pid_t pid)
+{
+	for (int i = 0; i < 300; i++) {
+		kill(pid, SIGSTOP);
+		usleep(300);
+		kill(pid, SIGCONT);
+		usleep(300);
+	}
+}
+
+/* SIGSTOP cannot be blocked: it comes in the middle of our calls, and is for the process, not for us. */
+static void stop_signals_come_in_between(void **state)
+{
+	struct heard *count = victim_shared(sizeof(*count));
+	struct victim victim;
+	unsigned long before;
+	int status;
+	pid_t sender;
+
+	(void)state;
+	victim_start(&victim, spin_through_signals, count);
+	sender = fork();
+	if (sender == 0) {
+		stop_and_continue(victim.child.pid);
+		_exit(0);
+	}
+	while (waitpid(sender, &status, WNOHANG) == 0)
+		victim_fetch_well(victim.target);
+	before = __atomic_load_n(&count->nr_usr1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&count->nr_usr1, __ATOMIC_RELAXED) == before)
+		usleep(500);
+	kill(victim.child.pid, SIGSTOP);
+	victim_wait_state(victim.child.pid, 'T');
+	victim_fetch_well(victim.target);
+	victim_wait_state(victim.child.pid, 'T');
+	victim_end(&victim);
+}
+
+/* Two numbers that are equal outside of the restartable sequence which raises both: first one, and last the other. */
+struct pair {
+	unsigned long first;
+	unsigned long second;
+	unsigned long nr_aborts;
+	unsigned long nr_torn;
+};
+
+/*
+ * The sequence writes `first` only as its last instruction; before it, it spins for a while on the value it read. Had
+ * it gone on after an interruption, it would store what was true before. To see that, another writer is needed that
+ * comes only by interruption: the abort handler, which raises `second`, and `first` by as much.
+ */
+static void raise_in_sequence(struct pair *pair, struct rseq *area)
+{
+	__asm__ volatile goto(".pushsection __rseq_cs, \"aw\"\n"
+	                      ".balign 32\n"
+	                      "3:\n"
+	                      ".long 0, 0\n"
+	                      ".quad 1f, 2f - 1f, 4f\n"
+	                      ".popsection\n"
+	                      "leaq 3b(%%rip), %%rax\n"
+	                      "movq %%rax, 8(%[area])\n"
+	                      "1:\n"
+	                      "movq (%[pair]), %%rax\n"
+	                      "movl $2000, %%ecx\n"
+	                      "5: decl %%ecx\n"
+	                      "jnz 5b\n"
+	                      "incq %%rax\n"
+	                      "movq %%rax, (%[pair])\n"
+	                      "2:\n"
+	                      "jmp %l[done]\n"
+	                      ".byte 0x0f, 0xb9, 0x3d\n"
+	                      ".long 0x53053053\n"
+	                      "4:\n"
+	                      "jmp %l[aborted]\n"
+	                      :
+	                      : [pair] "r"(pair), [area] "r"(area)
+	                      : "memory", "cc", "rax", "rcx"
+	                      : done, aborted);
+done:
+	pair->second++;
+	return;
+aborted:
+	pair->nr_aborts++;
+}
+
+static int raise_for_ever(int in, int out, void *arg)
+{
+	struct rseq *area = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+	struct pair *pair = arg;
+
+	(void)in;
+	if (__rseq_size == 0)
+		return 1;
+	child_say(out);
+	for (;;) {
+		raise_in_sequence(pair, area);
+		if (pair->first != pair->second)
+			pair->nr_torn++;
+	}
+	return 0;
+}
+
+static void restartable_sequences_are_restarted(void **state)
+{
+	struct pair *pair = victim_shared(sizeof(*pair));
+	struct victim victim;
+
+	(void)state;
+	if (__rseq_size == 0)
+		skip();
+	victim_start(&victim, raise_for_ever, pair);
+	for (int i = 0; i < NR_SEQUENCE_RUNS; i++) {
+		unsigned long before = __atomic_load_n(&pair->second, __ATOMIC_RELAXED);
+
+		victim_fetch_well(victim.target);
+		while (__atomic_load_n(&pair->second, __ATOMIC_RELAXED) == before)
+			usleep(200);
+	}
+	/* Nearly all the time is spent in the sequence. */
+	assert_true(pair->nr_aborts >= NR_SEQUENCE_RUNS / 2);
+	assert_int_equal(pair->nr_torn, 0);
+	victim_end(&victim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_main_thread_may_have_exited),
+		cmocka_unit_test(many_threads_notice_nothing),
+		cmocka_unit_test(threads_that_come_and_go_are_caught),
+		cmocka_unit_test(no_signal_is_lost),
+		cmocka_unit_test(stop_signals_come_in_between),
+		cmocka_unit_test(restartable_sequences_are_restarted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
