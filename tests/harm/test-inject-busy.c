@@ -16,6 +16,7 @@
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kernel/procfs.h"
@@ -300,20 +301,19 @@ static void stop_signals_come_in_between(void **state)
 	victim_end(&victim);
 }
 
-/* Two numbers that are equal outside of the restartable sequence which raises both: first one, and last the other. */
-struct pair {
-	unsigned long first;
-	unsigned long second;
+/* The calls that are made inside write `stamp`; the sequence looks at it first and last. */
+struct sequence {
+	struct timespec stamp;
+	unsigned long nr_done;
 	unsigned long nr_aborts;
 	unsigned long nr_torn;
 };
 
 /*
- * The sequence writes `first` only as its last instruction; before it, it spins for a while on the value it read. Had
- * it gone on after an interruption, it would store what was true before. To see that, another writer is needed that
- * comes only by interruption: the abort handler, which raises `second`, and `first` by as much.
+ * A restartable sequence that is interrupted never goes on: so nothing of ours can happen between its first and its
+ * last instruction, and `stamp` does not change there.
  */
-static void raise_in_sequence(struct pair *pair, struct rseq *area)
+static void run_sequence(struct sequence *sequence, struct rseq *area)
 {
 	__asm__ volatile goto(".pushsection __rseq_cs, \"aw\"\n"
 	                      ".balign 32\n"
@@ -324,12 +324,12 @@ static void raise_in_sequence(struct pair *pair, struct rseq *area)
 	                      "leaq 3b(%%rip), %%rax\n"
 	                      "movq %%rax, 8(%[area])\n"
 	                      "1:\n"
-	                      "movq (%[pair]), %%rax\n"
-	                      "movl $2000, %%ecx\n"
+	                      "movq 8(%[sequence]), %%rax\n"
+	                      "movl $20000, %%ecx\n"
 	                      "5: decl %%ecx\n"
 	                      "jnz 5b\n"
-	                      "incq %%rax\n"
-	                      "movq %%rax, (%[pair])\n"
+	                      "cmpq 8(%[sequence]), %%rax\n"
+	                      "jne %l[torn]\n"
 	                      "2:\n"
 	                      "jmp %l[done]\n"
 	                      ".byte 0x0f, 0xb9, 0x3d\n"
@@ -337,52 +337,57 @@ static void raise_in_sequence(struct pair *pair, struct rseq *area)
 	                      "4:\n"
 	                      "jmp %l[aborted]\n"
 	                      :
-	                      : [pair] "r"(pair), [area] "r"(area)
+	                      : [sequence] "r"(sequence), [area] "r"(area)
 	                      : "memory", "cc", "rax", "rcx"
-	                      : done, aborted);
+	                      : done, torn, aborted);
 done:
-	pair->second++;
+	__atomic_add_fetch(&sequence->nr_done, 1, __ATOMIC_RELAXED);
+	return;
+torn:
+	sequence->nr_torn++;
 	return;
 aborted:
-	pair->nr_aborts++;
+	sequence->nr_aborts++;
 }
 
-static int raise_for_ever(int in, int out, void *arg)
+static int run_sequences(int in, int out, void *arg)
 {
 	struct rseq *area = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
-	struct pair *pair = arg;
 
-	(void)in;
 	if (__rseq_size == 0)
 		return 1;
 	child_say(out);
-	for (;;) {
-		raise_in_sequence(pair, area);
-		if (pair->first != pair->second)
-			pair->nr_torn++;
-	}
+	while (in >= 0)
+		run_sequence(arg, area);
 	return 0;
 }
 
 static void restartable_sequences_are_restarted(void **state)
 {
-	struct pair *pair = victim_shared(sizeof(*pair));
+	struct sequence *sequence = victim_shared(sizeof(*sequence));
+	struct inject_call call = {
+		.nr = SYS_clock_gettime,
+		.args = { CLOCK_MONOTONIC, (uintptr_t)&sequence->stamp },
+	};
+	struct tide_error err = { 0 };
+	struct inject_cost cost;
 	struct victim victim;
 
 	(void)state;
 	if (__rseq_size == 0)
 		skip();
-	victim_start(&victim, raise_for_ever, pair);
+	victim_start(&victim, run_sequences, sequence);
 	for (int i = 0; i < NR_SEQUENCE_RUNS; i++) {
-		unsigned long before = __atomic_load_n(&pair->second, __ATOMIC_RELAXED);
+		unsigned long before = __atomic_load_n(&sequence->nr_done, __ATOMIC_RELAXED);
 
-		victim_fetch_well(victim.target);
-		while (__atomic_load_n(&pair->second, __ATOMIC_RELAXED) == before)
+		if (inject_run(victim.target, &call, 1, &cost, &err) < 0)
+			fail_msg("%s", err.text);
+		while (__atomic_load_n(&sequence->nr_done, __ATOMIC_RELAXED) == before)
 			usleep(200);
 	}
 	/* Nearly all the time is spent in the sequence. */
-	assert_true(pair->nr_aborts >= NR_SEQUENCE_RUNS / 2);
-	assert_int_equal(pair->nr_torn, 0);
+	assert_true(sequence->nr_aborts >= NR_SEQUENCE_RUNS / 2);
+	assert_int_equal(sequence->nr_torn, 0);
 	victim_end(&victim);
 }
 
