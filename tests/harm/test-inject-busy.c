@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ptrace.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -138,6 +139,45 @@ static void many_threads_notice_nothing(void **state)
 	assert_int_equal(counts[1], 0);
 	free(before);
 	child_step(&victim.child);
+	victim_end(&victim);
+}
+
+static int last_of(void *last, pid_t tid)
+{
+	*(pid_t *)last = tid;
+	return 0;
+}
+
+static int trace_last(int in, int out, void *arg)
+{
+	int dir = procfs_open(*(pid_t *)arg);
+	pid_t last = 0;
+
+	if (procfs_each_thread(dir, last_of, &last) != 0 || ptrace(PTRACE_SEIZE, last, NULL, NULL) != 0)
+		return 1;
+	child_serve(in, out);
+	return 0;
+}
+
+/* All but one were told to stop when that one refuses: their calls go on as well. */
+static void nobody_is_interrupted_by_a_refusal(void **state)
+{
+	unsigned long *counts = victim_shared(2 * sizeof(*counts));
+	struct tide_error err = { 0 };
+	struct inject_cost cost;
+	struct victim victim;
+	struct child tracer;
+
+	(void)state;
+	victim_start(&victim, serve_with_threads, counts);
+	victim_fetch_well(victim.target);
+	child_start(&tracer, trace_last, &victim.child.pid);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(victim_fetch(victim.target, &cost, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "traced"));
+	child_end(&tracer);
+	victim_fetch_well(victim.target);
+	assert_int_equal(counts[1], 0);
 	victim_end(&victim);
 }
 
@@ -396,6 +436,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_main_thread_may_have_exited),
 		cmocka_unit_test(many_threads_notice_nothing),
+		cmocka_unit_test(nobody_is_interrupted_by_a_refusal),
 		cmocka_unit_test(threads_that_come_and_go_are_caught),
 		cmocka_unit_test(no_signal_is_lost),
 		cmocka_unit_test(stop_signals_come_in_between),
