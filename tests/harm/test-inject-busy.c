@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "kernel/procfs.h"
+#include "kernel/sys.h"
 #include "victim.h"
 
 enum {
@@ -78,42 +79,54 @@ static void the_main_thread_may_have_exited(void **state)
 	victim_end(&victim);
 }
 
-/* Half of the threads spin, half wait where a stop would show. */
+/* Some threads spin, most wait where a stop would show. */
+struct crowd {
+	unsigned long nr_turns;
+	unsigned long nr_waiting;
+	unsigned long nr_interrupted;
+};
+
 static void *spin(void *arg)
 {
-	unsigned long *count = arg;
+	struct crowd *crowd = arg;
 
 	for (;;)
-		__atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&crowd->nr_turns, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
 
-static void *wait_for_ever(void *interrupted)
+static void *wait_for_ever(void *arg)
 {
+	struct crowd *crowd = arg;
 	struct epoll_event event;
 	int epfd = epoll_create1(EPOLL_CLOEXEC);
 
+	__atomic_add_fetch(&crowd->nr_waiting, 1, __ATOMIC_SEQ_CST);
 	while (epoll_wait(epfd, &event, 1, -1) < 0)
-		__atomic_add_fetch((unsigned long *)interrupted, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&crowd->nr_interrupted, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
 
 static int serve_with_threads(int in, int out, void *arg)
 {
-	unsigned long *counts = arg;
+	struct crowd *crowd = arg;
+	unsigned long nr_waiting = 0;
 	pthread_t thread;
 
 	for (int i = 0; i < NR_THREADS; i++) {
-		if (pthread_create(&thread, NULL, i % 16 == 0 ? spin : wait_for_ever, &counts[i % 16 != 0]) != 0)
+		if (pthread_create(&thread, NULL, i % 16 == 0 ? spin : wait_for_ever, crowd) != 0)
 			return 1;
+		nr_waiting += i % 16 != 0;
 	}
+	while (__atomic_load_n(&crowd->nr_waiting, __ATOMIC_SEQ_CST) < nr_waiting)
+		usleep(500);
 	child_serve(in, out);
 	return 0;
 }
 
 static void many_threads_notice_nothing(void **state)
 {
-	unsigned long *counts = victim_shared(2 * sizeof(*counts));
+	struct crowd *crowd = victim_shared(sizeof(*crowd));
 	struct tide_error err = { 0 };
 	struct inject_cost cost;
 	struct victim victim;
@@ -121,22 +134,21 @@ static void many_threads_notice_nothing(void **state)
 	char *before;
 
 	(void)state;
-	victim_start(&victim, serve_with_threads, counts);
-	victim_fetch_well(victim.target);
+	victim_start(&victim, serve_with_threads, crowd);
 	before = victim_look(victim.child.pid, false);
 	for (int i = 0; i < 20; i++) {
-		unsigned long count = counts[0];
+		unsigned long count = crowd->nr_turns;
 
 		if (victim_fetch(victim.target, &cost, &err) < 0)
 			fail_msg("%s", err.text);
 		assert_int_equal(cost.nr_threads, NR_THREADS + 1);
 		least = cost.stopped_ns < least ? cost.stopped_ns : least;
-		while (__atomic_load_n(&counts[0], __ATOMIC_RELAXED) == count)
+		while (__atomic_load_n(&crowd->nr_turns, __ATOMIC_RELAXED) == count)
 			usleep(500);
 	}
 	print_message("%d threads stood still for %lu us at least\n", NR_THREADS + 1, (unsigned long)least / 1000);
 	victim_compare(before, victim_look(victim.child.pid, false), "after the fetches");
-	assert_int_equal(counts[1], 0);
+	assert_int_equal(crowd->nr_interrupted, 0);
 	free(before);
 	child_step(&victim.child);
 	victim_end(&victim);
@@ -162,14 +174,14 @@ static int trace_last(int in, int out, void *arg)
 /* All but one were told to stop when that one refuses: their calls go on as well. */
 static void nobody_is_interrupted_by_a_refusal(void **state)
 {
-	unsigned long *counts = victim_shared(2 * sizeof(*counts));
+	struct crowd *crowd = victim_shared(sizeof(*crowd));
 	struct tide_error err = { 0 };
 	struct inject_cost cost;
 	struct victim victim;
 	struct child tracer;
 
 	(void)state;
-	victim_start(&victim, serve_with_threads, counts);
+	victim_start(&victim, serve_with_threads, crowd);
 	victim_fetch_well(victim.target);
 	child_start(&tracer, trace_last, &victim.child.pid);
 	for (int i = 0; i < 10; i++)
@@ -177,7 +189,7 @@ static void nobody_is_interrupted_by_a_refusal(void **state)
 	assert_non_null(strstr(err.text, "traced"));
 	child_end(&tracer);
 	victim_fetch_well(victim.target);
-	assert_int_equal(counts[1], 0);
+	assert_int_equal(crowd->nr_interrupted, 0);
 	victim_end(&victim);
 }
 
@@ -223,7 +235,7 @@ static void threads_that_come_and_go_are_caught(void **state)
 struct heard {
 	unsigned long nr;
 	unsigned long sum;
-	unsigned long nr_usr1;
+	unsigned long nr_turns;
 };
 
 static struct heard *heard;
@@ -255,7 +267,7 @@ static int spin_through_signals(int in, int out, void *arg)
 	sigaction(SIGRTMIN + 1, &action, NULL);
 	child_say(out);
 	for (;;)
-		__atomic_add_fetch(&heard->nr_usr1, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&heard->nr_turns, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -303,6 +315,78 @@ static void no_signal_is_lost(void **state)
 	storm(spin_through_signals);
 }
 
+/* What the helper does is preceded by a signal to the target, which has the time to notice it. */
+static struct {
+	struct sys_table table;
+	int request;
+	int signal;
+	int nr; /* in each run: the helper has a copy of this */
+	pid_t pid;
+} ambush;
+
+static long signal_first(int request, pid_t pid, void *addr, void *data)
+{
+	if (request == ambush.request && ambush.nr > 0) {
+		ambush.nr--;
+		sigqueue(ambush.pid, ambush.signal, (union sigval){ .sival_int = 1 });
+		usleep(2000);
+	}
+	return sys_table_linux.ptrace(request, pid, addr, data);
+}
+
+static void fetch_in_ambush(struct victim *victim, int request, int signal, int nr)
+{
+	ambush.table = sys_table_linux;
+	ambush.table.ptrace = signal_first;
+	ambush.request = request;
+	ambush.signal = signal;
+	ambush.nr = nr;
+	ambush.pid = victim->child.pid;
+	sys_table = &ambush.table;
+	victim_fetch_well(victim->target);
+	sys_table = &sys_table_linux;
+}
+
+static void a_signal_that_comes_before_the_stop_is_delivered(void **state)
+{
+	struct heard *count = victim_shared(sizeof(*count));
+	struct victim victim;
+
+	(void)state;
+	victim_start(&victim, spin_through_signals, count);
+	for (unsigned long i = 1; i <= 20; i++) {
+		/* Two calls to stop it, and the two ends of three calls: getpid, userfaultfd, close. */
+		fetch_in_ambush(&victim, PTRACE_INTERRUPT, SIGRTMIN + 1, 2);
+		fetch_in_ambush(&victim, PTRACE_SYSCALL, SIGRTMIN + 1, 6);
+		while (__atomic_load_n(&count->nr, __ATOMIC_SEQ_CST) < i * 8)
+			usleep(500);
+		assert_int_equal(count->nr, i * 8);
+	}
+	victim_end(&victim);
+}
+
+/* At the beginning and in the middle of calls: they are made all the same, and then the process stands. */
+static void a_stop_signal_in_the_middle_stops_it_afterwards(void **state)
+{
+	static const int requests[] = { PTRACE_INTERRUPT, PTRACE_SYSCALL };
+	struct heard *count = victim_shared(sizeof(*count));
+	struct victim victim;
+
+	(void)state;
+	victim_start(&victim, spin_through_signals, count);
+	for (size_t i = 0; i < 2; i++) {
+		unsigned long before;
+
+		fetch_in_ambush(&victim, requests[i], SIGSTOP, 1);
+		victim_wait_state(victim.child.pid, 'T');
+		before = __atomic_load_n(&count->nr_turns, __ATOMIC_RELAXED);
+		kill(victim.child.pid, SIGCONT);
+		while (__atomic_load_n(&count->nr_turns, __ATOMIC_RELAXED) == before)
+			usleep(500);
+	}
+	victim_end(&victim);
+}
+
 static void stop_and_continue(pid_t pid)
 {
 	for (int i = 0; i < 300; i++) {
@@ -331,8 +415,8 @@ static void stop_signals_come_in_between(void **state)
 	}
 	while (waitpid(sender, &status, WNOHANG) == 0)
 		victim_fetch_well(victim.target);
-	before = __atomic_load_n(&count->nr_usr1, __ATOMIC_RELAXED);
-	while (__atomic_load_n(&count->nr_usr1, __ATOMIC_RELAXED) == before)
+	before = __atomic_load_n(&count->nr_turns, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&count->nr_turns, __ATOMIC_RELAXED) == before)
 		usleep(500);
 	kill(victim.child.pid, SIGSTOP);
 	victim_wait_state(victim.child.pid, 'T');
@@ -439,6 +523,8 @@ int main(void)
 		cmocka_unit_test(nobody_is_interrupted_by_a_refusal),
 		cmocka_unit_test(threads_that_come_and_go_are_caught),
 		cmocka_unit_test(no_signal_is_lost),
+		cmocka_unit_test(a_signal_that_comes_before_the_stop_is_delivered),
+		cmocka_unit_test(a_stop_signal_in_the_middle_stops_it_afterwards),
 		cmocka_unit_test(stop_signals_come_in_between),
 		cmocka_unit_test(restartable_sequences_are_restarted),
 	};

@@ -49,7 +49,12 @@ static bool only_a_descriptor_is_new(const char *before, char *after)
 
 static int serve(int in, int out, void *unused)
 {
+	sigset_t some;
+
 	(void)unused;
+	sigemptyset(&some);
+	sigaddset(&some, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &some, NULL);
 	victim_stop_rseq();
 	child_serve(in, out);
 	return 0;
