@@ -74,6 +74,29 @@ const struct verb verbs[] = {
 	        .run = verb_report,
 	},
 	{
+	        .name = "watch",
+	        .summary = "which memory of a process is being written, and how fast",
+	        .synopsis = "-p PID",
+	        .details =
+	                "Tracks writes exactly, by the kernel's write protection of pages, and reports once per "
+	                "interval "
+	                "(an epoch) what was written in it. Every write is reported; what cannot be told is reported "
+	                "all "
+	                "the same, as over (may not have been written, with the reason) or pinned (a device may have "
+	                "written it).\n"
+	                "The process is stopped once, for a millisecond or so. While it is watched its first write to "
+	                "each "
+	                "page in each epoch takes a microsecond longer, and huge pages that it writes are split. When "
+	                "watching ends, protection is lifted and huge pages are put together again as far as the "
+	                "kernel "
+	                "agrees.\n"
+	                "Ends after --count epochs, by an interrupt (Ctrl-C), or when the process ends or executes "
+	                "another "
+	                "program; then the exit status is 4 if --count was given, else 0.\n",
+	        .groups = { &option_group_watch, &option_group_quiet },
+	        .run = verb_watch,
+	},
+	{
 	        .name = "pages",
 	        .summary = "what each page of a process is now",
 	        .synopsis = "-p PID",

@@ -2,9 +2,10 @@
 /* This file makes system calls, and is the only one that reads errno. */
 #include "kernel/sys.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/mempolicy.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -54,15 +55,12 @@ static int raw_timerfd_settime(int fd, int flags, const struct itimerspec *value
 	return timerfd_settime(fd, flags, value, NULL);
 }
 
+/* Not through libbpf: a program that only tracks writes is not linked with it. */
 static int raw_bpf_iter_create(int link_fd)
 {
-	int fd = bpf_iter_create(link_fd);
+	union bpf_attr attr = { .iter_create.link_fd = (uint32_t)link_fd };
 
-	if (fd < 0) {
-		errno = -fd;
-		return -1;
-	}
-	return fd;
+	return (int)syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
 static int raw_userfaultfd(int flags)
@@ -83,6 +81,31 @@ static long raw_ptrace(int request, pid_t pid, void *addr, void *data)
 static long raw_kcmp(pid_t one, pid_t other, int type, unsigned long first, unsigned long second)
 {
 	return syscall(SYS_kcmp, one, other, type, first, second);
+}
+
+static void *raw_mremap(void *from, size_t old_size, size_t new_size, int flags, void *to)
+{
+	return mremap(from, old_size, new_size, flags, to);
+}
+
+static long raw_move_pages(pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags)
+{
+	return syscall(SYS_move_pages, pid, nr, pages, nodes, status, flags);
+}
+
+static int raw_io_uring_setup(unsigned nr, void *params)
+{
+	return (int)syscall(SYS_io_uring_setup, nr, params);
+}
+
+static int raw_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr)
+{
+	return (int)syscall(SYS_io_uring_register, fd, what, arg, nr);
+}
+
+static int raw_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags)
+{
+	return (int)syscall(SYS_io_uring_enter, fd, submit, complete, flags, NULL, 0);
 }
 
 static pid_t raw_clone(unsigned long flags)
@@ -125,7 +148,17 @@ const struct sys_table sys_table_linux = {
 	.sendmsg = sendmsg,
 	.recvmsg = recvmsg,
 	.readlinkat = readlinkat,
+	.sigprocmask = sigprocmask,
+	.sigaction = sigaction,
+	.sigtimedwait = sigtimedwait,
+	.setsid = setsid,
+	.exit = _exit,
 	.process_vm_readv = process_vm_readv,
+	.mremap = raw_mremap,
+	.move_pages = raw_move_pages,
+	.io_uring_setup = raw_io_uring_setup,
+	.io_uring_register = raw_io_uring_register,
+	.io_uring_enter = raw_io_uring_enter,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -354,10 +387,78 @@ ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size)
 	return RETRIED(ssize_t, sys_table->readlinkat(dir, path, buf, size));
 }
 
+int sys_pidfd_open_thread(pid_t tid)
+{
+	/* PIDFD_THREAD, which Debian 12's headers do not have yet, is O_EXCL. */
+	return RETRIED(int, sys_table->pidfd_open(tid, O_EXCL));
+}
+
+int sys_sigmask(const sigset_t *set, sigset_t *old)
+{
+	return RETRIED(int, sys_table->sigprocmask(SIG_SETMASK, set, old));
+}
+
+int sys_signal_default(int signal)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	return RETRIED(int, sys_table->sigaction(signal, &action, NULL));
+}
+
+int sys_signal_wait(int signal, uint64_t timeout_ns)
+{
+	struct timespec timeout = { .tv_sec = (time_t)(timeout_ns / 1000000000u),
+		                    .tv_nsec = (long)(timeout_ns % 1000000000u) };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	return RETRIED(int, sys_table->sigtimedwait(&set, NULL, &timeout));
+}
+
+int sys_setsid(void)
+{
+	return RETRIED(int, sys_table->setsid());
+}
+
+void sys_exit(int code)
+{
+	sys_table->exit(code);
+	__builtin_unreachable();
+}
+
 ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size)
 {
 	struct iovec to = { buf, size };
 	struct iovec from = { (void *)(uintptr_t)remote, size };
 
 	return RETRIED(ssize_t, sys_table->process_vm_readv(pid, &to, 1, &from, 1, 0));
+}
+
+int sys_mremap(void *from, size_t size, void *to)
+{
+	void *addr = sys_table->mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+
+	return addr == MAP_FAILED ? -errno : 0;
+}
+
+long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status)
+{
+	return RETRIED(long, sys_table->move_pages(0, nr, pages, nodes, status, nodes != NULL ? MPOL_MF_MOVE : 0));
+}
+
+int sys_io_uring_setup(unsigned nr, void *params)
+{
+	return RETRIED(int, sys_table->io_uring_setup(nr, params));
+}
+
+int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr)
+{
+	return RETRIED(int, sys_table->io_uring_register(fd, what, arg, nr));
+}
+
+/* A signal comes before anything was submitted, or is not told. */
+int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags)
+{
+	return RETRIED(int, sys_table->io_uring_enter(fd, submit, complete, flags));
 }

@@ -5,7 +5,7 @@
  * The kernel selects and joins pages by the query's masks, mapping by mapping and 16 MiB at a time, which keeps each
  * hold of the target's mmap lock below a millisecond (about 0.4 ms where every page is there). What it returns goes
  * through the same masks once more, where the entries of older kernels go for the first time: so both sources give the
- * same answer, and so do kernels that differ in what they call `written` (a page that is not there; see take()).
+ * same answer, and so do kernels that differ in what they call `written`: see choose_masks().
  */
 #include <tidemark/pages.h>
 
