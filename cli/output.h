@@ -25,6 +25,8 @@ int output_width(const struct options *options);
 
 /* Has the reader of a pipe or socket at standard output gone away? It had enough, that is no failure. */
 bool output_reader_left(void);
+/* What became of printing: a failure for no other reason than a reader who has seen enough is none. */
+int output_judge(int result);
 
 /* Flushes standard output: `code`, or a failure's when what was printed did not arrive. A reader that left had enough.
  */
