@@ -91,8 +91,8 @@ extern const struct option_group option_group_monitor;
 extern const struct option_group option_group_report;
 extern const struct option_group option_group_quiet;
 extern const struct option_group option_group_doctor;
-extern const struct option_group option_group_watch;
 extern const struct option_group option_group_pages;
+extern const struct option_group option_group_watch;
 extern const struct option_group option_group_help;
 
 /* Reads argv (argv[0] is the verb's) by the verb's tables. 0, or negative: words were said, the exit code is 2. */
