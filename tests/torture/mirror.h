@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* A copy of a process' memory that knows only the pages it was told to copy. */
+#ifndef TESTS_TORTURE_MIRROR_H
+#define TESTS_TORTURE_MIRROR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proc.h"
+
+struct mirror_page {
+	uint64_t address;
+	unsigned char bytes[PAGE]; /* zeros: it was not there */
+	uint64_t nr_copies;
+};
+
+struct mirror {
+	struct mirror_page **slots; /* open addressing; NULL: free */
+	size_t nr_slots;
+	size_t nr_pages;
+};
+
+/* NULL when it was never copied. */
+const struct mirror_page *mirror_find(const struct mirror *mirror, uint64_t address);
+
+/* Takes over what [start, end) holds now; what is not there becomes zeros. Returns the number of pages. */
+size_t mirror_copy(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end);
+
+void mirror_free(struct mirror *mirror);
+
+#endif
