@@ -47,7 +47,7 @@ enum tide_certainty {
 	X(REFUSED, "refused", "the kernel does not track writes to this kind of mapping")                              \
 	X(ERROR, "error", "the kernel's answer was cut short by an error, and writes before it are forgotten")         \
 	X(BOUND, "bound", "tracking it would need more mappings or page tables than the bound allows")                 \
-	X(GONE_TABLE, "freed", "its page table was freed meanwhile: the whole range may have changed")                 \
+	X(FREED, "freed", "a private copy was given up, and the file's contents are back, or it cannot be told")       \
 	X(PIN, "pin", "it is pinned for a device, or was so at the last collect")                                      \
 	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")                  \
 	X(COPY, "copy", "it was written again while it was copied")
@@ -168,9 +168,10 @@ TIDE_EXPORT const struct tide_layout *tide_watch_layout(const struct tide_watch 
 
 /*
  * Copies the contents of [start, end), whole pages, into `buf`, and says page by page in `certainty` (one byte a page,
- * enum tide_certainty, may be NULL) how good the copy is: EXACT, TORN when the page was written again since the last
- * collect (it will be reported by the next), LOST when it is not there any more. Does not touch pages that are not
- * there: they are zeros. Returns 0 or negative: GONE, USAGE, SYSTEM.
+ * enum tide_certainty, may be NULL) how good the copy is: EXACT; TORN when the page was written again since the last
+ * collect (it will be reported by the next); LOST when it is not mapped, or went meanwhile; OVER where there is no page
+ * yet, but a file behind it, which is not read. Does not touch pages that are not there: they are zeros in `buf`.
+ * Mappings are those of the last collect. Returns 0 or negative: GONE, USAGE, SYSTEM.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void *buf,
                                               uint8_t *certainty, struct tide_error *err);

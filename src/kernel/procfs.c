@@ -125,12 +125,14 @@ int procfs_parse_status(const char *text, size_t size, struct procfs_status *out
 	uint64_t tgid;
 	uint64_t uid;
 	uint64_t kthread;
+	uint64_t swapped_kib;
 
 	if (!find_number(text, size, "\nTgid:", &tgid) || !find_number(text, size, "\nUid:", &uid))
 		return -EBADMSG;
 	out->tgid = (pid_t)tgid;
 	out->uid = (uid_t)uid;
 	out->kthread = find_number(text, size, "\nKthread:", &kthread) ? kthread != 0 : -1;
+	out->swapped_bytes = find_number(text, size, "\nVmSwap:", &swapped_kib) ? swapped_kib * 1024 : 0;
 	return 0;
 }
 
@@ -140,6 +142,34 @@ int procfs_read_status(int dir, struct procfs_status *out)
 	ssize_t size = procfs_read(dir, "status", text, sizeof(text));
 
 	return size < 0 ? (int)size : procfs_parse_status(text, (size_t)size, out);
+}
+
+int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out)
+{
+	static const char key[] = "\nState:";
+	char path[32];
+	char text[4096];
+	const char *found;
+	struct text rest;
+	uint64_t tracer;
+	uint64_t seccomp = 0;
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "task/%d/status", tid);
+	size = procfs_read(dir, path, text, sizeof(text));
+	if (size < 0)
+		return (int)size;
+	found = memmem(text, (size_t)size, key, sizeof(key) - 1);
+	if (found == NULL || !find_number(text, (size_t)size, "\nTracerPid:", &tracer))
+		return -EBADMSG;
+	rest = (struct text){ found + sizeof(key) - 1, text + size };
+	text_blanks(&rest);
+	if (rest.at == rest.end)
+		return -EBADMSG;
+	/* A kernel without seccomp has no such line. */
+	(void)find_number(text, (size_t)size, "\nSeccomp:", &seccomp);
+	*out = (struct procfs_trace){ *rest.at, (pid_t)tracer, (int)seccomp };
+	return 0;
 }
 
 /* What getdents64(2) writes; libc has no name for it. */
@@ -191,6 +221,15 @@ static int each_number(int fd, procfs_thread_fn *fn, void *arg)
 int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg)
 {
 	scope_sys_fd int fd = sys_openat(dir, "task", O_RDONLY | O_DIRECTORY);
+
+	if (fd < 0)
+		return fd == -ENOENT ? -ESRCH : fd;
+	return each_number(fd, fn, arg);
+}
+
+int procfs_each_fd(int dir, procfs_thread_fn *fn, void *arg)
+{
+	scope_sys_fd int fd = sys_openat(dir, "fd", O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;

@@ -30,8 +30,9 @@ struct procfs_stat {
 /* The fields of /proc/PID/status that tidemark needs. */
 struct procfs_status {
 	pid_t tgid;
-	uid_t uid;   /* real */
-	int kthread; /* 1 or 0; -1 when this kernel does not say */
+	uid_t uid;              /* real */
+	int kthread;            /* 1 or 0; -1 when this kernel does not say */
+	uint64_t swapped_bytes; /* 0 also when it is not said */
 };
 
 /* A descriptor of /proc/PID. -ENOENT: no such process, or one that is hidden from us (mount option hidepid). */
@@ -45,11 +46,24 @@ ssize_t procfs_read(int dir, const char *path, char *buf, size_t size);
 int procfs_read_stat(int dir, pid_t tid, struct procfs_stat *out);
 int procfs_read_status(int dir, struct procfs_status *out);
 
+/* What /proc/PID/task/TID/status says of who may reach into a thread. */
+struct procfs_trace {
+	char state;   /* as in procfs_stat */
+	pid_t tracer; /* 0: nobody traces it */
+	int seccomp;  /* 0: no filter */
+};
+
+/* 0; -ESRCH it has gone; -EBADMSG not what a kernel writes. */
+int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out);
+
 /* Return 0 to go on, anything else ends the listing and is returned by it. */
 typedef int procfs_thread_fn(void *arg, pid_t tid);
 
 /* Calls `fn` for every thread of the process, the leader included, dead or alive. 0, what `fn` returned, or -errno. */
 int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg);
+
+/* Calls `fn` for every descriptor that the process has open. 0, what `fn` returned, or -errno. */
+int procfs_each_fd(int dir, procfs_thread_fn *fn, void *arg);
 
 /* Calls `fn` for every process that is visible here, kernel threads included. 0, what `fn` returned, or -errno. */
 int procfs_each_process(procfs_thread_fn *fn, void *arg);

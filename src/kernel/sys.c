@@ -125,6 +125,11 @@ const struct sys_table sys_table_linux = {
 	.sendmsg = sendmsg,
 	.recvmsg = recvmsg,
 	.readlinkat = readlinkat,
+	.sigprocmask = sigprocmask,
+	.sigaction = sigaction,
+	.sigtimedwait = sigtimedwait,
+	.setsid = setsid,
+	.exit = _exit,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -351,4 +356,44 @@ ssize_t sys_recvmsg(int fd, struct msghdr *message)
 ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size)
 {
 	return RETRIED(ssize_t, sys_table->readlinkat(dir, path, buf, size));
+}
+
+int sys_pidfd_open_thread(pid_t tid)
+{
+	/* PIDFD_THREAD, which Debian 12's headers do not have yet, is O_EXCL. */
+	return RETRIED(int, sys_table->pidfd_open(tid, O_EXCL));
+}
+
+int sys_sigmask(const sigset_t *set, sigset_t *old)
+{
+	return RETRIED(int, sys_table->sigprocmask(SIG_SETMASK, set, old));
+}
+
+int sys_signal_default(int signal)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	return RETRIED(int, sys_table->sigaction(signal, &action, NULL));
+}
+
+int sys_signal_wait(int signal, uint64_t timeout_ns)
+{
+	struct timespec timeout = { .tv_sec = (time_t)(timeout_ns / 1000000000u),
+		                    .tv_nsec = (long)(timeout_ns % 1000000000u) };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	return RETRIED(int, sys_table->sigtimedwait(&set, NULL, &timeout));
+}
+
+int sys_setsid(void)
+{
+	return RETRIED(int, sys_table->setsid());
+}
+
+void sys_exit(int code)
+{
+	sys_table->exit(code);
+	__builtin_unreachable();
 }

@@ -7,6 +7,7 @@
 #ifndef KERNEL_SYS_H
 #define KERNEL_SYS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,6 +54,11 @@ struct sys_table {
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
 	ssize_t (*readlinkat)(int dir, const char *path, char *buf, size_t size);
+	int (*sigprocmask)(int how, const sigset_t *set, sigset_t *old);
+	int (*sigaction)(int signal, const struct sigaction *action, struct sigaction *old);
+	int (*sigtimedwait)(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
+	pid_t (*setsid)(void);
+	void (*exit)(int code);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -95,6 +101,12 @@ int sys_socketpair(int fds[2]);       /* datagrams that keep their bounds, close
 ssize_t sys_sendmsg(int fd, const struct msghdr *message);
 ssize_t sys_recvmsg(int fd, struct msghdr *message); /* descriptors that come are close-on-exec */
 ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size);
+int sys_pidfd_open_thread(pid_t tid);                /* of one thread (6.9); -EINVAL before */
+int sys_sigmask(const sigset_t *set, sigset_t *old); /* the calling thread's, replaced; `old` may be NULL */
+int sys_signal_default(int signal);
+int sys_signal_wait(int signal, uint64_t timeout_ns); /* a blocked one; -EAGAIN: it did not come */
+int sys_setsid(void);
+_Noreturn void sys_exit(int code); /* at once: no handlers, no buffers */
 
 #define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
 void sys_fd_cleanup(const int *fd);

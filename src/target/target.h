@@ -26,6 +26,12 @@ uint64_t target_start_ticks(const struct tide_target *target);
  */
 int target_procfs(const struct tide_target *target);
 
+/*
+ * Opens a file of its memory below /proc/PID ("pagemap", "mem", ...) that stays with this memory, whatever becomes of
+ * the thread that it is opened through. A descriptor, the caller's to close, or negative: GONE, DENIED, SYSTEM.
+ */
+TIDE_MUST_USE int target_open_file(struct tide_target *target, const char *name, int flags, struct tide_error *err);
+
 /* layout.c: mappings in one buffer, their names in one arena that may move while it grows. */
 struct layout_buffer {
 	VEC(struct tide_mapping) mappings;

@@ -3,8 +3,10 @@
 #include "target/target.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/error.h"
+#include "kernel/sys.h"
 
 /* A thread that exits gives up its memory before it becomes a zombie. */
 static bool has_memory(const struct procfs_stat *stat)
@@ -65,4 +67,19 @@ int target_live_thread(struct tide_target *target, pid_t *tid, struct tide_error
 		return error_system(err, result, "cannot list the threads of process %d (%s)", target->pid,
 		                    target->name);
 	return 0;
+}
+
+int target_open_file(struct tide_target *target, const char *name, int flags, struct tide_error *err)
+{
+	char path[64];
+	pid_t tid;
+	int fd, result = target_live_thread(target, &tid, err);
+
+	if (result < 0)
+		return result;
+	snprintf(path, sizeof(path), "task/%d/%s", tid, name);
+	fd = sys_openat(target_procfs(target), path, flags);
+	if (fd < 0)
+		return error_system(err, fd, "cannot open /proc/%d/%s", target->pid, path);
+	return fd;
 }

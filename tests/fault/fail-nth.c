@@ -60,7 +60,12 @@ static bool due(const char *name)
 	X(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))            \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))                   \
 	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))                         \
-	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))
+	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))            \
+	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))                                \
+	X(int, sigaction, (int signal, const struct sigaction *action, struct sigaction *old), (signal, action, old))  \
+	X(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),                   \
+	  (set, info, timeout))                                                                                        \
+	X(pid_t, setsid, (void), ())
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \

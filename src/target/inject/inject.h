@@ -29,6 +29,7 @@ struct inject_call {
 struct inject_cost {
 	uint64_t stopped_ns; /* the target's threads stood still */
 	uint64_t window_ns;  /* of it: the target would not have survived the death of the helper */
+	uint64_t leak_ns;    /* the longest that a fetched descriptor was not yet sure to be closed there */
 	uint32_t nr_threads; /* threads and tasks sharing the memory or the descriptors that were stopped */
 	bool self_restoring; /* it heals itself if the helper dies: no such window, but what window_ns says */
 };

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* This file runs system calls inside a target: it starts the helper that does it, and takes its report. */
+#include "target/inject/inject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/scope.h"
+#include "kernel/sys.h"
+#include "target/inject/job.h"
+
+enum {
+	NR_ATTEMPTS = 3, /* at stopping a target that is in vfork(2) */
+	NR_TRIES = 4,
+};
+
+/* What the helper says at its end. One message; the descriptors come with it, in the order of the calls. */
+struct report {
+	struct outcome outcome;
+	struct inject_cost cost;
+	long results[INJECT_MAX_CALLS];
+	bool has_fd[INJECT_MAX_CALLS];
+};
+
+union control {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(int) * INJECT_MAX_CALLS)];
+};
+
+static void send_report(const struct job *job, int socket)
+{
+	struct report report = { .outcome = job->outcome, .cost = job->cost };
+	struct iovec vector = { .iov_base = &report, .iov_len = sizeof(report) };
+	union control control = { 0 };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	int fds[INJECT_MAX_CALLS];
+	size_t nr = 0;
+
+	for (size_t i = 0; i < job->nr_calls; i++) {
+		report.results[i] = job->calls[i].result;
+		report.has_fd[i] = job->calls[i].fd >= 0;
+		if (report.has_fd[i])
+			fds[nr++] = job->calls[i].fd;
+	}
+	if (nr > 0) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * nr);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int) * nr);
+		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * nr);
+	}
+	for (int tries = 0; tries < NR_TRIES && sys_sendmsg(socket, &message) == -EIO; tries++)
+		;
+}
+
+/* As far from the out-of-memory killer as we may. */
+static void become_unlikely_to_die(void)
+{
+	scope_sys_fd int fd = sys_open("/proc/self/oom_score_adj", O_WRONLY);
+
+	if (fd >= 0)
+		sys_pwrite(fd, "-1000", 5, 0);
+}
+
+_Noreturn static void help(struct job *job, int socket)
+{
+	sys_setsid();
+	sys_signal_default(SIGCHLD);
+	become_unlikely_to_die();
+	if (freeze_all(job) == 0 && thread_prepare(job) == 0)
+		(void)calls_make(job);
+	thread_restore(job);
+	freeze_end(job);
+	send_report(job, socket);
+	sys_exit(0);
+}
+
+static void take_fds(struct msghdr *message, const struct report *report, struct inject_call *calls, size_t nr)
+{
+	const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	size_t left;
+	const unsigned char *at;
+
+	if (header == NULL || header->cmsg_type != SCM_RIGHTS)
+		return;
+	left = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	at = CMSG_DATA(header);
+	for (size_t i = 0; i < nr && left > 0; i++) {
+		if (!report->has_fd[i])
+			continue;
+		memcpy(&calls[i].fd, at, sizeof(int));
+		at += sizeof(int);
+		left--;
+	}
+}
+
+/* 0, or -EPIPE when the helper has died without a word. */
+static int take_report(struct job *job, int socket)
+{
+	struct report report;
+	struct iovec vector = { .iov_base = &report, .iov_len = sizeof(report) };
+	union control control;
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	ssize_t got = -EIO;
+
+	for (int tries = 0; tries < NR_TRIES && got == -EIO; tries++) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		got = sys_recvmsg(socket, &message);
+	}
+	if (got != sizeof(report))
+		return got < 0 ? (int)got : -EPIPE;
+	take_fds(&message, &report, job->calls, job->nr_calls);
+	for (size_t i = 0; i < job->nr_calls; i++)
+		job->calls[i].result = report.results[i];
+	job->outcome = report.outcome;
+	job->cost = report.cost;
+	return 0;
+}
+
+/*
+ * It has no exit signal: a program that waits for its own children does not see it. Only its end is waited for, so
+ * that what it said lies in the socket, or nothing; our own word after it makes sure that there is an end to read,
+ * also when a process that was forked meanwhile holds the other end open.
+ */
+static int await_report(struct job *job, pid_t helper, const int sockets[2])
+{
+	char nothing = 0;
+	struct iovec vector = { .iov_base = &nothing, .iov_len = sizeof(nothing) };
+	const struct msghdr end = { .msg_iov = &vector, .msg_iovlen = 1 };
+	pid_t ended = -EIO;
+	ssize_t sent = -EIO;
+
+	for (int tries = 0; tries < NR_TRIES && ended < 0 && ended != -ECHILD; tries++)
+		ended = sys_wait4(helper, NULL, __WALL);
+	for (int tries = 0; tries < NR_TRIES && sent < 0; tries++)
+		sent = sys_sendmsg(sockets[1], &end);
+	return sent < 0 ? (int)sent : take_report(job, sockets[0]);
+}
+
+static int run_helper(struct job *job)
+{
+	scope_sys_fd int ours = -1;
+	scope_sys_fd int theirs = -1;
+	sigset_t all;
+	sigset_t before;
+	int sockets[2];
+	pid_t helper;
+	int result = sys_socketpair(sockets);
+
+	if (result < 0)
+		return result;
+	ours = sockets[0];
+	theirs = sockets[1];
+	/* No handler of the program may run in the helper. */
+	sigfillset(&all);
+	result = sys_sigmask(&all, &before);
+	if (result < 0)
+		return result;
+	helper = sys_clone(0);
+	if (helper == 0)
+		help(job, theirs);
+	result = -EIO;
+	for (int tries = 0; tries < NR_TRIES && result < 0; tries++)
+		result = sys_sigmask(&before, NULL);
+	return helper < 0 ? helper : await_report(job, helper, sockets);
+}
+
+/* One attempt. 0 or negative, `*again` when another one may succeed. */
+static int attempt(struct job *job, bool *again, struct tide_error *err)
+{
+	int result;
+
+	for (size_t i = 0; i < job->nr_calls; i++) {
+		job->calls[i].result = -ECANCELED;
+		job->calls[i].fd = -1;
+	}
+	*again = false;
+	result = plan_make(job, err);
+	if (result < 0)
+		return result;
+	result = run_helper(job);
+	if (result < 0)
+		return error_system(err, result, "the helper that reaches into process %d (%s) failed",
+		                    job->target->pid, job->target->name);
+	*again = job->outcome.trouble == TROUBLE_UNSTOPPABLE || job->outcome.trouble == TROUBLE_NO_CODE ||
+	         job->outcome.trouble == TROUBLE_TASKS;
+	return outcome_say(job, &job->outcome, err);
+}
+
+static int check_arguments(struct tide_target *target, size_t nr, struct tide_error *err)
+{
+	if (nr == 0 || nr > INJECT_MAX_CALLS)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "%zu calls at once: 1 to %d are possible", nr,
+		                 INJECT_MAX_CALLS);
+	if (target->pid == getpid())
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "a process cannot be stopped by itself: make the calls directly");
+	if (target->is_32bit)
+		return error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		                 "process %d (%s) is a 32-bit program: nothing can be run inside it", target->pid,
+		                 target->name);
+	return 0;
+}
+
+/* Nobody takes descriptors from a call that failed. */
+static void drop_fds(struct inject_call *calls, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		sys_close(calls[i].fd);
+		calls[i].fd = -1;
+	}
+}
+
+int inject_run(struct tide_target *target, struct inject_call *calls, size_t nr, struct inject_cost *cost,
+               struct tide_error *err)
+{
+	int result = check_arguments(target, nr, err);
+	bool again = true;
+
+	if (result < 0)
+		return result;
+	for (int i = 0; i < NR_ATTEMPTS && again; i++) {
+		scope_free struct job *job = calloc(1, sizeof(*job));
+
+		if (job == NULL)
+			return error_system(err, -ENOMEM, "cannot reach into process %d (%s)", target->pid,
+			                    target->name);
+		job->target = target;
+		job->mem = -1;
+		job->calls = calls;
+		job->nr_calls = nr;
+		result = attempt(job, &again, err);
+		plan_end(job);
+		*cost = job->cost;
+		if (result < 0)
+			drop_fds(calls, nr);
+	}
+	return result;
+}

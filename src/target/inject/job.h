@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run, as its files share it. Everything lies in memory that exists before the helper does: the helper is a copy of
+ * a process whose other threads may hold any lock, so it must not allocate, and makes no sentences.
+ */
+#ifndef TARGET_INJECT_JOB_H
+#define TARGET_INJECT_JOB_H
+
+#include "target/inject/arch.h"
+#include "target/inject/inject.h"
+#include "target/target.h"
+
+/* What went wrong. `code` is a negative errno; `tid` the thread it is about; `other` and `name` who is in the way. */
+enum trouble {
+	TROUBLE_NONE,
+	TROUBLE_GONE,
+	TROUBLE_REPLACED,    /* executed another program meanwhile */
+	TROUBLE_DENIED,      /* ptrace is not allowed */
+	TROUBLE_TRACED,      /* by `other` */
+	TROUBLE_UNSTOPPABLE, /* in time */
+	TROUBLE_TASKS,       /* more threads than there was room for */
+	TROUBLE_SECCOMP,     /* a filter, and no right to suspend it */
+	TROUBLE_NO_SUSPEND,  /* a filter, and a kernel that cannot suspend it */
+	TROUBLE_NO_THREAD,   /* none that could make a call */
+	TROUBLE_NO_CODE,     /* what was found before the stop has changed */
+	TROUBLE_CALL,        /* call `index` failed with `code` */
+	TROUBLE_FETCH,       /* its descriptor could not be fetched */
+	TROUBLE_ASTRAY,      /* the thread did something else than it was set to do */
+	TROUBLE_CHANGED,     /* it is not as it was before */
+	TROUBLE_SYSTEM,      /* `step` failed with `code` */
+};
+
+/* Of enum trouble TROUBLE_SYSTEM: at what. */
+enum step {
+	STEP_NONE,
+	STEP_PREPARE,
+	STEP_LIST,
+	STEP_SEIZE,
+	STEP_WAIT,
+	STEP_REGISTERS,
+	STEP_MEMORY,
+	STEP_RESUME,
+	STEP_RESTORE,
+};
+
+struct outcome {
+	enum trouble trouble;
+	enum step step;
+	int code;
+	pid_t tid;
+	pid_t other;
+	char name[PROCFS_NAME_SIZE];
+	uint32_t index; /* of the call */
+};
+
+enum task_state {
+	TASK_SEIZED, /* and told to stop */
+	TASK_STOPPED,
+	TASK_DEAD,
+};
+
+struct task {
+	pid_t tid;
+	pid_t pid;
+	enum task_state state;
+	bool is_native;
+	bool in_call;
+	uint64_t sp;
+};
+
+/* freeze.c: the tasks that are, or will be, held. */
+struct freeze {
+	struct task *tasks;
+	size_t nr;
+	size_t capacity;
+	uint64_t since_ns; /* the first was told to stop */
+};
+
+struct job {
+	struct tide_target *target;
+	int mem; /* of /proc/PID/mem */
+	struct arch_code code;
+	struct tide_range stack; /* the mapping [stack]; empty: none */
+	struct freeze freeze;
+	struct inject_call *calls;
+	size_t nr_calls;
+	struct inject_cost cost;
+	struct outcome outcome;
+	/* thread.c: the thread that makes the calls. */
+	pid_t tid;
+	bool at_event; /* it stands where the kernel restarts calls when it goes on */
+	bool running;
+	bool filtered;            /* by seccomp, suspended while we trace it */
+	uint64_t window_since_ns; /* its registers are not its own, and nothing but us would put them back; 0: no */
+	bool touched;             /* its registers, mask or memory may not be as they were */
+	struct arch_regs before;  /* to be restored */
+	struct arch_state state;  /* as it was */
+	struct arch_state after;  /* to compare */
+	uint64_t mask;            /* of blocked signals, as it was */
+	uint64_t frame;           /* address of the signal frame; 0: none */
+	size_t frame_bytes;       /* of it */
+	unsigned char image[ARCH_FRAME_MAX]; /* the frame */
+	unsigned char saved[ARCH_FRAME_MAX]; /* what was there before */
+};
+
+/* Notes the first trouble; later ones follow from it. Returns `code`. */
+int job_trouble(struct job *job, enum trouble trouble, int code, pid_t tid);
+int job_system(struct job *job, enum step step, int code, pid_t tid);
+
+/* freeze.c. Stops all threads of the target and all tasks that share its memory or descriptors. 0 or negative. */
+int freeze_all(struct job *job);
+
+/* Lets go everything that stands; what does not is let go by our exit. */
+void freeze_end(struct job *job);
+
+/* Time of each whole attempt at stopping. */
+enum {
+	FREEZE_TIMEOUT_NS = 100000000,
+};
+
+/* What a stop of a traced task means. */
+enum stop {
+	STOP_EVENT,   /* PTRACE_EVENT_STOP: we asked, or the group was stopped */
+	STOP_SYSCALL, /* at one end of a system call */
+	STOP_SIGNAL,  /* about to get *signal */
+	STOP_DEAD,
+};
+
+/* Waits for the next stop of `tid`. An enum stop, -ETIMEDOUT, or -errno. */
+int freeze_wait(pid_t tid, uint64_t timeout_ns, int *signal);
+
+/* ptrace(2), tried again when it fails for no reason of the target's: for what must be put back. */
+long freeze_insist(int request, pid_t tid, void *addr, void *data);
+
+/* thread.c. Chooses the thread and makes it ready; makes the calls; puts everything back. */
+int thread_prepare(struct job *job);
+void thread_restore(struct job *job);
+
+/* calls.c. Fills in the results and the copies of descriptors. 0 when all were made and succeeded. */
+int calls_make(struct job *job);
+
+/* Sets the thread's registers to a call; runs it to the end of that. 0 and `*result`, or negative. */
+int thread_set_call(struct job *job, long nr, const uint64_t args[6]);
+int thread_call(struct job *job, long *result);
+
+/* plan.c: what can be found out before anything is stopped. 0 or negative with `err` filled. */
+int plan_make(struct job *job, struct tide_error *err);
+void plan_end(struct job *job);
+
+/* say.c: the sentence. Returns a negative errno. */
+int outcome_say(const struct job *job, const struct outcome *outcome, struct tide_error *err);
+
+#endif

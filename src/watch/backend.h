@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A write-tracking backend: what the tracker needs of the kernel, so that a stranger can add another. All ranges are
+ * whole pages. Results are 0 or -errno where nothing else is said; the tracker turns them into certainties.
+ */
+#ifndef WATCH_BACKEND_H
+#define WATCH_BACKEND_H
+
+#include <tidemark/watch.h>
+
+#include "kernel/pagescan.h"
+
+struct watch_backend {
+	const char *name;
+	const char *summary;
+	size_t state_size;
+	/* 1 usable here, 0 not (why->text says why and what to do), negative: could not be asked. */
+	int (*probe)(struct tide_error *why);
+	/* Get ready for `target`, which outlives the state. `*stopped_ns`: how long the target stood still for it. On
+	 * failure nothing is left behind. */
+	int (*open)(void *state, struct tide_target *target, uint64_t *stopped_ns, struct tide_error *err);
+	/*
+	 * Begin to track a whole mapping, or one that is tracked already. Nothing is armed by it. -EINVAL, -EPERM: the
+	 * kernel cannot for this kind of mapping; -EBUSY: somebody else does.
+	 */
+	int (*track)(void *state, uint64_t start, uint64_t end);
+	/* From now on writes to [start, end), of one tracked mapping, are noticed; earlier ones are forgotten. */
+	int (*arm)(void *state, uint64_t start, uint64_t end);
+	/*
+	 * The runs written in [start, end), of one mapping, armed again in the same step, at most `max_pages` pages and
+	 * `nr` runs; `*next` is where to go on. The number of runs, or -errno: then writes are forgotten in all of it;
+	 * -EPERM: (part of) it is not tracked (any more).
+	 */
+	long (*collect)(void *state, uint64_t start, uint64_t end, uint64_t max_pages, struct pagescan_region *runs,
+	                size_t nr, uint64_t *next);
+	/* The same, and nothing is armed or forgotten. */
+	long (*peek)(void *state, uint64_t start, uint64_t end, uint64_t max_pages, struct pagescan_region *runs,
+	             size_t nr, uint64_t *next);
+	/* Lifts everything from [start, end) and tracks it no longer. */
+	int (*untrack)(void *state, uint64_t start, uint64_t end);
+	void (*close)(void *state);
+};
+
+extern const struct watch_backend watch_uffd_async;
+
+#endif

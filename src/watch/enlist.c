@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* This file makes the backend track mappings, and forgets those that went. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "kernel/procmap.h"
+#include "target/target.h"
+#include "watch/tracker.h"
+
+/* Each mapping that is tracked keeps new neighbours from merging with it: leave the target a fifth of its limit. */
+static bool has_room(const struct tide_watch *watch)
+{
+	return watch->now.nr_mappings < watch->nr_max_mappings / 5 * 4;
+}
+
+/* hugetlb has its own page tables, faults and bugs: it is not tracked, and always `over`. */
+static bool is_hugetlb(const struct tide_watch *watch, const struct tide_mapping *mapping)
+{
+	struct vma vma;
+
+	return watch->target->query && procmap_query(watch->target->maps, mapping->start, &vma, NULL) == 0 &&
+	       vma.page_bytes > WATCH_PAGE;
+}
+
+static int refuse(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
+{
+	if (intervals_add(&watch->refused, mapping->start, mapping->end) < 0 ||
+	    intervals_remove(&watch->tracked, mapping->start, mapping->end) < 0 ||
+	    intervals_remove(&watch->armed, mapping->start, mapping->end) < 0)
+		return error_system(err, -ENOMEM, "cannot note a mapping");
+	return 0;
+}
+
+int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
+{
+	struct interval gap;
+	int result;
+
+	if (!intervals_next_gap(&watch->tracked, mapping->start, mapping->end, &gap))
+		return 1;
+	if (!intervals_next_gap(&watch->refused, mapping->start, mapping->end, &gap))
+		return 0;
+	if (is_hugetlb(watch, mapping))
+		return refuse(watch, mapping, err);
+	if (!has_room(watch))
+		return 0; /* asked again in the next epoch */
+	watch->now.nr_calls++;
+	result = watch->backend->track(watch->state, mapping->start, mapping->end);
+	if (result == -ESRCH)
+		return watch_failed(watch, result, "track", err);
+	if (result == -EBUSY && watch->baseline)
+		return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
+		                 "memory of process %d (%s) at %llx is tracked by somebody else: there can be one "
+		                 "tracker only",
+		                 tide_target_pid(watch->target), tide_target_name(watch->target),
+		                 (unsigned long long)mapping->start);
+	if (result < 0)
+		return refuse(watch, mapping, err);
+	/* What was tracked before stays as armed as it was. */
+	while (intervals_next_gap(&watch->tracked, mapping->start, mapping->end, &gap)) {
+		if (intervals_add(&watch->fresh, gap.start, gap.end) < 0 ||
+		    intervals_add(&watch->tracked, gap.start, gap.end) < 0)
+			return error_system(err, -ENOMEM, "cannot note a mapping");
+	}
+	return 1;
+}
+
+int watch_enlist_again(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
+{
+	if (intervals_remove(&watch->tracked, mapping->start, mapping->end) < 0)
+		return error_system(err, -ENOMEM, "cannot note a mapping");
+	return watch_enlist(watch, mapping, err);
+}
+
+static int list_mapped(struct tide_watch *watch)
+{
+	const struct tide_layout *layout = tide_target_layout(watch->target);
+
+	intervals_clear(&watch->mapped);
+	for (size_t i = 0; i < layout->nr_mappings; i++)
+		if (intervals_add(&watch->mapped, layout->mappings[i].start, layout->mappings[i].end) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int watch_relayout(struct tide_watch *watch, struct tide_error *err)
+{
+	struct intervals *const sets[] = {
+		&watch->tracked,
+		&watch->armed,
+		&watch->doubtful,
+		&watch->copies,
+		&watch->owed,
+		&watch->huge,
+		&watch->split,
+		&watch->pinned.was_pinned,
+		&watch->pinned.was_referenced,
+	};
+	const struct tide_layout *layout = tide_target_layout(watch->target);
+
+	watch->now.nr_mappings = (uint32_t)layout->nr_mappings;
+	if (layout->generation == watch->generation)
+		return 0;
+	watch->generation = layout->generation;
+	/* Mappings may have got other neighbours, and with them other properties: ask again. */
+	intervals_clear(&watch->refused);
+	if (list_mapped(watch) < 0)
+		return error_system(err, -ENOMEM, "cannot follow the mappings");
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		if (intervals_keep(sets[i], &watch->mapped) < 0)
+			return error_system(err, -ENOMEM, "cannot follow the mappings");
+	return 0;
+}

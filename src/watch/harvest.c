@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* This file collects what was written where everything is armed. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "watch/tracker.h"
+
+/* A huge page is mapped by base pages from the first write on. */
+static int note_split(struct tide_watch *watch, uint64_t start, uint64_t end)
+{
+	struct interval part;
+
+	while (intervals_next(&watch->huge, start, end, &part)) {
+		uint64_t block = part.start & ~(WATCH_BLOCK - 1);
+
+		if (intervals_add(&watch->split, block, block + WATCH_BLOCK) < 0 ||
+		    intervals_remove(&watch->huge, block, block + WATCH_BLOCK) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * [start, end) is armed no more, as its mapping was replaced by another one at the same place, or its neighbour was:
+ * all of it is reported, after what is there now has been armed.
+ */
+static int replaced(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
+                    struct runs *out, struct tide_error *err)
+{
+	struct runs ignored = { 0 };
+	int result;
+
+	if (intervals_remove(&watch->armed, start, end) < 0 || runs_push(out, start, end, TIDE_OVER, TIDE_WHY_NEW) < 0)
+		return error_system(err, -ENOMEM, "cannot note a run");
+	result = watch_enlist_again(watch, mapping, err);
+	while (result > 0 && start < end) {
+		int armed = watch_appear(watch, mapping, start, end, &ignored, &start, err);
+
+		ignored.v.nr = 0;
+		if (armed < 0)
+			result = armed;
+	}
+	vec_free(&ignored.v);
+	return result < 0 ? result : 0;
+}
+
+int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
+                  uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err)
+{
+	long nr = watch->backend->collect(watch->state, start, end, max_pages, watch->regions, WATCH_NR_REGIONS, next);
+	int result = 0;
+
+	watch->now.nr_calls++;
+	if (nr >= 0 && *next > start && *next <= end) {
+		for (long i = 0; i < nr && result == 0; i++) {
+			result = runs_push(out, watch->regions[i].start, watch->regions[i].end, TIDE_EXACT,
+			                   TIDE_WHY_NONE);
+			if (result == 0)
+				result = note_split(watch, watch->regions[i].start, watch->regions[i].end);
+		}
+		if (result == 0)
+			return 0;
+		/* What was armed and cannot be noted, for want of memory, is owed; if that fails, too, say so. */
+		intervals_add(&watch->owed, start, *next);
+		return error_system(err, result, "cannot note what was written");
+	}
+	*next = end;
+	if (nr == -ESRCH)
+		return watch_failed(watch, -ESRCH, "collect", err);
+	if (nr == -EPERM)
+		return replaced(watch, mapping, start, end, out, err);
+	/* What the kernel passed before the error is armed again, and its writes forgotten. */
+	if (runs_push(out, start, end, TIDE_OVER, TIDE_WHY_ERROR) < 0)
+		return error_system(err, -ENOMEM, "cannot note a run");
+	return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* This file keeps lists of runs, and knows their words. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "watch/tracker.h"
+
+int runs_push(struct runs *runs, uint64_t start, uint64_t end, enum tide_certainty certainty, enum tide_why why)
+{
+	struct tide_run *last = runs->v.nr > 0 ? &runs->v.items[runs->v.nr - 1] : NULL;
+
+	if (start >= end)
+		return 0;
+	if (last != NULL && last->end == start && last->certainty == certainty && last->why == why) {
+		last->end = end;
+		return 0;
+	}
+	return vec_push(&runs->v, ((struct tide_run){ start, end, certainty, why }));
+}
+
+int runs_overlay(struct runs *out, const struct runs *in, const struct runs *over)
+{
+	size_t i = 0, j = 0;
+	uint64_t at = 0;
+	int result = 0;
+
+	while (result == 0 && (i < in->v.nr || j < over->v.nr)) {
+		const struct tide_run *low = i < in->v.nr ? &in->v.items[i] : NULL;
+		const struct tide_run *high = j < over->v.nr ? &over->v.items[j] : NULL;
+		uint64_t low_start = low != NULL && low->start > at ? low->start : at;
+
+		if (low != NULL && low->end <= at) {
+			i++;
+		} else if (high != NULL && (low == NULL || high->start <= low_start)) {
+			result = runs_push(out, high->start, high->end, high->certainty, high->why);
+			at = high->end;
+			j++;
+		} else {
+			at = high != NULL && high->start < low->end ? high->start : low->end;
+			result = runs_push(out, low_start, at, low->certainty, low->why);
+		}
+	}
+	return result;
+}
+
+const char *tide_certainty_name(enum tide_certainty certainty)
+{
+	static const char *const names[] = {
+		[TIDE_EXACT] = "exact", [TIDE_OVER] = "over",     [TIDE_LOST] = "lost",
+		[TIDE_TORN] = "torn",   [TIDE_PINNED] = "pinned",
+	};
+
+	return certainty < sizeof(names) / sizeof(names[0]) ? names[certainty] : "unknown";
+}
+
+#define NAME(id, name, sentence)     [TIDE_WHY_##id] = name,
+#define SENTENCE(id, name, sentence) [TIDE_WHY_##id] = sentence,
+static const char *const why_names[] = { TIDE_WHYS(NAME) };
+static const char *const why_sentences[] = { TIDE_WHYS(SENTENCE) };
+
+const char *tide_why_name(enum tide_why why)
+{
+	return why < TIDE_NR_WHYS ? why_names[why] : "unknown";
+}
+
+const char *tide_why_sentence(enum tide_why why)
+{
+	return why < TIDE_NR_WHYS ? why_sentences[why] : "unknown";
+}
+
+const char *tide_blind_name(unsigned bit)
+{
+	switch (bit) {
+	case TIDE_BLIND_DEVICE_WRITES:
+		return "device-writes";
+	case TIDE_BLIND_REFERENCES:
+		return "references";
+	default:
+		return NULL;
+	}
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* This file opens and closes watches, and runs their epochs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/scope.h"
+#include "kernel/fault.h"
+#include "kernel/sys.h"
+#include "kernel/text.h"
+#include "target/target.h"
+#include "watch/tracker.h"
+
+enum {
+	DEFAULT_TABLE_BYTES = 64 << 20,
+	DEFAULT_MAX_MAPPINGS = 65530,
+	MIN_RUNS = 8,
+};
+
+#define REGIONS_BYTES (WATCH_NR_REGIONS * sizeof(struct pagescan_region))
+
+int watch_failed(struct tide_watch *watch, int code, const char *what, struct tide_error *err)
+{
+	if (tide_target_valid(watch->target, err) == 0)
+		return -ESRCH;
+	return error_system(err, code, "cannot %s the memory of process %d (%s)", what, tide_target_pid(watch->target),
+	                    tide_target_name(watch->target));
+}
+
+/* Mappings that no process may have more of (Documentation/admin-guide/sysctl/vm.rst). */
+static uint64_t read_max_mappings(void)
+{
+	char buf[32];
+	uint64_t value;
+	scope_sys_fd int fd = sys_open("/proc/sys/vm/max_map_count", O_RDONLY);
+	ssize_t size = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
+	struct text text = { buf, buf + (size > 0 ? size : 0) };
+
+	return text_decimal(&text, &value) ? value : DEFAULT_MAX_MAPPINGS;
+}
+
+static int take_ranges(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
+{
+	for (size_t i = 0; i < opts->nr_ranges; i++) {
+		const struct tide_range *range = &opts->ranges[i];
+		uint64_t start = range->start & ~(WATCH_BLOCK - 1);
+		uint64_t end = (range->end + WATCH_BLOCK - 1) & ~(WATCH_BLOCK - 1);
+
+		if (range->start >= range->end || (range->start | range->end) % WATCH_PAGE != 0)
+			return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+			                 "%llx-%llx is no range of whole pages: bounds are multiples of 4096",
+			                 (unsigned long long)range->start, (unsigned long long)range->end);
+		if (intervals_add(&watch->wanted, range->start, range->end) < 0 ||
+		    intervals_add(&watch->asked, start, end < range->end ? WATCH_END : end) < 0)
+			return error_system(err, -ENOMEM, "cannot note the ranges");
+	}
+	return 0;
+}
+
+static int take_opts(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
+{
+	if (opts->size != sizeof(*opts))
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "struct tide_watch_opts has the wrong size: set .size = sizeof(struct "
+		                 "tide_watch_opts)");
+	if (opts->arm_holes && opts->nr_ranges == 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "holes are armed in given ranges only: name some");
+	watch->arm_holes = opts->arm_holes != 0;
+	if (opts->max_table_bytes != 0)
+		watch->max_table_bytes = opts->max_table_bytes;
+	return take_ranges(watch, opts, err);
+}
+
+static int make_regions(struct tide_watch *watch, struct tide_error *err)
+{
+	void *memory;
+	int result = sys_mmap(&memory, REGIONS_BYTES, PROT_READ | PROT_WRITE,
+	                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (result < 0)
+		return error_system(err, result, "cannot allocate memory for scans");
+	watch->regions = memory;
+	/* Where locking is not permitted, a fault that fails is still noticed: its range is `over`. */
+	sys_mlock(memory, REGIONS_BYTES);
+	return 0;
+}
+
+static int open_backend(struct tide_watch *watch, struct tide_error *err)
+{
+	int usable;
+
+	watch->backend = &watch_uffd_async;
+	usable = watch->backend->probe(err);
+	if (usable <= 0)
+		return usable < 0 ? usable : -ENOTSUP;
+	watch->state = calloc(1, watch->backend->state_size);
+	if (watch->state == NULL)
+		return error_system(err, -ENOMEM, "cannot watch process %d", tide_target_pid(watch->target));
+	usable = watch->backend->open(watch->state, watch->target, &watch->now.stopped_ns, err);
+	if (usable < 0) {
+		free(watch->state);
+		watch->state = NULL;
+	}
+	return usable;
+}
+
+/* The first pass reports everything that is there, and everything is armed by it: from here on it counts. */
+static int take_baseline(struct tide_watch *watch, struct tide_error *err)
+{
+	struct tide_run ignored[256];
+	long nr;
+
+	watch->baseline = true;
+	do
+		nr = tide_watch_collect(watch, ignored, 256, err);
+	while (nr > 0);
+	watch->baseline = false;
+	watch->last = (struct tide_epoch){ 0 };
+	watch->now.number = 0;
+	return (int)nr;
+}
+
+int tide_watch_open(struct tide_watch **out, struct tide_target *target, const struct tide_watch_opts *opts,
+                    struct tide_error *err)
+{
+	static const struct tide_watch_opts defaults = { .size = sizeof(defaults) };
+	struct tide_watch *watch = calloc(1, sizeof(*watch));
+	int result;
+
+	if (opts == NULL)
+		opts = &defaults;
+	if (watch == NULL)
+		return error_system(err, -ENOMEM, "cannot watch process %d", tide_target_pid(target));
+	watch->target = target;
+	watch->pagemap = watch->mem = -1;
+	watch->max_table_bytes = DEFAULT_TABLE_BYTES;
+	watch->nr_max_mappings = read_max_mappings();
+	result = take_opts(watch, opts, err);
+	if (result == 0)
+		result = make_regions(watch, err);
+	if (result == 0) {
+		watch->pagemap = target_open_file(target, "pagemap", O_RDONLY, err);
+		result = watch->pagemap < 0 ? watch->pagemap : 0;
+	}
+	if (result == 0)
+		result = pinned_open(&watch->pinned, opts->pins, target, err);
+	if (result == 0)
+		result = open_backend(watch, err);
+	if (result == 0)
+		result = take_baseline(watch, err);
+	if (result < 0) {
+		tide_watch_close(watch);
+		return result;
+	}
+	*out = watch;
+	return 0;
+}
+
+void tide_watch_close(struct tide_watch *watch)
+{
+	if (watch == NULL)
+		return;
+	if (watch->state != NULL) {
+		watch_release(watch);
+		watch->backend->close(watch->state);
+		free(watch->state);
+	}
+	pinned_close(&watch->pinned);
+	struct intervals *const sets[] = {
+		&watch->wanted, &watch->asked,    &watch->mapped, &watch->tracked, &watch->armed, &watch->refused,
+		&watch->fresh,  &watch->doubtful, &watch->owed,   &watch->copies,  &watch->huge,  &watch->split,
+	};
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		intervals_fini(sets[i]);
+	vec_free(&watch->raw.v);
+	vec_free(&watch->ready.v);
+	sys_munmap(watch->regions, REGIONS_BYTES);
+	sys_close(watch->pagemap);
+	sys_close(watch->mem);
+	free(watch);
+}
+
+static int begin_epoch(struct tide_watch *watch, struct tide_error *err)
+{
+	const struct tide_layout *layout;
+	int result = tide_target_valid(watch->target, err);
+
+	if (result <= 0)
+		return result < 0 ? result : -ESRCH;
+	result = tide_target_refresh(watch->target, &layout, err);
+	if (result == 0)
+		result = watch_relayout(watch, err);
+	if (result < 0)
+		return result;
+	watch->at = watch->raw_from = 0;
+	watch->in_epoch = true;
+	return 0;
+}
+
+static void end_epoch(struct tide_watch *watch)
+{
+	struct tide_epoch *now = &watch->now;
+
+	now->number++;
+	now->blind = watch->pinned.blind;
+	now->armed_bytes = intervals_size(&watch->armed);
+	now->huge_lost_bytes = intervals_size(&watch->split);
+	watch->last = *now;
+	*now = (struct tide_epoch){
+		.number = now->number,
+		.nr_mappings = now->nr_mappings,
+		.table_bytes = now->table_bytes,
+		.stopped_ns = now->stopped_ns,
+	};
+	intervals_clear(&watch->fresh);
+	pinned_end_epoch(&watch->pinned);
+	watch->in_epoch = false;
+}
+
+/* Collects until there is something to return, or the address space has ended. */
+static int fill(struct tide_watch *watch, size_t max, struct tide_error *err)
+{
+	watch->ready.v.nr = watch->ready_at = 0;
+	while (watch->ready.v.nr == 0 && watch->at < WATCH_END) {
+		int result = 0;
+
+		while (result == 0 && watch->at < WATCH_END && watch->raw.v.nr < max &&
+		       watch->raw_bytes < WATCH_MAX_BYTES)
+			result = watch_step(watch, err);
+		if (result == 0)
+			result = pinned_settle(watch, watch->raw_from, watch->at, &watch->raw, &watch->ready, err);
+		if (result < 0)
+			return result;
+		watch->raw.v.nr = 0;
+		watch->raw_bytes = 0;
+		watch->raw_from = watch->at;
+	}
+	return 0;
+}
+
+static long hand_out(struct tide_watch *watch, struct tide_run *runs, size_t max)
+{
+	size_t nr = watch->ready.v.nr - watch->ready_at;
+
+	if (nr > max)
+		nr = max;
+	if (nr > 0)
+		memcpy(runs, &watch->ready.v.items[watch->ready_at], nr * sizeof(runs[0]));
+	watch->ready_at += nr;
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t bytes = runs[i].end - runs[i].start;
+
+		watch->now.written_bytes += bytes;
+		watch->now.over_bytes += runs[i].certainty == TIDE_OVER ? bytes : 0;
+		watch->now.pinned_bytes += runs[i].certainty == TIDE_PINNED ? bytes : 0;
+	}
+	return (long)nr;
+}
+
+long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err)
+{
+	uint64_t began_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	long nr = 0;
+
+	if (max < MIN_RUNS)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "room for at least %d runs is needed", MIN_RUNS);
+	if (!watch->in_epoch)
+		nr = begin_epoch(watch, err);
+	if (nr == 0 && watch->ready_at == watch->ready.v.nr)
+		nr = fill(watch, max, err);
+	if (nr == 0)
+		nr = hand_out(watch, runs, max);
+	watch->now.cost_ns += sys_clock_ns(CLOCK_MONOTONIC) - began_ns;
+	if (nr == 0)
+		end_epoch(watch);
+	return nr;
+}
+
+void tide_watch_epoch(const struct tide_watch *watch, struct tide_epoch *out)
+{
+	*out = watch->last;
+}
+
+const struct tide_layout *tide_watch_layout(const struct tide_watch *watch)
+{
+	return tide_target_layout(watch->target);
+}
