@@ -1,2 +1,0 @@
-#include "tracker.h"
-const struct tracker_ops tracker_watch = { .name = "watch" };
