@@ -22,6 +22,19 @@ struct mm_struct {
 	struct mmu_notifier_subscriptions *notifier_subscriptions;
 };
 
+/* The flags of an mm are a word, and since 6.18 a bitmap of 64. */
+struct mm_struct___word {
+	unsigned long flags;
+};
+
+typedef struct {
+	unsigned long __mm_flags[1];
+} mm_flags_t;
+
+struct mm_struct___bitmap {
+	mm_flags_t flags;
+};
+
 struct xarray {
 	void *xa_head;
 };
@@ -59,12 +72,15 @@ struct cpumask {
 struct page {
 	unsigned long compound_head;
 	atomic_t _mapcount;
+	atomic_t _refcount;
 };
 
 /* Since 6.10 or so the mappings of all of a large folio's pages are counted in one place. */
 struct folio {
+	void *mapping;
 	unsigned long _flags_1;
 	atomic_t _large_mapcount;
+	atomic_t _pincount;
 };
 
 struct bpf_iter_meta {
@@ -83,6 +99,9 @@ enum pageflags {
 	PG_referenced,
 	PG_workingset,
 	PG_young,
+	PG_swapcache,
+	PG_swapbacked,
+	PG_private,
 };
 
 #pragma clang attribute pop

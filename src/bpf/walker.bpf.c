@@ -179,6 +179,15 @@ static __always_inline uint64_t walk_to(struct walk *walk, uint64_t addr, uint8_
 	return read_entry(walk, table, addr, ARCH_PAGE_SHIFT);
 }
 
+/* A count shares a word of struct page with its neighbour: the word is read, and the field taken out of it. */
+static __always_inline int32_t read_count(uint64_t page, uint64_t offset)
+{
+	uint64_t word = 0;
+
+	read_word(page + (offset & ~7ull), &word);
+	return (int32_t)(word >> (offset & 4) * 8);
+}
+
 /* Mappings of a large folio, and its order; both unknown where the kernel keeps them otherwise. */
 static __always_inline void read_large(struct walker_sample *sample, uint64_t head)
 {
@@ -194,21 +203,47 @@ static __always_inline void read_large(struct walker_sample *sample, uint64_t he
 	sample->folio_order = flags_1 & 0xff;
 }
 
-/* A count shares a word of struct page with its neighbour: the word is read, and the field taken out of it. */
-#define READ_COUNT(page, field)                                                                                        \
-	({                                                                                                             \
-		uint64_t offset = bpf_core_field_offset(struct page, field);                                           \
-		uint64_t word = 0;                                                                                     \
-                                                                                                                       \
-		read_word((page) + (offset & ~7ull), &word);                                                           \
-		(int32_t)(word >> (offset & 4) * 8);                                                                   \
-	})
+/*
+ * Who holds the folio. The references come between two readings of the mappings, of which the lower one counts: a
+ * mapping that comes or goes meanwhile may show as a reference too many, but never hides one.
+ */
+static __always_inline void read_holders(struct walker_sample *sample, uint64_t head, int is_large)
+{
+	struct folio *folio = (void *)0;
+	uint64_t offset = bpf_core_field_offset(struct page, _mapcount);
+	uint64_t word = 0;
+	int32_t again;
+
+	sample->pincount = -1;
+	if (!is_large && bpf_core_field_offset(struct page, _refcount) == offset + 4 && !(offset & 7)) {
+		read_word(head + offset, &word);
+		sample->mapcount = (int32_t)word + 1;
+		sample->refcount = (int32_t)(word >> 32);
+	} else {
+		sample->refcount = read_count(head, bpf_core_field_offset(struct page, _refcount));
+		again = -1;
+		if (!is_large)
+			again = read_count(head, offset) + 1;
+		else if (sample->mapcount >= 0)
+			again = read_count(head, bpf_core_field_offset(struct folio, _large_mapcount)) + 1;
+		if (again < sample->mapcount)
+			sample->mapcount = again;
+	}
+	if (is_large && bpf_core_field_exists(folio->_pincount))
+		sample->pincount = read_count(head, bpf_core_field_offset(struct folio, _pincount));
+	sample->folio_mapping = 0;
+	read_word(head + bpf_core_field_offset(struct folio, mapping), &sample->folio_mapping);
+	/* Flags that explain a reference must be set before and after, the one that speaks against one at any time. */
+	read_word(head, &word);
+	sample->folio_flags = (sample->folio_flags & word) | ((sample->folio_flags | word) & query.facts.lru);
+}
 
 /* Flags and counts of the folio behind a present entry. `flags` is the first word of struct page on every kernel. */
 static __attribute__((noinline)) int read_folio(struct walker_sample *sample, uint64_t pfn)
 {
 	uint64_t page = query.vmemmap + pfn * query.page_struct_size;
 	uint64_t head = 0;
+	int is_large;
 
 	if (!sample || !query.vmemmap || !is_ram(pfn) || read_word(page, &sample->folio_flags) ||
 	    read_word(page + bpf_core_field_offset(struct page, compound_head), &head))
@@ -220,12 +255,25 @@ static __attribute__((noinline)) int read_folio(struct walker_sample *sample, ui
 	}
 	sample->folio_pfn = (page - query.vmemmap) / query.page_struct_size;
 	sample->folio_order = 0;
-	if (sample->folio_flags & (1ull << bpf_core_enum_value(enum pageflags, PG_head)))
+	is_large = (sample->folio_flags & (1ull << bpf_core_enum_value(enum pageflags, PG_head))) != 0;
+	if (is_large)
 		read_large(sample, page);
 	else
-		sample->mapcount = READ_COUNT(page, _mapcount) + 1;
+		sample->mapcount = read_count(page, bpf_core_field_offset(struct page, _mapcount)) + 1;
+	if (sample->wants_counts)
+		read_holders(sample, page, is_large);
 	sample->has_folio = 1;
 	return 0;
+}
+
+/* Does the entry map a page that has a folio? Most ask for what the processor can use only. */
+static __always_inline int is_mapped(const struct walker_sample *sample)
+{
+	uint64_t bits = ARCH_PRESENT;
+
+	if (sample->wants_counts)
+		bits |= ARCH_PROTNONE | (sample->shift > ARCH_PAGE_SHIFT ? ARCH_HUGE : 0);
+	return (sample->entry & bits) && !(sample->entry & ARCH_SPECIAL);
 }
 
 static long answer_sample(uint32_t unused, struct walk *walk)
@@ -260,8 +308,10 @@ static long answer_sample(uint32_t unused, struct walk *walk)
 	sample->state = walk->fault ? WALKER_FAULT : WALKER_READ;
 	if ((sample->entry & ARCH_ACCESSED) && !sample->wants_folio)
 		return 0;
-	if ((sample->entry & ARCH_PRESENT) && !(sample->entry & ARCH_SPECIAL)) {
-		address = sample->entry & query.facts.address_mask & ~((1ull << sample->shift) - 1);
+	if (is_mapped(sample)) {
+		/* Against L1TF the kernel inverts the address of entries that the processor does not see as present. */
+		address = sample->entry & ARCH_PRESENT ? sample->entry : ~sample->entry;
+		address &= query.facts.address_mask & ~((1ull << sample->shift) - 1);
 		read_folio(sample, (address | (sample->addr & ((1ull << sample->shift) - 1))) >> ARCH_PAGE_SHIFT);
 	}
 	return 0;
@@ -357,15 +407,34 @@ static __always_inline uint32_t has_notifiers(struct mm_struct *mm)
 	return subscriptions && (subscriptions->list.first || subscriptions->has_itree);
 }
 
+static __always_inline void read_mm_flags(struct mm_struct *mm)
+{
+	struct mm_struct___word *word = (void *)mm;
+	struct mm_struct___bitmap *bitmap = (void *)mm;
+
+	query.mm_flags = 0;
+	if (bpf_core_field_exists(word->flags))
+		bpf_probe_read_kernel(&query.mm_flags, sizeof(query.mm_flags), &word->flags);
+	else if (bpf_core_field_exists(bitmap->flags))
+		bpf_probe_read_kernel(&query.mm_flags, sizeof(query.mm_flags), &bitmap->flags);
+}
+
 #define FLAG(name)                                                                                                     \
 	(bpf_core_enum_value_exists(enum pageflags, name) ? 1ull << bpf_core_enum_value(enum pageflags, name) : 0)
 
 static __always_inline void learn_facts(void)
 {
+	struct folio *folio = (void *)0;
+
 	query.facts.lru = FLAG(PG_lru);
 	query.facts.referenced = FLAG(PG_referenced);
 	query.facts.workingset = FLAG(PG_workingset);
 	query.facts.young = FLAG(PG_young);
+	query.facts.swapcache = FLAG(PG_swapcache);
+	query.facts.swapbacked = FLAG(PG_swapbacked);
+	query.facts.private = FLAG(PG_private);
+	query.facts.head = FLAG(PG_head);
+	query.facts.has_large_mapcount = bpf_core_field_exists(folio->_large_mapcount);
 }
 
 static __always_inline void run_query(struct walk *walk, struct vm_area_struct *vma)
@@ -399,6 +468,10 @@ static __always_inline void run_query(struct walk *walk, struct vm_area_struct *
 		query.folio = (uint64_t)file->f_mapping->i_pages.xa_head;
 		query.page_struct_size = bpf_core_type_size(struct page);
 		learn_facts();
+		query.status = WALKER_DONE;
+		break;
+	case WALKER_FLAGS:
+		read_mm_flags(vma->vm_mm);
 		query.status = WALKER_DONE;
 		break;
 	}

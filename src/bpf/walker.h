@@ -27,6 +27,7 @@ enum walker_mode {
 	WALKER_BULK,       /* copy tables of [range_start, range_end) */
 	WALKER_FIND_MAP,   /* find the direct map: the own page `proof_pfn` holds `proof` */
 	WALKER_FIND_FOLIO, /* `folio` = the first folio of the file that is mapped at range_start */
+	WALKER_FLAGS,      /* `mm_flags` = the flags of the mm */
 };
 
 enum walker_status {
@@ -48,7 +49,13 @@ struct walker_facts {
 	uint64_t referenced;
 	uint64_t workingset;
 	uint64_t young;
+	uint64_t swapcache; /* means it together with swapbacked only */
+	uint64_t swapbacked;
+	uint64_t private;
+	uint64_t head;
 	uint64_t address_mask; /* physical address bits of an entry */
+	uint32_t has_large_mapcount;
+	uint32_t pad;
 };
 
 struct walker_query {
@@ -81,6 +88,7 @@ struct walker_query {
 	uint64_t found_pgd;
 	uint64_t folio;
 	uint64_t page_struct_size;
+	uint64_t mm_flags;
 	struct walker_facts facts; /* WALKER_FIND_FOLIO: this kernel's page flags */
 	uint64_t began_ns;
 	uint64_t longest_ns; /* longest stay inside one VMA: nobody can take the lock for writing meanwhile */
@@ -105,9 +113,14 @@ struct walker_sample {
 	uint8_t has_folio;
 	uint8_t folio_order;
 	uint8_t vm_has_file;
-	uint8_t wants_folio; /* in: look at its folio also when the entry is young */
-	uint8_t pad[6];
+	uint8_t wants_folio;  /* in: look at its folio also when the entry is young */
+	uint8_t wants_counts; /* in: and at who else holds the folio, however it is mapped */
+	uint8_t pad[5];
 	uint64_t folio_pfn; /* first page's */
+	/* Valid when has_folio and wants_counts: */
+	uint64_t folio_mapping; /* what it belongs to; bit 0: it is anonymous */
+	int32_t refcount;
+	int32_t pincount; /* of a large folio; -1: this kernel does not keep it */
 };
 
 struct walker_table {
@@ -120,7 +133,7 @@ struct walker_table {
 	uint64_t entries[WALKER_ENTRIES];
 };
 
-_Static_assert(sizeof(struct walker_sample) == 72, "shared with the program");
+_Static_assert(sizeof(struct walker_sample) == 88, "shared with the program");
 _Static_assert(sizeof(struct walker_table) == 4136, "shared with the program");
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "kernel/fault.h"
 #include "kernel/sys.h"
@@ -26,4 +27,29 @@ int pagemap_own_pfn(const void *addr, uint64_t *pfn)
 		return -ENODATA;
 	*pfn = entry & PAGEMAP_PFN;
 	return *pfn == 0 || fault_forced("no-pagemap-pfn") ? -EACCES : 0;
+}
+
+int pagemap_open(int dir, pid_t tid)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "task/%d/pagemap", tid);
+	return sys_openat(dir, path, O_RDONLY);
+}
+
+int pagemap_is_present(int fd, struct pagemap_window *window, uint64_t addr)
+{
+	uint64_t at = (addr - window->addr) / 4096;
+
+	if (addr < window->addr || at >= window->nr) {
+		ssize_t got = sys_pread(fd, window->entries, sizeof(window->entries),
+		                        (off_t)(addr / 4096 * sizeof(window->entries[0])));
+
+		if (got < (ssize_t)sizeof(window->entries[0]))
+			return got < 0 ? (int)got : -ESRCH;
+		window->addr = addr;
+		window->nr = (size_t)got / sizeof(window->entries[0]);
+		at = 0;
+	}
+	return (window->entries[at] & PAGEMAP_PRESENT) != 0;
 }

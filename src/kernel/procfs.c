@@ -227,10 +227,13 @@ int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg)
 	return each_number(fd, fn, arg);
 }
 
-int procfs_each_fd(int dir, procfs_thread_fn *fn, void *arg)
+int procfs_each_descriptor(int dir, pid_t tid, procfs_thread_fn *fn, void *arg)
 {
-	scope_sys_fd int fd = sys_openat(dir, "fd", O_RDONLY | O_DIRECTORY);
+	char path[32];
+	scope_sys_fd int fd = -1;
 
+	snprintf(path, sizeof(path), "task/%d/fd", tid);
+	fd = sys_openat(dir, path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;
 	return each_number(fd, fn, arg);

@@ -62,8 +62,8 @@ typedef int procfs_thread_fn(void *arg, pid_t tid);
 /* Calls `fn` for every thread of the process, the leader included, dead or alive. 0, what `fn` returned, or -errno. */
 int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg);
 
-/* Calls `fn` for every descriptor that the process has open. 0, what `fn` returned, or -errno. */
-int procfs_each_fd(int dir, procfs_thread_fn *fn, void *arg);
+/* Calls `fn` for every descriptor that thread `tid` has open. 0, what `fn` returned, or -errno. */
+int procfs_each_descriptor(int dir, pid_t tid, procfs_thread_fn *fn, void *arg);
 
 /* Calls `fn` for every process that is visible here, kernel threads included. 0, what `fn` returned, or -errno. */
 int procfs_each_process(procfs_thread_fn *fn, void *arg);

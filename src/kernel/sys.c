@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -85,6 +86,16 @@ static long raw_kcmp(pid_t one, pid_t other, int type, unsigned long first, unsi
 	return syscall(SYS_kcmp, one, other, type, first, second);
 }
 
+static void *raw_mremap(void *from, size_t old_size, size_t new_size, int flags, void *to)
+{
+	return mremap(from, old_size, new_size, flags, to);
+}
+
+static long raw_move_pages(pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags)
+{
+	return syscall(SYS_move_pages, pid, nr, pages, nodes, status, flags);
+}
+
 static pid_t raw_clone(unsigned long flags)
 {
 	return (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
@@ -130,6 +141,9 @@ const struct sys_table sys_table_linux = {
 	.sigtimedwait = sigtimedwait,
 	.setsid = setsid,
 	.exit = _exit,
+	.process_vm_readv = process_vm_readv,
+	.mremap = raw_mremap,
+	.move_pages = raw_move_pages,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -396,4 +410,24 @@ void sys_exit(int code)
 {
 	sys_table->exit(code);
 	__builtin_unreachable();
+}
+
+ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size)
+{
+	struct iovec to = { buf, size };
+	struct iovec from = { (void *)(uintptr_t)remote, size };
+
+	return RETRIED(ssize_t, sys_table->process_vm_readv(pid, &to, 1, &from, 1, 0));
+}
+
+int sys_mremap(void *from, size_t size, void *to)
+{
+	void *addr = sys_table->mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+
+	return addr == MAP_FAILED ? -errno : 0;
+}
+
+long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status)
+{
+	return RETRIED(long, sys_table->move_pages(0, nr, pages, nodes, status, nodes != NULL ? MPOL_MF_MOVE : 0));
 }

@@ -59,6 +59,10 @@ struct sys_table {
 	int (*sigtimedwait)(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
 	pid_t (*setsid)(void);
 	void (*exit)(int code);
+	ssize_t (*process_vm_readv)(pid_t pid, const struct iovec *local, unsigned long nr_local,
+	                            const struct iovec *remote, unsigned long nr_remote, unsigned long flags);
+	void *(*mremap)(void *from, size_t old_size, size_t new_size, int flags, void *to);
+	long (*move_pages)(pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -107,6 +111,12 @@ int sys_signal_default(int signal);
 int sys_signal_wait(int signal, uint64_t timeout_ns); /* a blocked one; -EAGAIN: it did not come */
 int sys_setsid(void);
 _Noreturn void sys_exit(int code); /* at once: no handlers, no buffers */
+/* Marks the mm of `pid` as pinned for ever: never a target's. */
+ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size);
+int sys_mremap(void *from, size_t size, void *to); /* moves; what was mapped at `to` is gone */
+
+/* Pages of our own; with NULL `nodes` they are not moved. 0 or more: `status` says of each its node, or -errno. */
+long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status);
 
 #define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
 void sys_fd_cleanup(const int *fd);

@@ -133,6 +133,14 @@ void walker_ask(struct walker_sample *sample, uint64_t addr, bool wants_folio)
 {
 	sample->addr = addr;
 	sample->wants_folio = wants_folio;
+	sample->wants_counts = false;
+}
+
+void walker_ask_counts(struct walker_sample *sample, uint64_t addr)
+{
+	sample->addr = addr;
+	sample->wants_folio = true;
+	sample->wants_counts = true;
 }
 
 /* What no VMA reached is not mapped. */
@@ -203,6 +211,42 @@ int walker_scan(struct walker *walker, uint64_t start, uint64_t end, uint64_t ma
 	return 0;
 }
 
+int walker_mm_flags(struct walker *walker, uint64_t *flags, struct tide_error *err)
+{
+	int result;
+
+	walker->program.query->mode = WALKER_FLAGS;
+	result = run(walker, err);
+	if (result == 0)
+		*flags = walker->program.query->mm_flags;
+	return result;
+}
+
+int walker_mm_flags_of(struct walker *walker, pid_t pid, uint64_t *flags, struct tide_error *err)
+{
+	struct walker_query *query = walker->program.query;
+	uint64_t start_boottime_ns = query->start_boottime_ns;
+	uint64_t mm = query->mm;
+	int result = program_attach(&walker->program, pid, err);
+	int back;
+
+	if (result == 0) {
+		query->mode = WALKER_FLAGS;
+		query->start_boottime_ns = 0;
+		query->mm = 0;
+		result = program_run(&walker->program, err);
+		if (result == 0 && query->status != WALKER_DONE)
+			result = error_set(err, TIDE_CAUSE_GONE, -ESRCH, "process %d has no memory", pid);
+		query->start_boottime_ns = start_boottime_ns;
+		query->mm = mm;
+	}
+	/* Not to look at the target any more would be worse than not to have learnt this. */
+	back = attach_live_thread(walker, result == 0 ? err : NULL);
+	if (result == 0)
+		*flags = query->mm_flags;
+	return result < 0 ? result : back;
+}
+
 bool walker_has_notifiers(const struct walker *walker)
 {
 	return walker->program.query->has_notifiers != 0;
@@ -211,6 +255,11 @@ bool walker_has_notifiers(const struct walker *walker)
 const struct walker_facts *walker_facts(const struct walker *walker)
 {
 	return &walker->program.query->facts;
+}
+
+struct tide_target *walker_target(struct walker *walker)
+{
+	return walker->target;
 }
 
 const struct walker_cost *walker_cost(const struct walker *walker)

@@ -32,6 +32,14 @@ static int ask_each(struct doctor_report *report, const struct doctor_question *
 	return result;
 }
 
+static bool answered_yes(const struct doctor_report *report, const char *name)
+{
+	for (size_t i = 0; i < report->rows.nr; i++)
+		if (strcmp(report->rows.items[i].name, name) == 0)
+			return report->rows.items[i].answer == DOCTOR_YES;
+	return false;
+}
+
 static void ask_sensor(struct doctor_row *row, const struct tide_sensor_ops *ops)
 {
 	struct tide_error why = { 0 };
@@ -77,13 +85,24 @@ static void choose(struct doctor_report *report)
 
 int doctor_ask(struct doctor_report *report, struct tide_error *err)
 {
-	static const struct doctor_question *const subjects[] = {
-		questions_bpf, questions_memory, questions_caps, questions_place, questions_others,
+	static const struct {
+		const struct doctor_question *questions;
+		const char *needs; /* the row without whose yes they cannot be put; NULL: none */
+	} subjects[] = {
+		{ questions_bpf, NULL },
+		{ questions_memory, NULL },
+		{ questions_caps, NULL },
+		{ questions_place, NULL },
+		{ questions_others, NULL },
+		{ questions_tracking, NULL },
+		{ questions_tracked, "write-protect-tracking" },
+		{ questions_soft_dirty, "soft-dirty" },
 	};
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i < sizeof(subjects) / sizeof(subjects[0]); i++)
-		result = ask_each(report, subjects[i], err);
+		if (subjects[i].needs == NULL || answered_yes(report, subjects[i].needs))
+			result = ask_each(report, subjects[i].questions, err);
 	if (result == 0)
 		result = ask_sensors(report, err);
 	if (result == 0)

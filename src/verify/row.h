@@ -31,6 +31,9 @@ extern const struct doctor_question questions_memory[];
 extern const struct doctor_question questions_caps[];
 extern const struct doctor_question questions_place[];
 extern const struct doctor_question questions_others[];
+extern const struct doctor_question questions_tracking[];
+extern const struct doctor_question questions_tracked[];
+extern const struct doctor_question questions_soft_dirty[];
 
 void row_yes(struct doctor_row *row, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void row_no(struct doctor_row *row, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

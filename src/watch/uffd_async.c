@@ -229,8 +229,12 @@ static int find_userfaultfd(void *arg, pid_t number)
 /* Memory can have one userfaultfd only: that of a checkpointer or a hypervisor would be in our way, and we in its. */
 static int refuse_other_users(struct tide_target *target, struct tide_error *err)
 {
-	int found = procfs_each_fd(target_procfs(target), find_userfaultfd, target);
+	pid_t tid;
+	int found = target_live_thread(target, &tid, err);
 
+	if (found < 0)
+		return found;
+	found = procfs_each_descriptor(target_procfs(target), tid, find_userfaultfd, target);
 	if (found < 0)
 		return error_system(err, found, "cannot list the descriptors of process %d (%s)",
 		                    tide_target_pid(target), tide_target_name(target));

@@ -61,11 +61,17 @@ static bool due(const char *name)
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))                   \
 	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))                         \
 	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t size), (dir, path, buf, size))            \
-	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))                                \
+	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))                            \
 	X(int, sigaction, (int signal, const struct sigaction *action, struct sigaction *old), (signal, action, old))  \
 	X(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),                   \
 	  (set, info, timeout))                                                                                        \
-	X(pid_t, setsid, (void), ())
+	X(pid_t, setsid, (void), ())                                                                                   \
+	X(ssize_t, process_vm_readv,                                                                                   \
+	  (pid_t pid, const struct iovec *local, unsigned long nr_local, const struct iovec *remote,                   \
+	   unsigned long nr_remote, unsigned long flags),                                                              \
+	  (pid, local, nr_local, remote, nr_remote, flags))                                                            \
+	X(long, move_pages, (pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags),     \
+	  (pid, nr, pages, nodes, status, flags))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \
@@ -77,6 +83,11 @@ NUMBER_CALLS(DEFINE)
 static void *fail_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
 {
 	return due("mmap") ? MAP_FAILED : sys_table_linux.mmap(addr, size, prot, flags, fd, offset);
+}
+
+static void *fail_mremap(void *from, size_t old_size, size_t new_size, int flags, void *to)
+{
+	return due("mremap") ? MAP_FAILED : sys_table_linux.mremap(from, old_size, new_size, flags, to);
 }
 
 static int fail_close(int fd)
@@ -97,6 +108,7 @@ void fail_nth_arm(unsigned nth, int error)
 {
 	state.table = sys_table_linux;
 	state.table.mmap = fail_mmap;
+	state.table.mremap = fail_mremap;
 	state.table.close = fail_close;
 	state.table.munmap = fail_munmap;
 #define SET(type, member, parameters, arguments) state.table.member = fail_##member;

@@ -4,9 +4,9 @@
  *
  *     harm-loadcheck SOCKET
  *
- * It stores known values, prints "READY", then reads and overwrites at random and checks every answer, until SIGTERM.
- * Then it reads everything back and prints one line, "ops=N wrong=N". Exit: 0 nothing was wrong, 1 a wrong answer, an
- * error or a lost connection.
+ * It stores known values, reads and overwrites them at random until a server has grown to its size, prints "READY", and
+ * goes on, checking every answer, until SIGTERM. Then it reads everything back and prints one line, "ops=N wrong=N".
+ * Exit: 0 nothing was wrong, 1 a wrong answer, an error or a lost connection.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -24,6 +24,7 @@
 #define NR_KEYS     30000u
 #define VALUE_BYTES 2000u
 #define BATCH       64u
+#define WARMUP      10000u /* batches */
 
 struct request {
 	uint32_t key;
@@ -152,6 +153,10 @@ static bool run(struct client *client)
 {
 	if (!run_all(client, true))
 		return false;
+	for (unsigned i = 0; i < WARMUP && !asked_to_end(); i++) {
+		if (!run_random(client))
+			return false;
+	}
 	puts("READY");
 	fflush(stdout);
 	while (!asked_to_end()) {

@@ -109,6 +109,17 @@ all_of no walker
 run 0 env TIDEMARK_FAULT=no-procmap-query
 expect procmap-query no TIDEMARK_FAULT=no-procmap-query
 
+run 0 env TIDEMARK_FAULT=no-pagemap-scan
+expect write-protect-tracking no TIDEMARK_FAULT=no-pagemap-scan
+printf '%s\n' "$out" | grep -q '"name":"tracked-' && fail "what needs PAGEMAP_SCAN was asked without it"
+printf '%s\n' "$out" | grep -q '"name":"soft-dirty"' || fail "no soft-dirty row"
+
+# Write tracking needs no privilege, and so do its probes not.
+run 0 env
+all_of yes write-protect-tracking tracked-pte-hole tracked-fork
+run 3 setpriv --reuid=65534 --regid=65534 --clear-groups
+all_of yes write-protect-tracking tracked-pte-hole tracked-fork
+
 # 5. Namespaces: root inside of one is told that it is not root.
 if unshare --user --map-root-user true 2>/dev/null; then
 	run 3 unshare --user --map-root-user

@@ -19,6 +19,8 @@
 
 #include <tidemark/sensor.h>
 
+#include "kernel/procfs.h"
+
 #include "child.h"
 #include "need.h"
 
@@ -332,7 +334,7 @@ static void expect_gone(struct fixture *fix)
 	struct tide_error err = { 0 };
 	int result = 0;
 
-	for (int i = 0; i < 2000 && result == 0; i++) {
+	for (int i = 0; i < 60000 && result == 0; i++) {
 		fix->checks[0].addr = 0x1000;
 		result = fix->ops->prepare_access_checks(fix->sensor, fix->checks, 1, &err);
 		if (result == 0)
@@ -387,8 +389,12 @@ struct orphan {
 static void *orphan_main(void *arg)
 {
 	struct orphan *orphan = arg;
+	struct procfs_stat stat = { 0 };
+	int dir = procfs_open(getpid());
 
-	usleep(50000);
+	while (procfs_read_stat(dir, 0, &stat) == 0 && stat.state != 'Z')
+		usleep(1000);
+	close(dir);
 	child_say(orphan->out);
 	for (;;) {
 		child_pause(orphan->in);

@@ -14,6 +14,9 @@ static int read_region(void *arg, const json_t *object, size_t number)
 	if (number == 1) {
 		report->nr_checks = lines_number(object, "nr_checks", 0);
 		report->sampling_s = lines_number(object, "sampling_us", 0) / 1e6;
+		report->started_unix_us = (uint64_t)lines_number(object, "started_unix_us", 0);
+		report->from_us = (uint64_t)lines_number(object, "from_us", 0);
+		report->to_us = (uint64_t)lines_number(object, "to_us", 0);
 		return report->nr_checks > 0 ? 0 : -EINVAL;
 	}
 	/* Objects of other kinds may stand between. */

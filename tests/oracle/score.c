@@ -78,7 +78,7 @@ static size_t make_steps(struct step *steps, const struct heat *heats, size_t nr
 	return nr;
 }
 
-int score_hot_spans(const struct heat *heats, size_t nr_heats, double total_weight, struct span area,
+int score_hot_spans(const struct heat *heats, size_t nr_heats, double total_weight, double at_least, struct span area,
                     struct span **spans, size_t *nr_spans)
 {
 	struct step *steps = malloc((2 * nr_heats + 1) * sizeof(*steps));
@@ -95,8 +95,8 @@ int score_hot_spans(const struct heat *heats, size_t nr_heats, double total_weig
 	nr_steps = total_weight > 0 ? make_steps(steps, heats, nr_heats, total_weight, area) : 0;
 	for (size_t i = 0; i + 1 < nr_steps; i++) {
 		share += steps[i].change;
-		/* A sum of many small shares comes out a little short of a half. */
-		if (steps[i].at == steps[i + 1].at || share < 0.5 - 1e-9)
+		/* A sum of many small shares comes out a little short. */
+		if (steps[i].at == steps[i + 1].at || share < at_least - 1e-9)
 			continue;
 		if (nr && out[nr - 1].end == steps[i].at)
 			out[nr - 1].end = steps[i + 1].at;
@@ -135,6 +135,12 @@ void score_compare(struct score *score, struct span area, const struct span *hot
 			score->found += truly_hot * (1 - verdict->unobservable);
 		}
 	}
+}
+
+void score_leave_undecided(struct score *score, const struct score *wide)
+{
+	score->undecided = wide->hot - score->hot;
+	score->claimed -= wide->found - score->found;
 }
 
 double score_precision(const struct score *score)

@@ -34,6 +34,7 @@ struct score {
 	double hot;              /* truly hot */
 	double claimed;          /* called hot */
 	double found;            /* truly hot and called hot */
+	double undecided;        /* neither truly hot nor truly cold: not judged */
 	double unobservable;     /* without a claim */
 	double hot_unobservable; /* truly hot, without a claim: counts as missed */
 };
@@ -45,16 +46,22 @@ struct score {
 double score_share(double probability, double sweeps_per_s, double sampling_s);
 
 /*
- * The parts of `area` whose mean share over `total_weight` is at least a half: tidemark's own word for hot. Pieces that
- * overlap at the same time add up. Sorted, disjoint, to be freed with free(3) by the caller. 0 or -ENOMEM.
+ * The parts of `area` whose mean share over `total_weight` is at least `share`: a half is tidemark's own word for hot.
+ * Pieces that overlap at the same time add up. Sorted, disjoint, to be freed with free(3) by the caller. 0 or -ENOMEM.
  */
-int score_hot_spans(const struct heat *heats, size_t nr_heats, double total_weight, struct span area,
+int score_hot_spans(const struct heat *heats, size_t nr_heats, double total_weight, double share, struct span area,
                     struct span **spans, size_t *nr_spans);
 
 /* Compares sorted, disjoint spans with disjoint verdicts (sorted here) inside the area. What no verdict covers is
  * called cold. */
 void score_compare(struct score *score, struct span area, const struct span *hot, size_t nr_hot,
                    struct verdict *verdicts, size_t nr_verdicts);
+
+/*
+ * Makes of `score`, whose hot spans are the surely hot, and of `wide`, whose hot spans are all that may have been hot,
+ * a score of what is certain: what lies between the two is undecided, and a claim about it neither right nor wrong.
+ */
+void score_leave_undecided(struct score *score, const struct score *wide);
 
 /* found / claimed; 1 when nothing was claimed: no claim was wrong. */
 double score_precision(const struct score *score);

@@ -72,7 +72,11 @@ static void sleep_until(uint64_t at_ns)
 void sweep_until(const struct area *area, const struct hot_range *ranges, size_t nr, uint64_t tick_ns,
                  uint64_t until_ns, struct rng *rng, struct sweep_count *count)
 {
-	uint64_t begin = clock_now(CLOCK_MONOTONIC);
+	uint64_t start = clock_now(CLOCK_MONOTONIC);
+	uint64_t cpu = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t begin = start;
+	uint64_t asleep = 0;
+	uint64_t used;
 
 	*count = (struct sweep_count){ 0 };
 	while (begin < until_ns) {
@@ -84,6 +88,7 @@ void sweep_until(const struct area *area, const struct hot_range *ranges, size_t
 		count->nr_sweeps++;
 		count->busy_ns += now - begin;
 		if (tick_ns && now < begin + tick_ns) {
+			asleep += begin + tick_ns - now;
 			sleep_until(begin + tick_ns);
 			now = clock_now(CLOCK_MONOTONIC);
 		}
@@ -91,4 +96,6 @@ void sweep_until(const struct area *area, const struct hot_range *ranges, size_t
 			count->max_gap_ns = now - begin;
 		begin = now;
 	}
+	used = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu + asleep;
+	count->late_ns = begin - start > used ? begin - start - used : 0;
 }

@@ -21,6 +21,7 @@ struct sweep_count {
 	uint64_t nr_sweeps;
 	uint64_t nr_touches;
 	uint64_t busy_ns;    /* spent in touching */
+	uint64_t late_ns;    /* neither running nor asleep as wanted: others had the processor */
 	uint64_t max_gap_ns; /* the longest time from the begin of one sweep to the begin of the next */
 };
 

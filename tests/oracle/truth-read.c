@@ -56,6 +56,7 @@ static int read_slice(void *arg, const json_t *object, size_t number)
 	truth->covered_s += (end - begin) / 1e6;
 	truth->sweeps += lines_number(object, "sweeps", 0) * (end - begin) / (to - from);
 	truth->busy_s += lines_number(object, "busy_us", 0) / 1e6 * (end - begin) / (to - from);
+	truth->late_s += lines_number(object, "late_us", 0) / 1e6 * (end - begin) / (to - from);
 	truth->max_gap_s = gap_s > truth->max_gap_s ? gap_s : truth->max_gap_s;
 	json_array_foreach(json_object_get(object, "hot"), i, hot)
 	{

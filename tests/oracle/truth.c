@@ -48,11 +48,13 @@ int truth_add(FILE *file, const struct area *area, const struct truth_slice *sli
 		                                     range->piece->probability, "sweeps_per_s",
 		                                     (double)slice->count.nr_sweeps / seconds));
 	}
-	return write_line(file, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "phase", slice->phase,
-	                                  "from_ns", (json_int_t)slice->from_ns, "to_ns", (json_int_t)slice->to_ns,
-	                                  "from_unix_us", (json_int_t)slice->from_unix_us, "to_unix_us",
-	                                  (json_int_t)slice->to_unix_us, "sweeps", (json_int_t)slice->count.nr_sweeps,
-	                                  "touches", (json_int_t)slice->count.nr_touches, "busy_us",
-	                                  (json_int_t)(slice->count.busy_ns / 1000), "max_gap_us",
-	                                  (json_int_t)(slice->count.max_gap_ns / 1000), "hot", hot));
+	return write_line(file,
+	                  json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "phase", slice->phase,
+	                            "from_ns", (json_int_t)slice->from_ns, "to_ns", (json_int_t)slice->to_ns,
+	                            "from_unix_us", (json_int_t)slice->from_unix_us, "to_unix_us",
+	                            (json_int_t)slice->to_unix_us, "sweeps", (json_int_t)slice->count.nr_sweeps,
+	                            "touches", (json_int_t)slice->count.nr_touches, "busy_us",
+	                            (json_int_t)(slice->count.busy_ns / 1000), "late_us",
+	                            (json_int_t)(slice->count.late_ns / 1000), "max_gap_us",
+	                            (json_int_t)(slice->count.max_gap_ns / 1000), "hot", hot));
 }

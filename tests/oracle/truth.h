@@ -26,8 +26,8 @@ struct truth_slice {
 int truth_begin(FILE *file, const struct pattern *pattern, const struct area *area);
 
 /*
- * One line a slice: {"phase","from_ns","to_ns","from_unix_us","to_unix_us","sweeps","touches","busy_us","max_gap_us",
- * "hot":[{"start","end","access","probability","sweeps_per_s"}]}. 0 or -errno.
+ * One line a slice: {"phase","from_ns","to_ns","from_unix_us","to_unix_us","sweeps","touches","busy_us","late_us",
+ * "max_gap_us","hot":[{"start","end","access","probability","sweeps_per_s"}]}. 0 or -errno.
  */
 int truth_add(FILE *file, const struct area *area, const struct truth_slice *slice);
 

@@ -123,11 +123,38 @@ static void what_moved_away_is_hot_by_its_mean(void **unused)
 	struct span *spans = NULL;
 	size_t nr = 0;
 
-	assert_int_equal(score_hot_spans(heats, NR(heats), 3, (struct span){ 0, 1000 }, &spans, &nr), 0);
+	assert_int_equal(score_hot_spans(heats, NR(heats), 3, 0.5, (struct span){ 0, 1000 }, &spans, &nr), 0);
 	assert_int_equal(nr, 1);
 	assert_int_equal(spans[0].start, 50);
 	assert_int_equal(spans[0].end, 150);
 	free(spans);
+}
+
+static void what_is_undecided_is_neither_right_nor_wrong(void **unused)
+{
+	struct heat heats[] = { { 0, 100, 1, 1 }, { 100, 200, 0.6, 1 }, { 300, 400, 0.1, 1 } };
+	struct verdict verdicts[] = { { 50, 150, true, 0 }, { 300, 350, true, 0 } };
+	struct span area = { 0, 1000 };
+	struct score score;
+	struct score wide;
+	struct span *sure = NULL;
+	struct span *maybe = NULL;
+	size_t nr_sure = 0;
+	size_t nr_maybe = 0;
+
+	assert_int_equal(score_hot_spans(heats, NR(heats), 1, 0.75, area, &sure, &nr_sure), 0);
+	assert_int_equal(score_hot_spans(heats, NR(heats), 1, 0.25, area, &maybe, &nr_maybe), 0);
+	score_compare(&score, area, sure, nr_sure, verdicts, NR(verdicts));
+	score_compare(&wide, area, maybe, nr_maybe, verdicts, NR(verdicts));
+	score_leave_undecided(&score, &wide);
+	assert_near(score.undecided, 100);
+	assert_near(score.hot, 100);
+	/* 50 to 100 is right, 100 to 150 is not judged, 300 to 350 is wrong whatever happened. */
+	assert_near(score.claimed, 100);
+	assert_near(score_precision(&score), 0.5);
+	assert_near(score_recall(&score), 0.5);
+	free(sure);
+	free(maybe);
 }
 
 static void slices_add_up_and_are_clipped_to_the_area(void **unused)
@@ -138,14 +165,14 @@ static void slices_add_up_and_are_clipped_to_the_area(void **unused)
 
 	for (size_t i = 0; i < NR(heats); i++)
 		heats[i] = (struct heat){ 500, 700, 0.5, 0.1 };
-	assert_int_equal(score_hot_spans(heats, NR(heats), 14 * 0.1, (struct span){ 0, 600 }, &spans, &nr), 0);
+	assert_int_equal(score_hot_spans(heats, NR(heats), 14 * 0.1, 0.5, (struct span){ 0, 600 }, &spans, &nr), 0);
 	assert_int_equal(nr, 1);
 	assert_int_equal(spans[0].start, 500);
 	assert_int_equal(spans[0].end, 600);
 	free(spans);
 	for (size_t i = 0; i < NR(heats); i++)
 		heats[i].share = 0.49;
-	assert_int_equal(score_hot_spans(heats, NR(heats), 14 * 0.1, (struct span){ 0, 600 }, &spans, &nr), 0);
+	assert_int_equal(score_hot_spans(heats, NR(heats), 14 * 0.1, 0.5, (struct span){ 0, 600 }, &spans, &nr), 0);
 	assert_int_equal(nr, 0);
 	free(spans);
 }
@@ -161,6 +188,7 @@ int main(void)
 		cmocka_unit_test(nothing_claimed_is_no_wrong_claim),
 		cmocka_unit_test(share_follows_probability_and_pace),
 		cmocka_unit_test(what_moved_away_is_hot_by_its_mean),
+		cmocka_unit_test(what_is_undecided_is_neither_right_nor_wrong),
 		cmocka_unit_test(slices_add_up_and_are_clipped_to_the_area),
 	};
 

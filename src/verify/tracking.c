@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* This file asks which ways to track writes there are, by writing and seeing it reported. */
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/fault.h"
+#include "kernel/pagescan.h"
+#include "verify/apart.h"
+#include "verify/hazards.h"
+
+#define TIMEOUT_MS 20000
+
+#define FILTER_REMEDY                                                                                                  \
+	"write tracking needs userfaultfd(2), which a seccomp filter may refuse: in a container, --security-opt "      \
+	"seccomp=unconfined"
+
+static void try_out(struct arena *arena, const struct arena_tracker *tracker)
+{
+	arena_init(arena, tracker, ARENA_EMPTY);
+	arena_read(arena, 3);
+	hazard_unpopulated(arena);
+}
+
+static void say_error(struct doctor_row *row, const struct arena *arena)
+{
+	if (arena->error == -ENOTSUP) {
+		row_no(row, "%s", arena->why);
+	} else if (arena->error == -ENOSYS) {
+		row_no(row, "this kernel has no userfaultfd(2)");
+	} else if (arena->error == -EINVAL) {
+		row_no(row, "userfaultfd of this kernel cannot protect asynchronously (Linux 6.7 and later can)");
+	} else if (arena->error == -EPERM) {
+		row_no(row, "userfaultfd(2) is refused");
+		row_remedy(row, FILTER_REMEDY);
+	} else {
+		row_errno(row, arena->error, arena->why);
+	}
+}
+
+static void ask_uffd_here(struct doctor_row *row)
+{
+	struct arena arena;
+
+	try_out(&arena, &arena_uffd);
+	if (arena.error < 0)
+		say_error(row, &arena);
+	else if (arena.nr_lost > 0)
+		row_no(row, "%u of %u writes of our own were not reported", arena.nr_lost, arena.nr_changes);
+	else
+		row_yes(row,
+		        "userfaultfd and PAGEMAP_SCAN reported writes of our own; no privilege is needed for that");
+	arena_fini(&arena);
+}
+
+static void ask_uffd(struct doctor_row *row)
+{
+	int result = pagescan_probe();
+
+	if (fault_forced("no-pagemap-scan"))
+		row_no(row, "switched off by TIDEMARK_FAULT=no-pagemap-scan");
+	else if (result < 0)
+		row_errno(row, result, "asking PAGEMAP_SCAN for our own stack");
+	else if (result == 0)
+		row_no(row, "this kernel has no PAGEMAP_SCAN (Linux 6.7 and later have it)");
+	else
+		apart_ask(row, ask_uffd_here, TIMEOUT_MS);
+}
+
+static void ask_soft_dirty_here(struct doctor_row *row)
+{
+	struct arena arena;
+
+	try_out(&arena, &arena_soft_dirty);
+	if (arena.error < 0)
+		row_errno(row, arena.error, arena.why);
+	else if (arena.nr_lost > 0)
+		row_no(row, "not in this kernel: writing 4 to clear_refs succeeds, and no write is reported after it");
+	else
+		row_yes(row, "writes of our own were reported after writing 4 to clear_refs");
+	arena_fini(&arena);
+}
+
+static void ask_soft_dirty(struct doctor_row *row)
+{
+	apart_ask(row, ask_soft_dirty_here, TIMEOUT_MS);
+}
+
+const struct doctor_question questions_tracking[] = {
+	{ "write-protect-tracking", ask_uffd },
+	{ "soft-dirty", ask_soft_dirty },
+	{ 0 },
+};

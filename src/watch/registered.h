@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The ranges that a target has registered with io_uring: pinned, whatever its page tables say. */
+#ifndef WATCH_REGISTERED_H
+#define WATCH_REGISTERED_H
+
+#include <tidemark/target.h>
+
+#include "base/vec.h"
+
+/* Zeroed to begin with. */
+struct registered {
+	VEC(struct tide_range) ranges; /* ascending, apart from each other */
+};
+
+/*
+ * Reads the list anew. What a busy ring does not show stays as it was: what is there may be unregistered, what is not
+ * may be pinned already. Errors: GONE; DENIED; LIMIT.
+ */
+int registered_read(struct registered *registered, struct tide_target *target, struct tide_error *err);
+void registered_fini(struct registered *registered);
+
+#endif
