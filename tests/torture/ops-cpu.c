@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* This file writes with the processor: to areas, to a growing stack. */
-#include <alloca.h>
+/* This file writes with the processor: to the areas. */
 #include <string.h>
 
 #include "mutator.h"
@@ -42,27 +41,11 @@ static void look(struct mutator *m)
 	touch(m, at, PAGE);
 }
 
-static void __attribute__((noinline)) descend(struct mutator *m, size_t size)
-{
-	char *frame = alloca(size);
-
-	touch(m, (char *)(((uintptr_t)frame + PAGE - 1) & ~(uintptr_t)(PAGE - 1)), size - PAGE);
-}
-
-static void grow_stack(struct mutator *m)
-{
-	size_t size = (2 + draw_below(m, draw_below(m, 16) == 0 ? 256 : 16)) * PAGE;
-
-	note(m, __builtin_frame_address(0), size);
-	descend(m, size);
-}
-
 static const struct op OPS[] = {
 	{ .name = "store", .run = store },
 	{ .name = "store-run", .run = store_run },
 	{ .name = "store-across", .run = store_across },
 	{ .name = "look", .run = look },
-	{ .name = "stack", .run = grow_stack },
 	{ 0 },
 };
 

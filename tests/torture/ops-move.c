@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* This file makes, moves, grows, shrinks and removes mappings, and the brk heap. */
+/* This file makes, moves, grows, shrinks and removes mappings; the stack and the brk heap with them. */
+#include <alloca.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -98,8 +99,12 @@ static void move_over(struct mutator *m)
 	if (from == to)
 		return;
 	note(m, to->at, size);
-	if (!agreed(m, mremap(from->at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to->at) == to->at))
+	if (!agreed(m, mremap(from->at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to->at) == to->at)) {
+		/* All the same what was there may be gone, and some mappings of several may have moved (6.17). */
+		must(mmap(to->at, size, RW, PRIVATE | MAP_FIXED, -1, 0) == to->at, "mmap");
+		must(mmap(from->at, size, RW, PRIVATE | MAP_FIXED, -1, 0) == from->at, "mmap");
 		return;
+	}
 	if (size == from->size) {
 		from->at = NULL;
 	} else {
@@ -138,6 +143,21 @@ static void move_break(struct mutator *m)
 	touch_some(m, m->heap, size);
 }
 
+static void __attribute__((noinline)) descend(struct mutator *m, size_t size)
+{
+	char *frame = alloca(size);
+
+	touch(m, (char *)(((uintptr_t)frame + PAGE - 1) & ~(uintptr_t)(PAGE - 1)), size - PAGE);
+}
+
+static void grow_stack(struct mutator *m)
+{
+	size_t size = (2 + draw_below(m, draw_below(m, 16) == 0 ? 256 : 16)) * PAGE;
+
+	note(m, __builtin_frame_address(0), size);
+	descend(m, size);
+}
+
 static const struct op OPS[] = {
 	{ .name = "map", .flags = OP_MOVES, .run = map_new },
 	{ .name = "unmap", .flags = OP_MOVES, .run = unmap },
@@ -146,6 +166,7 @@ static const struct op OPS[] = {
 	{ .name = "mremap-size", .flags = OP_MOVES, .run = resize },
 	{ .name = "mremap-over", .flags = OP_MOVES, .run = move_over },
 	{ .name = "mremap-dontunmap", .flags = OP_MOVES, .run = move_pages_only },
+	{ .name = "stack", .flags = OP_MOVES, .run = grow_stack },
 	{ .name = "brk", .flags = OP_MOVES, .run = move_break },
 	{ 0 },
 };

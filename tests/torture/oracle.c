@@ -113,8 +113,10 @@ bool oracle_collect(struct oracle *oracle, size_t max)
 	oracle->score.nr_collects++;
 	if (nr < 0) {
 		fprintf(stderr, "collect: %s\n", err.text);
-		if (err.cause == TIDE_CAUSE_GONE || ++oracle->score.broken > MAX_ERRORS)
-			exit(2);
+		if (err.cause == TIDE_CAUSE_GONE)
+			rig_autopsy(oracle->rig);
+		if (++oracle->score.broken > MAX_ERRORS)
+			exit(1);
 		return true;
 	}
 	if (nr > (long)max)

@@ -75,13 +75,24 @@ void rig_do(struct rig *rig, const char *name, unsigned nr)
 	order(rig, &command);
 }
 
+void rig_autopsy(const struct rig *rig)
+{
+	int status = 0;
+
+	waitpid(rig->pid, &status, 0);
+	fprintf(stderr, "the mutator ended: %s %d\n", WIFSIGNALED(status) ? "signal" : "exit code",
+	        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	exit(2);
+}
+
 bool rig_done(struct rig *rig, int timeout_ms)
 {
 	struct pollfd wait = { .fd = rig->replies, .events = POLLIN };
 
 	if (poll(&wait, 1, timeout_ms) != 1)
 		return false;
-	must(read(rig->replies, &rig->reply, sizeof(rig->reply)) == sizeof(rig->reply), "the mutator broke down");
+	if (read(rig->replies, &rig->reply, sizeof(rig->reply)) != sizeof(rig->reply))
+		rig_autopsy(rig);
 	return true;
 }
 

@@ -29,6 +29,9 @@ void rig_do(struct rig *rig, const char *name, unsigned nr);
 /* Whether the last order is done; waits `timeout_ms` for it, -1: for ever. */
 bool rig_done(struct rig *rig, int timeout_ms);
 
+/* The mutator has ended when it should not have: says how, and ends the program. */
+_Noreturn void rig_autopsy(const struct rig *rig);
+
 /* Stops all threads of the mutator, and lets them go on. */
 void rig_hold(struct rig *rig);
 void rig_release(struct rig *rig);
