@@ -36,6 +36,18 @@ static void tell_operations(const struct oracle *oracle, uint64_t address)
 	}
 }
 
+static void tell_copies(const struct mirror_page *page)
+{
+	uint64_t nr = page == NULL ? 0 : page->nr_copies;
+
+	for (uint64_t i = nr > NR_PAST ? nr - NR_PAST : 0; i < nr; i++) {
+		const struct mirror_copy *copy = &page->past[i % NR_PAST];
+
+		fprintf(stderr, "  copied in epoch %lu, certainty %u, why %u, run from 0x%lx: %s\n", copy->epoch,
+		        copy->certainty, copy->why, copy->run, copy->there ? "there" : "not there");
+	}
+}
+
 static void tell(const struct oracle *oracle, const struct vma *vma, uint64_t address, uint64_t entry,
                  const unsigned char *now)
 {
@@ -54,7 +66,8 @@ static void tell(const struct oracle *oracle, const struct vma *vma, uint64_t ad
 	fprintf(stderr, ", was ");
 	for (unsigned i = 0; i < 8; i++)
 		fprintf(stderr, "%02x", then[at + i]);
-	fprintf(stderr, "\n");
+	fprintf(stderr, ", epoch %lu is over\n", oracle->nr_epochs);
+	tell_copies(page);
 	tell_operations(oracle, address);
 }
 

@@ -62,19 +62,23 @@ static struct mirror_page *get(struct mirror *mirror, uint64_t address)
 	return mirror->slots[slot];
 }
 
-static void copy_page(struct mirror *mirror, const struct proc *proc, uint64_t address, bool there)
+static void copy_page(struct mirror *mirror, const struct proc *proc, uint64_t address, bool there,
+                      const struct mirror_copy *why)
 {
 	struct mirror_page *page;
 
 	if (!there && mirror_find(mirror, address) == NULL)
 		return;
 	page = get(mirror, address);
-	page->nr_copies++;
-	if (!there || !proc_page(proc, address, page->bytes))
+	there = there && proc_page(proc, address, page->bytes);
+	page->past[page->nr_copies % NR_PAST] = *why;
+	page->past[page->nr_copies++ % NR_PAST].there = there;
+	if (!there)
 		memset(page->bytes, 0, PAGE);
 }
 
-size_t mirror_copy(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end)
+void mirror_take(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end,
+                 const struct mirror_copy *why)
 {
 	uint64_t entries[BATCH];
 
@@ -83,9 +87,8 @@ size_t mirror_copy(struct mirror *mirror, const struct proc *proc, uint64_t star
 
 		proc_pagemap(proc, at, nr, entries);
 		for (size_t i = 0; i < nr; i++)
-			copy_page(mirror, proc, at + i * PAGE, proc_there(entries[i]));
+			copy_page(mirror, proc, at + i * PAGE, proc_there(entries[i]), why);
 	}
-	return (size_t)((end - start) / PAGE);
 }
 
 void mirror_free(struct mirror *mirror)

@@ -8,10 +8,24 @@
 
 #include "proc.h"
 
+enum {
+	NR_PAST = 4,
+};
+
+/* Why a page was copied, and what was found. */
+struct mirror_copy {
+	uint64_t epoch;
+	uint32_t certainty;
+	uint32_t why;
+	uint64_t run; /* where the run that said so began */
+	bool there;
+};
+
 struct mirror_page {
 	uint64_t address;
 	unsigned char bytes[PAGE]; /* zeros: it was not there */
 	uint64_t nr_copies;
+	struct mirror_copy past[NR_PAST]; /* copy k, from 0, is at k % NR_PAST */
 };
 
 struct mirror {
@@ -23,8 +37,9 @@ struct mirror {
 /* NULL when it was never copied. */
 const struct mirror_page *mirror_find(const struct mirror *mirror, uint64_t address);
 
-/* Takes over what [start, end) holds now; what is not there becomes zeros. Returns the number of pages. */
-size_t mirror_copy(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end);
+/* Takes over what [start, end) holds now; what is not there becomes zeros. `why` is noted with each page. */
+void mirror_take(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end,
+                 const struct mirror_copy *why);
 
 void mirror_free(struct mirror *mirror);
 

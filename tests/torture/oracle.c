@@ -36,7 +36,8 @@ int oracle_init(struct oracle *oracle, const struct rig *rig, const struct track
 	proc_vmas(&oracle->proc, &vmas);
 	for (size_t i = 0; i < vmas.nr; i++)
 		if (!vmas.vma[i].special)
-			mirror_copy(&oracle->mirror, &oracle->proc, vmas.vma[i].start, vmas.vma[i].end);
+			mirror_take(&oracle->mirror, &oracle->proc, vmas.vma[i].start, vmas.vma[i].end,
+			            &(struct mirror_copy){ 0 });
 	return 0;
 }
 
@@ -83,7 +84,8 @@ static void take(struct oracle *oracle, const struct tide_run *run)
 	oracle->sum.written_bytes += run->end - run->start;
 	oracle->sum.over_bytes += run->certainty == TIDE_OVER ? run->end - run->start : 0;
 	oracle->sum.pinned_bytes += run->certainty == TIDE_PINNED ? run->end - run->start : 0;
-	mirror_copy(&oracle->mirror, &oracle->proc, run->start, run->end);
+	mirror_take(&oracle->mirror, &oracle->proc, run->start, run->end,
+	            &(struct mirror_copy){ oracle->nr_epochs + 1, run->certainty, run->why, run->start, false });
 }
 
 static void end_epoch(struct oracle *oracle)
