@@ -86,6 +86,8 @@ static int begin(struct scene *scene, struct tide_error *err)
 	rig_run(&scene->rig, (unsigned)below(scene, MOST_OPS));
 	result = oracle_init(&scene->oracle, &scene->rig, opts->tracker, &scene->ask, err);
 	scene->oracle.silent = opts->silent;
+	if (opts->opened != NULL)
+		opts->opened();
 	if (held)
 		rig_release(&scene->rig);
 	return result;

@@ -13,6 +13,7 @@ struct case_opts {
 	bool ranges;      /* always parts only; else by the seed, now and then */
 	bool silent;      /* lost writes are expected */
 	uint64_t seed;
+	void (*opened)(void); /* called once the tracker is open; NULL: nothing */
 };
 
 /*

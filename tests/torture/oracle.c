@@ -76,11 +76,15 @@ static void take(struct oracle *oracle, const struct tide_run *run)
 	struct score *score = &oracle->score;
 	uint64_t nr = (run->end - run->start) / PAGE;
 
+	uint64_t invented = overlap(run, oracle->rig->hello.quiet_start, oracle->rig->hello.quiet_end);
+
 	check_run(oracle, run);
+	if (invented > 0 && run->certainty == TIDE_EXACT)
+		broken(oracle, "an exact run was written", run->start, run->end);
 	score->reported += nr;
 	score->over += run->certainty == TIDE_OVER ? nr : 0;
 	score->pinned += run->certainty == TIDE_PINNED ? nr : 0;
-	score->invented += overlap(run, oracle->rig->hello.quiet_start, oracle->rig->hello.quiet_end);
+	score->invented += invented;
 	oracle->sum.written_bytes += run->end - run->start;
 	oracle->sum.over_bytes += run->certainty == TIDE_OVER ? run->end - run->start : 0;
 	oracle->sum.pinned_bytes += run->certainty == TIDE_PINNED ? run->end - run->start : 0;

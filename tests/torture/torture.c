@@ -170,8 +170,11 @@ static void run_case(struct torture *torture, struct row *row)
 int main(int argc, char **argv)
 {
 	static struct torture torture = { .one = { .tracker = &tracker_watch, .seed = 1 }, .seconds = 10 };
+	const char *seconds = getenv("TORTURE_SECONDS");
 	time_t start = time(NULL);
 
+	if (seconds != NULL)
+		torture.seconds = strtoull(seconds, NULL, 0);
 	parse(&torture, argc, argv);
 	for (uint64_t i = 0; torture.nr_cases == 0 || i < torture.nr_cases; i++) {
 		/* Each family once, however slow the machine is. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pins-early.h"
 #include "tracker.h"
 
 enum {
@@ -20,6 +21,8 @@ static const struct tide_pins_ops *pins_of(const char *name)
 {
 	if (strcmp(name, "walker") == 0)
 		return tide_pins_walker();
+	if (strcmp(name, "early") == 0)
+		return pins_early();
 	return strcmp(name, "fdinfo") == 0 ? tide_pins_fdinfo() : NULL;
 }
 

@@ -8,7 +8,7 @@
 #include "rig.h"
 
 struct tracker_opts {
-	const char *pins; /* "walker", "fdinfo", "none" */
+	const char *pins; /* "walker", "fdinfo", "none"; "early": pins-early.h */
 	const struct tide_range *ranges;
 	size_t nr_ranges;
 	uint32_t arm_holes;
