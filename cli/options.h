@@ -41,6 +41,12 @@ struct options {
 	uint64_t width;   /* 0: as wide as the terminal */
 	uint64_t top;     /* 0: the report's default */
 	enum color_mode color;
+	bool summary;
+	uint64_t limit;  /* rows of output; 0: no limit */
+	uint64_t all_of; /* masks of enum tide_page_category */
+	uint64_t any_of;
+	uint64_t inverted;
+	uint64_t returned; /* 0: not given */
 	bool help;
 };
 
@@ -72,6 +78,7 @@ extern const struct option_group option_group_monitor;
 extern const struct option_group option_group_report;
 extern const struct option_group option_group_quiet;
 extern const struct option_group option_group_doctor;
+extern const struct option_group option_group_pages;
 extern const struct option_group option_group_help;
 
 /* Reads argv (argv[0] is the verb's) by the verb's tables. 0, or negative: words were said, the exit code is 2. */

@@ -59,6 +59,11 @@ static bool reader_has_left(void)
 	return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
 }
 
+int output_judge(int result)
+{
+	return result < 0 && ferror(stdout) && reader_has_left() ? 0 : result;
+}
+
 int output_report(const struct report *report, struct record_reader *reader, const struct options *options,
                   struct tide_error *err)
 {
@@ -69,9 +74,8 @@ int output_report(const struct report *report, struct record_reader *reader, con
 		.width = find_width(options),
 		.top = options->top,
 	};
-	int result = report->write(reader, &opts, stdout, err);
 
-	return result < 0 && ferror(stdout) && reader_has_left() ? 0 : result;
+	return output_judge(report->write(reader, &opts, stdout, err));
 }
 
 int output_close(int code)

@@ -23,15 +23,46 @@ static bool is_hugetlb(const struct tide_watch *watch, const struct tide_mapping
 	       vma.page_bytes > WATCH_PAGE;
 }
 
+/* Nothing of [start, end) is armed any more, and nobody knows since when: all that was is reported, and armed anew. */
+static int disown(struct tide_watch *watch, uint64_t start, uint64_t end)
+{
+	struct interval part;
+
+	while (intervals_next(&watch->armed, start, end, &part))
+		if (intervals_add(&watch->owed, part.start, part.end) < 0 ||
+		    intervals_add(&watch->doubtful, part.start, part.end) < 0 ||
+		    intervals_remove(&watch->armed, part.start, part.end) < 0)
+			return -ENOMEM;
+	return intervals_remove(&watch->tracked, start, end);
+}
+
 static int refuse(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
 	if (intervals_add(&watch->refused, mapping->start, mapping->end) < 0 ||
-	    intervals_remove(&watch->tracked, mapping->start, mapping->end) < 0 ||
-	    intervals_remove(&watch->armed, mapping->start, mapping->end) < 0)
+	    disown(watch, mapping->start, mapping->end) < 0)
 		return error_system(err, -ENOMEM, "cannot note a mapping");
 	return 0;
 }
 
+/* What track() says of memory that cannot be tracked now. */
+static int explain(struct tide_watch *watch, const struct tide_mapping *mapping, int code, struct tide_error *err)
+{
+	if (code == -ESRCH)
+		return watch_failed(watch, code, "track", err);
+	if (code == -EBUSY && watch->baseline)
+		return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
+		                 "memory of process %d (%s) at %llx is tracked by somebody else: there can be one "
+		                 "tracker only",
+		                 tide_target_pid(watch->target), tide_target_name(watch->target),
+		                 (unsigned long long)mapping->start);
+	return refuse(watch, mapping, err);
+}
+
+/*
+ * Only what is not tracked is registered, never what is armed already. A mapping can lose its registration under our
+ * hands (mremap onto its edge drops it from the mapping that comes of it), while its entries keep their mark and no
+ * longer lose it at a write. To register it again unawares would make those marks good, and writes be lost.
+ */
 int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
 	struct interval gap;
@@ -45,20 +76,11 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 		return refuse(watch, mapping, err);
 	if (!has_room(watch))
 		return 0; /* asked again in the next epoch */
-	watch->now.nr_calls++;
-	result = watch->backend->track(watch->state, mapping->start, mapping->end);
-	if (result == -ESRCH)
-		return watch_failed(watch, result, "track", err);
-	if (result == -EBUSY && watch->baseline)
-		return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
-		                 "memory of process %d (%s) at %llx is tracked by somebody else: there can be one "
-		                 "tracker only",
-		                 tide_target_pid(watch->target), tide_target_name(watch->target),
-		                 (unsigned long long)mapping->start);
-	if (result < 0)
-		return refuse(watch, mapping, err);
-	/* What was tracked before stays as armed as it was. */
 	while (intervals_next_gap(&watch->tracked, mapping->start, mapping->end, &gap)) {
+		watch->now.nr_calls++;
+		result = watch->backend->track(watch->state, gap.start, gap.end);
+		if (result < 0)
+			return explain(watch, mapping, result, err);
 		if (intervals_add(&watch->fresh, gap.start, gap.end) < 0 ||
 		    intervals_add(&watch->tracked, gap.start, gap.end) < 0)
 			return error_system(err, -ENOMEM, "cannot note a mapping");
@@ -68,7 +90,7 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 
 int watch_enlist_again(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
-	if (intervals_remove(&watch->tracked, mapping->start, mapping->end) < 0)
+	if (disown(watch, mapping->start, mapping->end) < 0)
 		return error_system(err, -ENOMEM, "cannot note a mapping");
 	return watch_enlist(watch, mapping, err);
 }

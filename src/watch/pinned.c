@@ -217,18 +217,18 @@ static int push_set(struct runs *out, const struct intervals *set, uint64_t from
 /* Whole page tables are tracked; what was not asked for is left out. */
 static int push_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out)
 {
+	static const struct runs nothing;
 	int result = 0;
 
+	if (watch->wanted.v.nr == 0)
+		return runs_overlay(out, runs, &nothing);
 	for (size_t i = 0; i < runs->v.nr && result == 0; i++) {
 		const struct tide_run *run = &runs->v.items[i];
-		struct interval part = { run->start, run->end };
+		struct interval part;
 
-		if (watch->wanted.v.nr == 0)
+		for (uint64_t at = run->start; result == 0 && intervals_next(&watch->wanted, at, run->end, &part);
+		     at = part.end)
 			result = runs_push(out, part.start, part.end, run->certainty, run->why);
-		else
-			for (uint64_t at = run->start;
-			     result == 0 && intervals_next(&watch->wanted, at, run->end, &part); at = part.end)
-				result = runs_push(out, part.start, part.end, run->certainty, run->why);
 	}
 	return result;
 }
@@ -238,7 +238,11 @@ static int combine(struct tide_watch *watch, uint64_t from, uint64_t to, const s
 {
 	const struct pinned *pinned = &watch->pinned;
 	struct runs was = { 0 }, is = { 0 }, references = { 0 }, first = { 0 }, second = { 0 };
-	int result = push_set(&was, &pinned->was_pinned, from, to, TIDE_PINNED, TIDE_WHY_PIN);
+	int result;
+
+	if (pinned->was_pinned.v.nr + pinned->is_pinned.v.nr + pinned->was_referenced.v.nr == 0)
+		return push_wanted(watch, collected, out);
+	result = push_set(&was, &pinned->was_pinned, from, to, TIDE_PINNED, TIDE_WHY_PIN);
 
 	if (result == 0)
 		result = push_set(&is, &pinned->is_pinned, from, to, TIDE_PINNED, TIDE_WHY_PIN);
@@ -265,8 +269,10 @@ static int ask(struct tide_watch *watch, uint64_t from, uint64_t to, const struc
                struct tide_error *err)
 {
 	struct intervals pages = { 0 };
-	int result = watch->pinned.ops->begin(watch->pinned.state, &watch->pinned.blind, err);
+	uint32_t blind = 0;
+	int result = watch->pinned.ops->begin(watch->pinned.state, &blind, err);
 
+	watch->pinned.blind |= blind;
 	if (result > 0) {
 		result = gather(watch, from, to, collected, &pages);
 		if (result == 0)

@@ -102,7 +102,8 @@ int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, 
 /* enlist.c. Makes the backend track `mapping`; what of it was tracked already stays. 1 tracked, 0 it cannot be. */
 int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err);
 
-/* It turned out that the backend does not track `mapping` (any more). Returns as watch_enlist. */
+/* It turned out that the backend does not track all of `mapping` (any more): nothing of it counts as armed. Returns as
+ * watch_enlist. */
 int watch_enlist_again(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err);
 
 /* Brings the sets up to date with a layout that has changed. */

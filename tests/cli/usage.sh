@@ -73,6 +73,18 @@ refused 2 '--sensor: the argument is empty' record -p "$me" --sensor ''
 refused 2 "--seed: 'x' is not a seed" record -p "$me" --seed x
 refused 2 'no such sensor|no sensor' record -p "$me" --sensor nonsense
 
+# Pages.
+refused 2 'nothing to look at: name a process with -p' pages
+refused 2 'one process at a time' pages -p "$me,1"
+refused 2 "--all-of: there is no category 'presnt': did you mean 'present'\?" pages -p "$me" --all-of presnt
+refused 2 "--any-of: there is no category 'zzzzz': \"tidemark help pages\" lists them" pages -p "$me" --any-of zzzzz
+refused 2 "--returned: there is no category ''" pages -p "$me" --returned present,
+refused 2 '--inverted file changes nothing' pages -p "$me" --all-of present --inverted file
+refused 2 '--summary counts all categories' pages -p "$me" --summary --all-of present
+refused 2 "--limit: '0' is not a number of rows: at least 1" pages -p "$me" --limit 0
+refused 2 "--range: 'x' is not START-END" pages -p "$me" --range x
+refused 2 'no process has memory at the addresses of --range' pages -p "$me" --range ffffffffff600000-ffffffffff601000
+
 # Reports.
 refused 2 'a word is missing: report REPORT FILE' report
 refused 2 'a word is missing: report REPORT FILE' report heatmap
@@ -114,7 +126,7 @@ for form in --help -h; do
 	run "$TIDEMARK" "$form"
 	check "tidemark $form is tidemark help" cmp before out
 done
-for verb in heatmap wss regions record report help; do
+for verb in heatmap wss regions record report pages help; do
 	run "$TIDEMARK" help "$verb"
 	same_as_golden "help-$verb.txt"
 	cp out before
