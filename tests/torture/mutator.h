@@ -68,6 +68,8 @@ struct mutator {
 	int peer;     /* a socket to the process that writes here from outside */
 	pid_t peer_pid;
 	pid_t bystander; /* a forked child that only shares pages, or 0 */
+	char *pair;      /* two halves, of which the second is moved away and back; NULL: not made yet */
+	char *away;      /* where it is now, or NULL: at home */
 	char *heap;      /* where our part of the brk heap begins; NULL: not used yet */
 	struct ring *ring;
 	struct wire_log *log;

@@ -143,6 +143,32 @@ static void move_break(struct mutator *m)
 	touch_some(m, m->heap, size);
 }
 
+/*
+ * One half of a mapping leaves its neighbour, or comes back to it and becomes one mapping with it again; then the half
+ * that never moved is written. userfaultfd's registration of that half ends when the other comes back, its protection
+ * in the page tables does not.
+ */
+static void part(struct mutator *m)
+{
+	char *half;
+
+	if (m->pair == NULL) {
+		m->pair = mmap(NULL, 4 * CHUNK, PROT_NONE, PRIVATE, -1, 0);
+		must(m->pair != MAP_FAILED, "mmap");
+		must(mprotect(m->pair, 2 * CHUNK, RW) == 0, "mprotect");
+		touch(m, m->pair, 2 * CHUNK);
+	}
+	half = m->pair + CHUNK;
+	if (m->away == NULL) {
+		m->away = mremap(half, CHUNK, CHUNK, MREMAP_MAYMOVE | MREMAP_FIXED, m->pair + 3 * CHUNK);
+		must(m->away != MAP_FAILED, "mremap away");
+	} else {
+		must(mremap(m->away, CHUNK, CHUNK, MREMAP_MAYMOVE | MREMAP_FIXED, half) == half, "mremap back");
+		m->away = NULL;
+	}
+	touch_some(m, m->pair, CHUNK);
+}
+
 static void __attribute__((noinline)) descend(struct mutator *m, size_t size)
 {
 	char *frame = alloca(size);
@@ -166,6 +192,7 @@ static const struct op OPS[] = {
 	{ .name = "mremap-size", .flags = OP_MOVES, .run = resize },
 	{ .name = "mremap-over", .flags = OP_MOVES, .run = move_over },
 	{ .name = "mremap-dontunmap", .flags = OP_MOVES, .run = move_pages_only },
+	{ .name = "part", .flags = OP_MOVES, .run = part },
 	{ .name = "stack", .flags = OP_MOVES, .run = grow_stack },
 	{ .name = "brk", .flags = OP_MOVES, .run = move_break },
 	{ 0 },

@@ -148,6 +148,28 @@ static void B4_with_a_look_before_the_scan_they_are_lost(void **state)
 	assert_true(pin_during_a_collect(&tracker_watch, "early").lost > 0);
 }
 
+/* Kernels forget that the half that never moved is tracked, and not that it is protected. */
+static void E1_a_mapping_whose_neighbour_comes_back_loses_nothing(void **state)
+{
+	struct tracker_opts opts = { .pins = "none" };
+	struct tide_error err = { 0 };
+	struct oracle oracle;
+	struct rig rig;
+
+	rig_start(&rig, mutator, 7, "move", false);
+	if (oracle_init(&oracle, &rig, &tracker_watch, &opts, &err) != 0)
+		fail_msg("%s", err.text);
+	for (unsigned i = 0; i < 8; i++) {
+		rig_do(&rig, "part", 1);
+		rig_done(&rig, -1);
+		rig_hold(&rig);
+		assert_int_equal(oracle_judge(&oracle, 4096), 0);
+		rig_release(&rig);
+	}
+	oracle_fini(&oracle);
+	rig_end(&rig);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +181,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(B4_pages_pinned_during_a_collect_are_not_lost),
 		cmocka_unit_test(B4_without_a_look_for_pins_they_are_lost),
 		cmocka_unit_test(B4_with_a_look_before_the_scan_they_are_lost),
+		cmocka_unit_test(E1_a_mapping_whose_neighbour_comes_back_loses_nothing),
 	};
 	int skip = need_walk();
 
