@@ -126,6 +126,21 @@ static void print_table(const struct torture *torture)
 	}
 }
 
+/* What a run of all families could not do on this machine. */
+static void print_skipped(const struct torture *torture)
+{
+	char line[256];
+	FILE *list;
+
+	snprintf(line, sizeof(line), "%s --list", torture->one.mutator);
+	list = torture->nr_rows == NR_FAMILIES ? popen(line, "r") : NULL;
+	while (list != NULL && fgets(line, sizeof(line), list) != NULL)
+		if (strstr(line, " skipped: ") != NULL)
+			printf("| %s", line);
+	if (list != NULL)
+		pclose(list);
+}
+
 /* Private memory whose pages and mappings stay where they are: there almost all is known exactly. */
 static bool too_much_over(const struct row *row)
 {
@@ -184,5 +199,6 @@ int main(int argc, char **argv)
 		torture.one.seed++;
 	}
 	print_table(&torture);
+	print_skipped(&torture);
 	return judge(&torture);
 }
