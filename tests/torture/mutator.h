@@ -69,7 +69,7 @@ struct mutator {
 	pid_t peer_pid;
 	pid_t bystander; /* a forked child that only shares pages, or 0 */
 	char *pair;      /* two halves, of which the second is moved away and back; NULL: not made yet */
-	char *away;      /* where it is now, or NULL: at home */
+	char *half;      /* where that is now */
 	char *heap;      /* where our part of the brk heap begins; NULL: not used yet */
 	struct ring *ring;
 	struct wire_log *log;

@@ -150,22 +150,23 @@ static void move_break(struct mutator *m)
  */
 static void part(struct mutator *m)
 {
-	char *half;
+	bool is_home = m->half == m->pair + CHUNK;
+	char *from = m->half;
+	char *to;
 
 	if (m->pair == NULL) {
 		m->pair = mmap(NULL, 4 * CHUNK, PROT_NONE, PRIVATE, -1, 0);
 		must(m->pair != MAP_FAILED, "mmap");
 		must(mprotect(m->pair, 2 * CHUNK, RW) == 0, "mprotect");
 		touch(m, m->pair, 2 * CHUNK);
+		from = m->pair + CHUNK;
+		is_home = true;
 	}
-	half = m->pair + CHUNK;
-	if (m->away == NULL) {
-		m->away = mremap(half, CHUNK, CHUNK, MREMAP_MAYMOVE | MREMAP_FIXED, m->pair + 3 * CHUNK);
-		must(m->away != MAP_FAILED, "mremap away");
-	} else {
-		must(mremap(m->away, CHUNK, CHUNK, MREMAP_MAYMOVE | MREMAP_FIXED, half) == half, "mremap back");
-		m->away = NULL;
-	}
+	to = m->pair + (is_home ? 3 : 1) * CHUNK;
+	must(mremap(from, CHUNK, CHUNK, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to, "mremap");
+	/* Nobody else may come to where it was. */
+	must(mmap(from, CHUNK, PROT_NONE, PRIVATE | MAP_FIXED_NOREPLACE, -1, 0) == from, "mmap");
+	m->half = to;
 	touch_some(m, m->pair, CHUNK);
 }
 
