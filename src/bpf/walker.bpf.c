@@ -224,7 +224,7 @@ static __always_inline void read_holders(struct walker_sample *sample, uint64_t 
 		again = -1;
 		if (!is_large)
 			again = read_count(head, offset) + 1;
-		else if (sample->mapcount >= 0)
+		else if (bpf_core_field_exists(folio->_large_mapcount))
 			again = read_count(head, bpf_core_field_offset(struct folio, _large_mapcount)) + 1;
 		if (again < sample->mapcount)
 			sample->mapcount = again;

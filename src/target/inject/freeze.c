@@ -296,8 +296,32 @@ struct sharers {
 
 /*
  * Processes made by clone(CLONE_VM) or clone(CLONE_FILES) without CLONE_THREAD. Kernels without kcmp(2), and processes
- * that we may not look at, are passed over: nobody else could be told apart there either.
+ * that we may not look at, are passed over: they could not be told apart.
  */
+bool freeze_is_shared(pid_t tid, pid_t pid)
+{
+	return sys_kcmp(tid, pid, KCMP_VM) == 0 || sys_kcmp(tid, pid, KCMP_FILES) == 0;
+}
+
+/* Sharing begins with a process, never later: who was a stranger before the stop need not be asked in it. */
+static bool is_stranger(const struct freeze *freeze, pid_t pid)
+{
+	size_t low = 0;
+	size_t high = freeze->strangers.nr;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (freeze->strangers.items[middle] == pid)
+			return true;
+		if (freeze->strangers.items[middle] < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
 static int stop_if_sharing(void *arg, pid_t pid)
 {
 	struct sharers *sharers = arg;
@@ -306,9 +330,8 @@ static int stop_if_sharing(void *arg, pid_t pid)
 	int result;
 	int dir;
 
-	if (pid == job->target->pid || find(&job->freeze, pid) != NULL)
-		return 0;
-	if (sys_kcmp(sharers->tid, pid, KCMP_VM) != 0 && sys_kcmp(sharers->tid, pid, KCMP_FILES) != 0)
+	if (pid == job->target->pid || is_stranger(&job->freeze, pid) || find(&job->freeze, pid) != NULL ||
+	    !freeze_is_shared(sharers->tid, pid))
 		return 0;
 	dir = procfs_open(pid);
 	if (dir < 0)

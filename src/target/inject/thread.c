@@ -98,12 +98,13 @@ static int choose(struct job *job)
 /* What was found before the stop must still be so. */
 static int check_program(struct job *job)
 {
-	int result = memory_alive(job->target);
+	int alive = memory_alive(job->target);
+	int replaced = alive > 0 ? memory_replaced(job->target) : 0;
 
-	if (result == 0 || (result > 0 && memory_replaced(job->target) != 0))
+	if (alive == 0 || replaced > 0)
 		return job_trouble(job, TROUBLE_REPLACED, -ESRCH, 0);
-	if (result < 0)
-		return job_system(job, STEP_MEMORY, result, 0);
+	if (alive < 0 || replaced < 0)
+		return job_system(job, STEP_MEMORY, alive < 0 ? alive : replaced, 0);
 	return arch_code_valid(&job->code, job->mem) ? 0 : job_trouble(job, TROUBLE_NO_CODE, -EAGAIN, 0);
 }
 
@@ -213,6 +214,15 @@ static int insist_regs(pid_t tid, const struct arch_regs *regs)
 	return result;
 }
 
+static int insist_read(pid_t tid, struct arch_regs *regs)
+{
+	int result = -EIO;
+
+	for (int tries = 0; tries < NR_TRIES && result < 0 && result != -ESRCH; tries++)
+		result = arch_regs_read(tid, regs);
+	return result;
+}
+
 /* From here on, if we die, the thread puts itself back. */
 static int park(struct job *job)
 {
@@ -286,8 +296,9 @@ int thread_call(struct job *job, long *result)
 
 	if (stop >= 0)
 		stop = run(job, PTRACE_SYSCALL, false);
+	/* Without its result, what it left could not be taken away. */
 	if (stop >= 0)
-		stop = arch_regs_read(job->tid, &regs);
+		stop = insist_read(job->tid, &regs);
 	if (stop == -EFAULT)
 		return job_trouble(job, TROUBLE_ASTRAY, stop, job->tid);
 	if (stop < 0)
