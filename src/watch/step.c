@@ -42,11 +42,13 @@ static int untracked(struct tide_watch *watch, const struct tide_mapping *mappin
                      struct runs *out)
 {
 	struct interval refused;
-	bool is_refused = intervals_next(&watch->refused, part->start, part->end, &refused);
+	enum tide_why why = TIDE_WHY_BOUND;
 
-	if (is_refused && !(mapping->flags & (TIDE_MAPPING_WRITE | TIDE_MAPPING_SHARED)))
+	if (intervals_next(&watch->refused, part->start, part->end, &refused))
+		why = mapping->flags & TIDE_MAPPING_SHARED ? TIDE_WHY_SHARED : TIDE_WHY_REFUSED;
+	if (why == TIDE_WHY_REFUSED && !(mapping->flags & TIDE_MAPPING_WRITE))
 		return 0;
-	return runs_push(out, part->start, part->end, TIDE_OVER, is_refused ? TIDE_WHY_REFUSED : TIDE_WHY_BOUND);
+	return runs_push(out, part->start, part->end, TIDE_OVER, why);
 }
 
 /* What was armed and not reported before. */

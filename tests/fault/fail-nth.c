@@ -99,7 +99,11 @@ static bool due(const char *name)
 	   unsigned long nr_remote, unsigned long flags),                                                              \
 	  (pid, local, nr_local, remote, nr_remote, flags))                                                            \
 	X(long, move_pages, (pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags),     \
-	  (pid, nr, pages, nodes, status, flags))
+	  (pid, nr, pages, nodes, status, flags))                                                                      \
+	X(int, io_uring_setup, (unsigned nr, void *params), (nr, params))                                              \
+	X(int, io_uring_register, (int fd, unsigned what, const void *arg, unsigned nr), (fd, what, arg, nr))          \
+	X(int, io_uring_enter, (int fd, unsigned submit, unsigned complete, unsigned flags),                           \
+	  (fd, submit, complete, flags))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \
