@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "kernel/procfs.h"
+#include "target/target.h"
 #include "victim.h"
 
 /* Only what child_serve(), a signal handler's return and an exit need; the rest is `otherwise`. */
@@ -275,6 +277,38 @@ static void another_tracer_is_named(void **state)
 	victim_end(&victim);
 }
 
+static int serve_diverted(int in, int out, void *unused)
+{
+	static char selector;
+
+	(void)unused;
+	/* All of its own code may make calls: it lives as before. */
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 1, LONG_MAX, &selector) != 0)
+		return 1;
+	child_serve(in, out);
+	return 0;
+}
+
+static void what_calls_would_miss_is_unsupported(void **state)
+{
+	struct tide_error err = { 0 };
+	struct inject_cost cost;
+	struct victim victim;
+
+	(void)state;
+	victim_start(&victim, serve_diverted, NULL);
+	assert_int_equal(victim_fetch(victim.target, &cost, &err), -EOPNOTSUPP);
+	assert_int_equal(err.cause, TIDE_CAUSE_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "dispatch"));
+	child_step(&victim.child);
+	victim_end(&victim);
+	victim_start(&victim, serve, NULL);
+	victim.target->is_32bit = true;
+	assert_int_equal(victim_fetch(victim.target, &cost, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "32-bit"));
+	victim_end(&victim);
+}
+
 static void a_zombie_is_gone(void **state)
 {
 	struct tide_error err = { 0 };
@@ -369,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_vfork_in_progress_is_busy),
 		cmocka_unit_test(tasks_that_share_are_stopped),
 		cmocka_unit_test(another_tracer_is_named),
+		cmocka_unit_test(what_calls_would_miss_is_unsupported),
 		cmocka_unit_test(a_zombie_is_gone),
 		cmocka_unit_test(a_stopped_process_stays_stopped),
 		cmocka_unit_test(another_pid_namespace_is_no_matter),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* This file knows the registers, the system call instruction and the signal frame of x86-64. */
+/*
+ * This file knows the registers, the system call instruction and the signal frame of x86-64. It is long so that what a
+ * port has to write is one file.
+ */
 #include "target/inject/arch.h"
 
 #include <cpuid.h>
