@@ -14,7 +14,7 @@ void runs_begin(struct runs *runs, const struct tide_pages_query *query, struct 
 	};
 }
 
-static bool matches(const struct tide_pages_query *query, uint64_t categories)
+bool runs_match(const struct tide_pages_query *query, uint64_t categories)
 {
 	categories ^= query->inverted;
 	return (categories & query->all_of) == query->all_of &&
@@ -27,7 +27,7 @@ uint64_t runs_add(struct runs *runs, uint64_t start, uint64_t end, uint64_t cate
 	uint64_t returned = categories & runs->query->returned;
 	bool joins = last != NULL && last->end == start && last->categories == returned;
 
-	if (!matches(runs->query, categories))
+	if (!runs_match(runs->query, categories))
 		return end;
 	if (runs->left == 0 || (!joins && runs->nr == runs->max))
 		return start;
