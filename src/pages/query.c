@@ -29,6 +29,7 @@ enum {
 };
 
 #define PIECE_BYTES (UINT64_C(16) << 20)
+#define SKIP_BYTES  (UINT64_C(1) << 30)
 #define CALL_BYTES  (UINT64_C(4) << 30)
 
 /* What a page that is not there can have, of its mapping. */
@@ -55,6 +56,7 @@ struct call {
 	struct pagescan scan; /* the masks for the kernel */
 	uint64_t at;          /* everything below was looked at */
 	uint64_t left_bytes;  /* that may still be looked at */
+	bool skips;           /* what is not there can be passed over */
 };
 
 /* The pagemap of a thread that has memory; a dead main thread has none. */
@@ -176,6 +178,13 @@ static int check_query(const struct tide_pages *pages, const struct tide_pages_q
 	                 tide_page_category_name(first));
 }
 
+/* Can a page be selected that is not there? */
+static bool selects_holes(const struct tide_pages_query *query)
+{
+	return runs_match(query, 0) || runs_match(query, TIDE_PAGE_WPALLOWED) ||
+	       runs_match(query, TIDE_PAGE_SOFT_DIRTY) || runs_match(query, OF_MAPPING);
+}
+
 /*
  * A page that is not there is neither written nor not, but kernels call it written, or not, or depending on the masks,
  * where it is in a page table. Here it never is, so the kernel may not decide upon the opposite of `written` alone.
@@ -267,33 +276,68 @@ static int look_at_piece(struct call *call, uint64_t end)
 	return result;
 }
 
+/*
+ * Goes on to the first page that is there, at most to `end`. The kernel passes over missing page tables and stops at
+ * the first page, so a gigabyte costs little whatever it holds; sanitizers and others map terabytes of which little is
+ * used.
+ */
+static int skip_holes(struct call *call, uint64_t end)
+{
+	struct pagescan_region region = { 0 };
+	struct pagescan scan = {
+		.start = call->at, .end = end, .any_of = IS_THERE, .returned = IS_THERE, .max_pages = 1
+	};
+	long nr = pagescan(call->pages->fd, &scan, &region, 1);
+
+	if (nr < 0)
+		return (int)nr;
+	call->at = nr > 0 ? region.start : end;
+	return 0;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The next piece of a mapping that ends at `end`; pieces end where huge pages end. As look_at_piece(). */
+static int look_at_next(struct call *call, uint64_t end)
+{
+	uint64_t start = call->at;
+	uint64_t bound = smaller(end, start + call->left_bytes);
+	int result = 1;
+
+	if (call->left_bytes == 0)
+		return 0;
+	if (call->skips) {
+		uint64_t far = smaller(bound, (start / SKIP_BYTES + 1) * SKIP_BYTES);
+
+		result = skip_holes(call, far);
+		if (result < 0)
+			return result;
+		bound = far;
+		result = 1;
+	}
+	if (call->at < bound)
+		result = look_at_piece(call, smaller(bound, (call->at / PIECE_BYTES + 1) * PIECE_BYTES));
+	call->left_bytes -= call->at - start;
+	return result;
+}
+
 /* The part of a mapping from call->at on. As look_at_piece(). */
 static int look_at_mapping(struct call *call, const struct tide_mapping *mapping)
 {
-	uint64_t end = mapping->end < call->query->end ? mapping->end : call->query->end;
+	uint64_t end = smaller(mapping->end, call->query->end);
+	int result = 1;
 
 	/* PAGEMAP_SCAN passes over what has no struct pages. */
 	if (!call->pages->scan && strncmp(mapping->name, "[vvar", 5) == 0)
 		return 1;
 	if (call->at < mapping->start)
 		call->at = mapping->start;
-	while (call->at < end) {
-		/* Pieces end where huge pages end. */
-		uint64_t piece = (call->at / PIECE_BYTES + 1) * PIECE_BYTES;
-		uint64_t bytes;
-		int result;
-
-		if (piece > end)
-			piece = end;
-		bytes = piece - call->at;
-		if (bytes > call->left_bytes)
-			return 0;
-		call->left_bytes -= bytes;
-		result = look_at_piece(call, piece);
-		if (result <= 0)
-			return result;
-	}
-	return 1;
+	while (result == 1 && call->at < end)
+		result = look_at_next(call, end);
+	return result;
 }
 
 static int look(struct call *call, const struct tide_layout *layout)
@@ -342,6 +386,7 @@ long tide_pages_get(struct tide_pages *pages, struct tide_pages_query *query, st
 		return result;
 	runs_begin(&call.runs, query, runs, max, pages->page_bytes);
 	choose_masks(&call);
+	call.skips = pages->scan && !selects_holes(query);
 	result = conclude(&call, look(&call, layout), err);
 	if (result >= 0)
 		query->next = call.at;

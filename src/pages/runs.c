@@ -14,7 +14,7 @@ void runs_begin(struct runs *runs, const struct tide_pages_query *query, struct 
 	};
 }
 
-static bool matches(const struct tide_pages_query *query, uint64_t categories)
+bool runs_match(const struct tide_pages_query *query, uint64_t categories)
 {
 	categories ^= query->inverted;
 	return (categories & query->all_of) == query->all_of &&
@@ -23,11 +23,11 @@ static bool matches(const struct tide_pages_query *query, uint64_t categories)
 
 uint64_t runs_add(struct runs *runs, uint64_t start, uint64_t end, uint64_t categories)
 {
-	struct tide_page_run *last = runs->nr > 0 ? &runs->items[runs->nr - 1] : NULL;
+	struct tide_page_run *items = runs->items;
 	uint64_t returned = categories & runs->query->returned;
-	bool joins = last != NULL && last->end == start && last->categories == returned;
+	bool joins = runs->nr > 0 && items[runs->nr - 1].end == start && items[runs->nr - 1].categories == returned;
 
-	if (!matches(runs->query, categories))
+	if (!runs_match(runs->query, categories))
 		return end;
 	if (runs->left == 0 || (!joins && runs->nr == runs->max))
 		return start;
@@ -35,9 +35,9 @@ uint64_t runs_add(struct runs *runs, uint64_t start, uint64_t end, uint64_t cate
 		end = start + runs->left * runs->page_bytes;
 	runs->left -= (end - start) / runs->page_bytes;
 	if (joins)
-		last->end = end;
+		items[runs->nr - 1].end = end;
 	else
-		runs->items[runs->nr++] = (struct tide_page_run){ start, end, returned };
+		items[runs->nr++] = (struct tide_page_run){ start, end, returned };
 	return end;
 }
 

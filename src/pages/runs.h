@@ -19,6 +19,9 @@ struct runs {
 void runs_begin(struct runs *runs, const struct tide_pages_query *query, struct tide_page_run *items, size_t max,
                 uint64_t page_bytes);
 
+/* Is a page with these categories one that the query selects? */
+bool runs_match(const struct tide_pages_query *query, uint64_t categories);
+
 /*
  * Pages [start, end) all have `categories`: takes them if they match. Returns how far it got: `end`, or less when a
  * bound was reached; what lies from there on was not taken.

@@ -16,7 +16,7 @@
 #include "fail-nth.h"
 #include "pages/summary.h"
 
-#define START 0x100000000000ul
+#define START 0x200000000000ul
 #define PAGE  4096ul
 #define NR    256u
 

@@ -10,7 +10,7 @@
 #include "child.h"
 
 #define MOSAIC_PAGE      4096ul
-#define MOSAIC_START     0x100000000000ul
+#define MOSAIC_START     0x200000000000ul
 #define MOSAIC_END       (MOSAIC_START + (16ul << 20))
 #define MOSAIC_NR        4096u /* page places in there */
 #define MOSAIC_HUGE_AT   (MOSAIC_START + (4ul << 20))
