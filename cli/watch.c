@@ -101,8 +101,10 @@ static enum exit_code conclude(const struct watching *watching)
 		say_ending(watching, "interrupted");
 	if (watching->writes.verified.nr_lost == 0)
 		return code;
-	say("%llu writes were not reported: this kernel's tracking, or this program, is wrong",
-	    (unsigned long long)watching->writes.verified.nr_lost);
+	say("%llu changed pages were not reported: %s", (unsigned long long)watching->writes.verified.nr_lost,
+	    (watching->writes.blind & TIDE_BLIND_DEVICE_WRITES) != 0
+	            ? "devices may have written them, for not all pins are looked for (--pins)"
+	            : "this kernel's tracking, or this program, is wrong");
 	return EXIT_FAILED;
 }
 

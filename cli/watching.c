@@ -164,9 +164,7 @@ static int judge(struct watching *watching, struct writes_verified *verified, st
 	if (result < 0)
 		return result;
 	verified->nr_lost = nr;
-	for (size_t i = 0; result == 0 && i < nr; i++)
-		result = writes_lost(&watching->writes, tide_watch_layout(watching->watch), lost[i], err);
-	return result;
+	return nr > 0 ? writes_lost(&watching->writes, tide_watch_layout(watching->watch), lost, nr, err) : 0;
 }
 
 /* `epoch` has been collected: verified and reported. */

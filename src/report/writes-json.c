@@ -36,11 +36,10 @@ int writes_json_run(const struct writes *writes, const struct tide_run *run, con
 	                              tide_why_name((enum tide_why)run->why), "mapping", json_text(mapping)));
 }
 
-int writes_json_lost(const struct writes *writes, uint64_t addr, const char *mapping)
+int writes_json_lost(const struct writes *writes, uint64_t start, uint64_t end, const char *mapping)
 {
-	return line(writes,
-	            json_pack("{s:o, s:o, s:s, s:o}", "start", json_address(addr), "end", json_address(addr + 4096),
-	                      "certainty", tide_certainty_name(TIDE_LOST), "mapping", json_text(mapping)));
+	return line(writes, json_pack("{s:{s:o, s:o, s:o}}", "lost_write", "start", json_address(start), "end",
+	                              json_address(end), "mapping", json_text(mapping)));
 }
 
 static json_t *blind_names(uint32_t blind)

@@ -97,10 +97,11 @@ int writes_text_run(const struct writes *writes, const struct tide_run *run, con
 	return 0;
 }
 
-int writes_text_lost(const struct writes *writes, uint64_t addr, const char *mapping)
+int writes_text_lost(const struct writes *writes, uint64_t start, uint64_t end, const char *mapping)
 {
-	fprintf(writes->out, "LOST WRITE: the page at %" PRIx64 " (%s) changed, and no epoch reported it\n", addr,
-	        format_mapping(mapping, 40).s);
+	fprintf(writes->out, "LOST WRITE: %s page%s at %" PRIx64 " in %s changed, and no epoch reported it\n",
+	        format_count((end - start) / 4096).s, end - start == 4096 ? "" : "s", start,
+	        format_mapping(mapping, 20).s);
 	return 0;
 }
 
@@ -185,13 +186,14 @@ static void write_certainty(const struct writes *writes)
 {
 	const struct writes_sum *all = &writes->all;
 
+	if (all->over_bytes + all->pinned_bytes == 0)
+		return;
+	fputs("perhaps written besides: ", writes->out);
 	if (all->over_bytes > 0)
-		fprintf(writes->out, "over, that is, perhaps written besides: %s", format_bytes(all->over_bytes).s);
+		fprintf(writes->out, "%s (over)%s", format_bytes(all->over_bytes).s, all->pinned_bytes > 0 ? ", " : "");
 	if (all->pinned_bytes > 0)
-		fprintf(writes->out, "%sperhaps written by devices: %s", all->over_bytes > 0 ? "; " : "",
-		        format_bytes(all->pinned_bytes).s);
-	if (all->over_bytes + all->pinned_bytes > 0)
-		fputs(", because\n", writes->out);
+		fprintf(writes->out, "%s by devices (pinned)", format_bytes(all->pinned_bytes).s);
+	fputs(", because\n", writes->out);
 	write_whys(writes);
 }
 

@@ -14,7 +14,7 @@
 static const struct format {
 	int (*begin)(const struct writes *writes);
 	int (*run)(const struct writes *writes, const struct tide_run *run, const char *mapping);
-	int (*lost)(const struct writes *writes, uint64_t addr, const char *mapping);
+	int (*lost)(const struct writes *writes, uint64_t start, uint64_t end, const char *mapping);
 	int (*epoch)(const struct writes *writes, const struct writes_verified *verified, bool blind_is_new);
 	int (*end)(const struct writes *writes, const char *ended);
 } formats[] = {
@@ -151,11 +151,23 @@ int writes_run(struct writes *writes, const struct tide_layout *layout, const st
 	return result < 0 ? print(writes, result, err) : 0;
 }
 
-int writes_lost(struct writes *writes, const struct tide_layout *layout, uint64_t addr, struct tide_error *err)
+int writes_lost(struct writes *writes, const struct tide_layout *layout, const uint64_t *pages, size_t nr,
+                struct tide_error *err)
 {
-	const struct tide_mapping *mapping = tide_layout_find(layout, addr);
+	int result = 0;
 
-	return print(writes, format_of(writes)->lost(writes, addr, mapping != NULL ? mapping->name : ""), err);
+	for (size_t i = 0; i < nr && result == 0;) {
+		const struct tide_mapping *mapping = tide_layout_find(layout, pages[i]);
+		uint64_t start = pages[i];
+		uint64_t end = start;
+
+		while (i < nr && pages[i] == end && (end == start || mapping == tide_layout_find(layout, end))) {
+			end += 4096;
+			i++;
+		}
+		result = format_of(writes)->lost(writes, start, end, mapping != NULL ? mapping->name : "");
+	}
+	return print(writes, result, err);
 }
 
 uint64_t writes_rate(uint64_t bytes, uint64_t us)

@@ -79,8 +79,8 @@ TIDE_MUST_USE int writes_begin(struct writes *writes, const struct writes_opts *
 TIDE_MUST_USE int writes_run(struct writes *writes, const struct tide_layout *layout, const struct tide_run *run,
                              struct tide_error *err);
 
-/* A page whose write was lost; before its epoch's end. */
-TIDE_MUST_USE int writes_lost(struct writes *writes, const struct tide_layout *layout, uint64_t addr,
+/* Pages whose writes were lost, addresses ascending; before their epoch's end. 0 or negative. */
+TIDE_MUST_USE int writes_lost(struct writes *writes, const struct tide_layout *layout, const uint64_t *pages, size_t nr,
                               struct tide_error *err);
 
 /* The epoch has ended, `at_us` after the beginning. `verified` is NULL without opts.verified. 0 or negative. */
@@ -101,12 +101,12 @@ uint64_t writes_exact(const struct writes_sum *sum);
 /* writes-text.c, writes-json.c: what is printed when. */
 int writes_text_begin(const struct writes *writes);
 int writes_text_run(const struct writes *writes, const struct tide_run *run, const char *mapping);
-int writes_text_lost(const struct writes *writes, uint64_t addr, const char *mapping);
+int writes_text_lost(const struct writes *writes, uint64_t start, uint64_t end, const char *mapping);
 int writes_text_epoch(const struct writes *writes, const struct writes_verified *verified, bool blind_is_new);
 int writes_text_end(const struct writes *writes, const char *ended);
 int writes_json_begin(const struct writes *writes);
 int writes_json_run(const struct writes *writes, const struct tide_run *run, const char *mapping);
-int writes_json_lost(const struct writes *writes, uint64_t addr, const char *mapping);
+int writes_json_lost(const struct writes *writes, uint64_t start, uint64_t end, const char *mapping);
 int writes_json_epoch(const struct writes *writes, const struct writes_verified *verified, bool blind_is_new);
 int writes_json_end(const struct writes *writes, const char *ended);
 

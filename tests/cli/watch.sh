@@ -107,6 +107,25 @@ run "$TIDEMARK" watch -q -n 1 -i 10ms -p "$pid"
 expect 'a process that sleeps' 0 ''
 check 'writes nothing' grep -Eq '^sleep \(pid [0-9]+\): 0 B written' out
 
+# What devices write, seen and not seen.
+"${DEVICE:?}" >device.out 2>device.err </dev/null &
+device=$!
+started="$started $device"
+if await grep -q . device.out; then
+	pinned=$(cat device.out)
+	run "$TIDEMARK" watch -n 3 -i 100ms --verify --pins fdinfo -p "$device"
+	expect 'pinned memory' 0 ''
+	check 'is shown as pinned' grep -Eq '256 KiB (anon|[0-9]+ mapping)' out
+	check 'with the reason' grep -Eq 'KiB pin +it is pinned for a device' out
+	run "$TIDEMARK" watch -n 3 -i 100ms --verify --pins none -p "$device"
+	expect 'a device write that nobody looked for is found' 1 '[0-9]+ changed pages were not reported: devices may have written them'
+	check 'and named' grep -q "^LOST WRITE: 64 pages at $pinned in (anon) changed" out
+	run "$TIDEMARK" watch -q -n 3 -i 100ms --verify --pins none --json -p "$device"
+	check 'in JSON, too' sh -c 'grep -q "{\"lost_write\":{\"start\":" out && grep -Eq "\"lost_pages\":[1-9]" out'
+else
+	echo "# $(cat device.err)"
+fi
+
 # Where to.
 "$TIDEMARK" watch -q -i 10ms -p "$busy" 2>err | head -n 1 >/dev/null
 check 'a reader that leaves ends it' test "${PIPESTATUS[0]}" = 0 -a ! -s err
@@ -124,6 +143,12 @@ await grep -q . zombie
 await grep -q '^State:.Z' "/proc/$(cat zombie)/status"
 run "$TIDEMARK" watch -p "$(cat zombie)"
 expect 'a zombie' 4 'exited'
+start "$TIDEMARK" watch -i 60s -p "$busy"
+await grep -Eq '^VmFlags:.* uw( |$)' "/proc/$busy/smaps"
+run "$TIDEMARK" watch -n 1 -p "$busy"
+expect 'a process that is watched already' 1 'tracked by somebody else'
+kill -INT "$pid"
+wait "$pid"
 start "$BUSY"
 traced=$pid
 python3 -c 'import ctypes, sys, time
