@@ -18,6 +18,18 @@
 
 #define PAGE_CATEGORY(id, bit, name, sentence) name " (" sentence "); "
 
+#define WATCH_DETAILS                                                                                                  \
+	"Tracks writes by the kernel's write protection of pages, and reports once per interval (an "                  \
+	"epoch) what was written in it, in whole pages. What cannot be told exactly is reported all the "              \
+	"same: as over (it may not have been written; the reason is given) or as pinned (a device may "                \
+	"have written it). What these privileges cannot see at all is named.\n"                                        \
+	"The process is stopped once, for some milliseconds at most. While it is watched, its first write "            \
+	"to each page in each epoch takes about a microsecond longer, and huge pages that it writes are "              \
+	"split. When watching ends, all this is lifted, and huge pages are put together again as far as "              \
+	"the kernel agrees.\n"                                                                                         \
+	"Ends after --count epochs, by an interrupt (Ctrl-C), or when the process exits or executes "                  \
+	"another program; then the exit status is 4 if --count was given, else 0.\n"
+
 const struct verb verbs[] = {
 	{
 	        .name = "heatmap",
@@ -72,6 +84,14 @@ const struct verb verbs[] = {
 	        .takes_report = true,
 	        .groups = { &option_group_report, &option_group_help },
 	        .run = verb_report,
+	},
+	{
+	        .name = "watch",
+	        .summary = "which memory of a process is being written, and how fast",
+	        .synopsis = "-p PID",
+	        .details = WATCH_DETAILS,
+	        .groups = { &option_group_watch, &option_group_quiet },
+	        .run = verb_watch,
 	},
 	{
 	        .name = "pages",

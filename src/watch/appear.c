@@ -11,6 +11,7 @@
  * appears between the two is reported and was armed in time to be reported again.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -22,7 +23,10 @@ enum {
 };
 
 #define HOLE_BYTES ((uint64_t)64 << 30) /* ... in so many bytes */
-#define KINDS      (PAGESCAN_PRESENT | PAGESCAN_SWAPPED | PAGESCAN_HUGE | PAGESCAN_ZERO | PAGESCAN_FILE)
+/* What classify() says of a page that was only read: never leaves this file. */
+#define ONLY_READ TIDE_NR_WHYS
+
+#define KINDS (PAGESCAN_PRESENT | PAGESCAN_SWAPPED | PAGESCAN_HUGE | PAGESCAN_ZERO | PAGESCAN_FILE)
 
 static uint64_t block_down(uint64_t at)
 {
@@ -51,37 +55,66 @@ static int classify(void *arg, const struct pagescan_region *region)
 	if (region->categories & PAGESCAN_HUGE && !(region->categories & PAGESCAN_ZERO) &&
 	    intervals_add(&watch->huge, region->start, region->end) < 0)
 		return -ENOMEM;
-	is_new = intervals_next(&watch->fresh, region->start, region->end, &part) ||
-	         intervals_next(&watch->doubtful, region->start, region->end, &part);
+	is_new = intervals_next(&watch->fresh, region->start, region->end, &part);
 	if (is_new || region->categories & PAGESCAN_SWAPPED)
 		return runs_push(self->out, region->start, region->end, TIDE_OVER, TIDE_WHY_NEW);
 	if (region->categories & (PAGESCAN_FILE | PAGESCAN_ZERO))
-		return 0;
+		return runs_push(self->out, region->start, region->end, TIDE_EXACT, ONLY_READ);
 	if (region->categories & PAGESCAN_HUGE)
 		return runs_push(self->out, region->start, region->end, TIDE_OVER, TIDE_WHY_HUGE);
 	return runs_push(self->out, region->start, region->end, TIDE_EXACT, TIDE_WHY_NONE);
 }
 
+/* Has the process anything in swap? A dead main thread does not say. */
+static bool may_have_swapped(struct tide_target *target)
+{
+	struct procfs_status status;
+	char path[32], text[4096];
+	ssize_t size;
+	pid_t tid;
+
+	if (target_live_thread(target, &tid, NULL) < 0)
+		return true;
+	snprintf(path, sizeof(path), "task/%d/status", tid);
+	size = procfs_read(target_procfs(target), path, text, sizeof(text));
+	return size < 0 || procfs_parse_status(text, (size_t)size, &status) < 0 || status.swapped_bytes > 0;
+}
+
+/* Lays what is there now upon what was there before, and drops what was only read. */
+static int compare(const struct runs *before, const struct runs *present, struct runs *out)
+{
+	struct runs all = { 0 };
+	int result = runs_overlay(&all, before, present);
+
+	for (size_t i = 0; i < all.v.nr && result == 0; i++) {
+		const struct tide_run *run = &all.v.items[i];
+
+		if (run->why != ONLY_READ)
+			result = runs_push(out, run->start, run->end, run->certainty, run->why);
+	}
+	vec_free(&all.v);
+	return result;
+}
+
 /*
- * The pages of a block that was just armed. Holes have markers now, which look as if swapped; that was so in `before`
- * only for what really is. Where the process has swapped at all, it is not told apart.
+ * The pages of a block that was just armed. Holes have markers now, which look as if swapped or on the move; so what
+ * was there `before` and is not present now is reported. Where the process has swapped at all, markers are not told
+ * apart.
  */
 static int report(struct appearance *self, uint64_t start, uint64_t end, const struct runs *before)
 {
 	struct runs present = { 0 };
 	struct appearance inner = { self->watch, self->mapping, &present };
 	struct pagescan match = { .start = start, .end = end, .any_of = PAGESCAN_PRESENT, .returned = KINDS };
-	struct procfs_status status;
 	int result = watch_each_region(self->watch, &match, classify, &inner);
 
-	if (result == 0 &&
-	    (procfs_read_status(target_procfs(self->watch->target), &status) < 0 || status.swapped_bytes > 0)) {
+	if (result == 0 && may_have_swapped(self->watch->target)) {
 		present.v.nr = 0;
 		match.any_of |= PAGESCAN_SWAPPED;
 		result = watch_each_region(self->watch, &match, classify, &inner);
 	}
 	if (result == 0)
-		result = runs_overlay(self->out, before, &present);
+		result = compare(before, &present, self->out);
 	vec_free(&present.v);
 	return result;
 }
@@ -136,7 +169,7 @@ static int take(struct appearance *self, uint64_t start, uint64_t end, const str
 		result = leave(self, start, end);
 	}
 	if (result < 0) {
-		intervals_add(&watch->owed, start, end);
+		watch_owe(watch, start, end);
 		return watch_failed(watch, result, "arm", err);
 	}
 	return 0;
@@ -167,8 +200,7 @@ static int take_populated(struct appearance *self, const struct pagescan_region 
 
 		for (; i < nr && result == 0 && block_down(regions[i].start) <= last; i++) {
 			last = clip(block_down(regions[i].end - 1) + WATCH_BLOCK, start, end);
-			if (regions[i].categories & PAGESCAN_SWAPPED)
-				result = runs_push(&before, regions[i].start, regions[i].end, TIDE_OVER, TIDE_WHY_NEW);
+			result = runs_push(&before, regions[i].start, regions[i].end, TIDE_OVER, TIDE_WHY_NEW);
 		}
 		if (result == 0)
 			result = take(self, first, last, &before, err);

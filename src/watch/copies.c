@@ -78,6 +78,6 @@ int watch_copies(struct tide_watch *watch, uint64_t start, uint64_t end, struct 
 	intervals_fini(&swapped);
 	if (result == 0)
 		return 0;
-	intervals_add(&watch->owed, start, end);
+	watch_owe(watch, start, end);
 	return watch_failed(watch, result, "look at", err);
 }

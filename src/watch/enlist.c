@@ -8,8 +8,8 @@
 #include "target/target.h"
 #include "watch/tracker.h"
 
-/* Each mapping that is tracked keeps new neighbours from merging with it: leave the target a fifth of its limit. */
-static bool has_room(const struct tide_watch *watch)
+/* Leaves the target a fifth of its limit. */
+bool watch_has_room(const struct tide_watch *watch)
 {
 	return watch->now.nr_mappings < watch->nr_max_mappings / 5 * 4;
 }
@@ -23,23 +23,26 @@ static bool is_hugetlb(const struct tide_watch *watch, const struct tide_mapping
 	       vma.page_bytes > WATCH_PAGE;
 }
 
-/* Nothing of [start, end) is armed any more, and nobody knows since when: all that was is reported, and armed anew. */
-static int disown(struct tide_watch *watch, uint64_t start, uint64_t end)
+/*
+ * What was armed of it is so no more. What was there and is not armed now cannot be compared with what is there: holes
+ * count, too.
+ */
+static int forget(struct tide_watch *watch, const struct tide_mapping *mapping)
 {
+	uint64_t at = mapping->start;
 	struct interval part;
+	int result = 0;
 
-	while (intervals_next(&watch->armed, start, end, &part))
-		if (intervals_add(&watch->owed, part.start, part.end) < 0 ||
-		    intervals_add(&watch->doubtful, part.start, part.end) < 0 ||
-		    intervals_remove(&watch->armed, part.start, part.end) < 0)
-			return -ENOMEM;
-	return intervals_remove(&watch->tracked, start, end);
+	for (; result == 0 && intervals_next(&watch->armed, at, mapping->end, &part); at = part.end)
+		result = intervals_add(&watch->doubtful, part.start, part.end);
+	if (result == 0)
+		result = intervals_remove(&watch->armed, mapping->start, mapping->end);
+	return result == 0 ? intervals_remove(&watch->tracked, mapping->start, mapping->end) : result;
 }
 
 static int refuse(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
-	if (intervals_add(&watch->refused, mapping->start, mapping->end) < 0 ||
-	    disown(watch, mapping->start, mapping->end) < 0)
+	if (forget(watch, mapping) < 0 || intervals_add(&watch->refused, mapping->start, mapping->end) < 0)
 		return error_system(err, -ENOMEM, "cannot note a mapping");
 	return 0;
 }
@@ -55,7 +58,10 @@ static int explain(struct tide_watch *watch, const struct tide_mapping *mapping,
 		                 "tracker only",
 		                 tide_target_pid(watch->target), tide_target_name(watch->target),
 		                 (unsigned long long)mapping->start);
-	return refuse(watch, mapping, err);
+	if (code == -EINVAL || code == -EPERM)
+		return refuse(watch, mapping, err);
+	/* Asked again in the next epoch. */
+	return forget(watch, mapping) < 0 ? error_system(err, -ENOMEM, "cannot note a mapping") : 0;
 }
 
 /*
@@ -74,7 +80,7 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 		return 0;
 	if (is_hugetlb(watch, mapping))
 		return refuse(watch, mapping, err);
-	if (!has_room(watch))
+	if (!watch_has_room(watch))
 		return 0; /* asked again in the next epoch */
 	while (intervals_next_gap(&watch->tracked, mapping->start, mapping->end, &gap)) {
 		watch->now.nr_calls++;
@@ -90,7 +96,7 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 
 int watch_enlist_again(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
-	if (disown(watch, mapping->start, mapping->end) < 0)
+	if (forget(watch, mapping) < 0)
 		return error_system(err, -ENOMEM, "cannot note a mapping");
 	return watch_enlist(watch, mapping, err);
 }
@@ -124,7 +130,6 @@ int watch_relayout(struct tide_watch *watch, struct tide_error *err)
 	watch->now.nr_mappings = (uint32_t)layout->nr_mappings;
 	if (layout->generation == watch->generation)
 		return 0;
-	watch->generation = layout->generation;
 	/* Mappings may have got other neighbours, and with them other properties: ask again. */
 	intervals_clear(&watch->refused);
 	if (list_mapped(watch) < 0)
@@ -132,5 +137,9 @@ int watch_relayout(struct tide_watch *watch, struct tide_error *err)
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		if (intervals_keep(sets[i], &watch->mapped) < 0)
 			return error_system(err, -ENOMEM, "cannot follow the mappings");
+	/* Room for watch_owe(). */
+	if (vec_reserve(&watch->owed.v, 1) < 0)
+		return error_system(err, -ENOMEM, "cannot follow the mappings");
+	watch->generation = layout->generation;
 	return 0;
 }

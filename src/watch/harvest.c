@@ -29,11 +29,11 @@ static int replaced(struct tide_watch *watch, const struct tide_mapping *mapping
                     struct runs *out, struct tide_error *err)
 {
 	struct runs ignored = { 0 };
-	int result;
+	int result = watch_enlist_again(watch, mapping, err);
 
-	if (intervals_remove(&watch->armed, start, end) < 0 || runs_push(out, start, end, TIDE_OVER, TIDE_WHY_NEW) < 0)
-		return error_system(err, -ENOMEM, "cannot note a run");
-	result = watch_enlist_again(watch, mapping, err);
+	if (result >= 0 && (runs_push(out, start, end, TIDE_OVER, TIDE_WHY_NEW) < 0 ||
+	                    (result > 0 && intervals_remove(&watch->doubtful, start, end) < 0)))
+		result = error_system(err, -ENOMEM, "cannot note a run");
 	while (result > 0 && start < end) {
 		int armed = watch_appear(watch, mapping, start, end, &ignored, &start, err);
 
@@ -61,17 +61,23 @@ int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, 
 		}
 		if (result == 0)
 			return 0;
-		/* What was armed and cannot be noted, for want of memory, is owed; if that fails, too, say so. */
-		intervals_add(&watch->owed, start, *next);
+		/* What was armed and cannot be noted, for want of memory. */
+		watch_owe(watch, start, *next);
 		return error_system(err, result, "cannot note what was written");
 	}
 	*next = end;
 	if (nr == -ESRCH)
 		return watch_failed(watch, -ESRCH, "collect", err);
-	if (nr == -EPERM)
-		return replaced(watch, mapping, start, end, out, err);
+	if (nr == -EPERM) {
+		result = replaced(watch, mapping, start, end, out, err);
+		if (result < 0)
+			watch_owe(watch, start, end);
+		return result;
+	}
 	/* What the kernel passed before the error is armed again, and its writes forgotten. */
-	if (runs_push(out, start, end, TIDE_OVER, TIDE_WHY_ERROR) < 0)
+	if (runs_push(out, start, end, TIDE_OVER, TIDE_WHY_ERROR) < 0) {
+		watch_owe(watch, start, end);
 		return error_system(err, -ENOMEM, "cannot note a run");
+	}
 	return 0;
 }

@@ -37,16 +37,80 @@ const struct tide_mapping *watch_next_part(const struct tide_watch *watch, uint6
 	}
 }
 
-/* Memory that the backend cannot track. Nobody writes a private mapping that is not writable. */
+void watch_owe(struct tide_watch *watch, uint64_t start, uint64_t end)
+{
+	struct intervals *owed = &watch->owed;
+	struct interval near;
+
+	if (intervals_add(owed, start, end) == 0)
+		return;
+	/* No memory for one more interval: one that is there takes it in, and what is between, which takes none. */
+	near = owed->v.items[0];
+	intervals_add(owed, near.start < start ? near.start : start, near.end > end ? near.end : end);
+}
+
+static enum tide_why why_untracked(const struct tide_watch *watch, const struct tide_mapping *mapping,
+                                   const struct interval *part)
+{
+	struct interval refused;
+
+	if (intervals_next(&watch->refused, part->start, part->end, &refused))
+		return mapping->flags & TIDE_MAPPING_SHARED ? TIDE_WHY_SHARED : TIDE_WHY_REFUSED;
+	return watch_has_room(watch) ? TIDE_WHY_ERROR : TIDE_WHY_BOUND;
+}
+
+/*
+ * Memory that the backend cannot track, now or ever. Nobody writes a private mapping that is not writable; but it may
+ * have been until now.
+ */
 static int untracked(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,
                      struct runs *out)
 {
-	struct interval refused;
-	bool is_refused = intervals_next(&watch->refused, part->start, part->end, &refused);
+	enum tide_why why = why_untracked(watch, mapping, part);
+	struct interval doubtful;
+	int result = 0;
 
-	if (is_refused && !(mapping->flags & (TIDE_MAPPING_WRITE | TIDE_MAPPING_SHARED)))
-		return 0;
-	return runs_push(out, part->start, part->end, TIDE_OVER, is_refused ? TIDE_WHY_REFUSED : TIDE_WHY_BOUND);
+	if (why == TIDE_WHY_REFUSED && !(mapping->flags & TIDE_MAPPING_WRITE)) {
+		while (result == 0 && intervals_next(&watch->doubtful, part->start, part->end, &doubtful)) {
+			result = runs_push(out, doubtful.start, doubtful.end, TIDE_OVER, TIDE_WHY_NEW);
+			if (result == 0)
+				result = intervals_remove(&watch->doubtful, doubtful.start, doubtful.end);
+		}
+		return result;
+	}
+	result = runs_push(out, part->start, part->end, TIDE_OVER, why);
+	return result == 0 ? intervals_add(&watch->doubtful, part->start, part->end) : result;
+}
+
+/* Takes what is doubtful of `part` out of the set. */
+static int take_doubts(struct tide_watch *watch, const struct interval *part, struct runs *out)
+{
+	struct interval doubt;
+	int result = 0;
+
+	for (uint64_t at = part->start; result == 0 && intervals_next(&watch->doubtful, at, part->end, &doubt);
+	     at = doubt.end)
+		result = runs_push(out, doubt.start, doubt.end, TIDE_OVER, TIDE_WHY_NEW);
+	return result == 0 ? intervals_remove(&watch->doubtful, part->start, part->end) : result;
+}
+
+/* Leaves those doubts that lie below `next`, and puts the others back. */
+static void keep_doubts(struct tide_watch *watch, uint64_t next, struct runs *doubts)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < doubts->v.nr; i++) {
+		struct tide_run *run = &doubts->v.items[i];
+		uint64_t from = run->start > next ? run->start : next;
+
+		if (from < run->end && intervals_add(&watch->doubtful, from, run->end) < 0)
+			watch_owe(watch, from, run->end);
+		if (run->start >= next)
+			continue;
+		run->end = run->end < next ? run->end : next;
+		doubts->v.items[kept++] = *run;
+	}
+	doubts->v.nr = kept;
 }
 
 /* What was armed and not reported before. */
@@ -91,41 +155,57 @@ static int background(struct tide_watch *watch, const struct tide_mapping *mappi
 	return mapping->inode != 0 ? watch_copies(watch, start, end, known, err) : 0;
 }
 
-/* Lays what was found in [start, end) upon the background. */
+/* Lays what was found in [start, end) upon the background, and upon it what cannot be told for sure. */
 static int finish(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
-                  const struct runs *found, struct runs *out, struct tide_error *err)
+                  const struct runs *found, const struct runs *doubts, struct runs *out, struct tide_error *err)
 {
-	struct runs owed = { 0 }, known = { 0 }, both = { 0 };
+	struct runs owed = { 0 }, known = { 0 }, both = { 0 }, sure = { 0 };
 	int result = background(watch, mapping, start, end, &owed, &known, err);
 
 	if (result == 0)
 		result = runs_overlay(&both, &owed, &known);
 	if (result == 0)
-		result = runs_overlay(out, &both, found);
+		result = runs_overlay(&sure, &both, found);
+	if (result == 0)
+		result = runs_overlay(out, &sure, doubts);
 	vec_free(&owed.v);
 	vec_free(&known.v);
 	vec_free(&both.v);
+	vec_free(&sure.v);
 	if (result < 0)
-		intervals_add(&watch->owed, start, end);
+		watch_owe(watch, start, end);
 	return result == -ENOMEM ? error_system(err, -ENOMEM, "cannot note what was written") : result;
+}
+
+static int collect_tracked(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,
+                           uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err)
+{
+	struct runs found = { 0 }, doubts = { 0 };
+	int result = take_doubts(watch, part, &doubts);
+
+	if (result == 0)
+		result = tracked(watch, mapping, part, max_pages, &found, next, err);
+	else
+		error_system(err, result, "cannot note what was written");
+	keep_doubts(watch, result == 0 ? *next : part->start, &doubts);
+	if (result == 0)
+		result = finish(watch, mapping, part->start, *next, &found, &doubts, out, err);
+	vec_free(&found.v);
+	vec_free(&doubts.v);
+	return result;
 }
 
 int watch_collect_part(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,
                        uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err)
 {
-	struct runs found = { 0 };
 	int result = watch_enlist(watch, mapping, err);
 
 	*next = part->end;
-	if (result == 0) {
+	if (result > 0)
+		return collect_tracked(watch, mapping, part, max_pages, out, next, err);
+	if (result == 0)
 		result = untracked(watch, mapping, part, out);
-	} else if (result > 0) {
-		result = tracked(watch, mapping, part, max_pages, &found, next, err);
-		if (result == 0)
-			result = finish(watch, mapping, part->start, *next, &found, out, err);
-	}
-	vec_free(&found.v);
-	return result;
+	return result == -ENOMEM ? error_system(err, -ENOMEM, "cannot note what was written") : result;
 }
 
 int watch_step(struct tide_watch *watch, struct tide_error *err)
@@ -141,8 +221,11 @@ int watch_step(struct tide_watch *watch, struct tide_error *err)
 		return 0;
 	}
 	result = watch_collect_part(watch, mapping, &part, 0, &watch->raw, &next, err);
-	if (result < 0)
+	if (result < 0) {
+		/* It is owed, and will be reported in order. */
+		watch->raw.v.nr = before;
 		return result;
+	}
 	for (size_t i = before; i < watch->raw.v.nr; i++)
 		if (watch->raw.v.items[i].certainty == TIDE_EXACT)
 			watch->raw_bytes += watch->raw.v.items[i].end - watch->raw.v.items[i].start;

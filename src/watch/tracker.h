@@ -52,7 +52,7 @@ struct tide_watch {
 	struct intervals armed;    /* whole page tables, as far as they are mapped: every write there is noticed */
 	struct intervals refused;  /* mappings the backend cannot track */
 	struct intervals fresh;    /* tracked since this epoch only */
-	struct intervals doubtful; /* was populated and not armed at the end of this epoch */
+	struct intervals doubtful; /* held pages, and is not armed (any more): report all of it, then arm it */
 	struct intervals owed;     /* was armed before it was reported, for want of room or memory: report it */
 	struct intervals copies;   /* private copies of file pages */
 	struct intervals huge;     /* was mapped by a huge page when it was armed */
@@ -99,10 +99,13 @@ int watch_collect_part(struct tide_watch *watch, const struct tide_mapping *mapp
 int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
                   uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err);
 
-/* enlist.c. Makes the backend track `mapping`; what of it was tracked already stays. 1 tracked, 0 it cannot be. */
+/* enlist.c. Each mapping that is tracked keeps neighbours from merging with it: is the target's limit far enough? */
+bool watch_has_room(const struct tide_watch *watch);
+
+/* Makes the backend track `mapping`; what of it was tracked already stays. 1 tracked, 0 it cannot be. */
 int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err);
 
-/* It turned out that the backend does not track all of `mapping` (any more): nothing of it counts as armed. Returns as
+/* It turned out that the backend does not track `mapping` (any more): what was armed is doubtful. Returns as
  * watch_enlist. */
 int watch_enlist_again(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err);
 
@@ -138,6 +141,9 @@ void pinned_close(struct pinned *pinned);
 
 /* release.c. Lifts everything, and puts huge pages back. */
 void watch_release(struct tide_watch *watch);
+
+/* step.c. [start, end) was armed and will not be reported now: it is reported the next time, all of it. Cannot fail. */
+void watch_owe(struct tide_watch *watch, uint64_t start, uint64_t end);
 
 /* watch.c. GONE when the process has gone, else `code` as an error about its memory. */
 int watch_failed(struct tide_watch *watch, int code, const char *what, struct tide_error *err);

@@ -226,7 +226,7 @@ static void end_epoch(struct tide_watch *watch)
 static int fill(struct tide_watch *watch, struct tide_error *err)
 {
 	watch->ready.v.nr = watch->ready_at = 0;
-	while (watch->ready.v.nr == 0 && watch->at < WATCH_END) {
+	while (watch->ready.v.nr == 0 && watch->raw_from < WATCH_END) {
 		int result = 0;
 
 		while (result == 0 && watch->at < WATCH_END && watch->raw.v.nr < RAW_RUNS &&
@@ -234,8 +234,10 @@ static int fill(struct tide_watch *watch, struct tide_error *err)
 			result = watch_step(watch, err);
 		if (result == 0)
 			result = pinned_settle(watch, watch->raw_from, watch->at, &watch->raw, &watch->ready, err);
-		if (result < 0)
+		if (result < 0) { /* what was collected is kept, and settled by the next call */
+			watch->ready.v.nr = 0;
 			return result;
+		}
 		watch->raw.v.nr = 0;
 		watch->raw_bytes = 0;
 		watch->raw_from = watch->at;

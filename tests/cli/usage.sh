@@ -85,6 +85,17 @@ refused 2 "--limit: '0' is not a number of rows: at least 1" pages -p "$me" --li
 refused 2 "--range: 'x' is not START-END" pages -p "$me" --range x
 refused 2 'no process has memory at the addresses of --range' pages -p "$me" --range ffffffffff600000-ffffffffff601000
 
+# Watching.
+refused 2 'nothing to watch: name a process with -p' watch
+refused 2 'one process at a time' watch -p "$me,1"
+refused 2 "--interval: '1' lacks a unit: write 1ms or 1s" watch -p "$me" -i 1
+refused 2 '--interval: 0 is no time at all' watch -p "$me" -i 0s
+refused 2 "--count: '0' is not a number of epochs: at least 1" watch -p "$me" -n 0
+refused 2 "--count: 'x' is not a number of epochs" watch -p "$me" -n x
+refused 2 "--top: '0' is not a number of mappings" watch -p "$me" --top 0
+refused 2 "--pins: 'x' is not one of auto, walker, fdinfo and none" watch -p "$me" --pins x
+refused 2 "--range: 'x' is not START-END" watch -p "$me" --range x
+
 # Reports.
 refused 2 'a word is missing: report REPORT FILE' report
 refused 2 'a word is missing: report REPORT FILE' report heatmap
@@ -126,7 +137,7 @@ for form in --help -h; do
 	run "$TIDEMARK" "$form"
 	check "tidemark $form is tidemark help" cmp before out
 done
-for verb in heatmap wss regions record report pages help; do
+for verb in heatmap wss regions watch record report pages help; do
 	run "$TIDEMARK" help "$verb"
 	same_as_golden "help-$verb.txt"
 	cp out before

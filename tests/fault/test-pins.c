@@ -102,16 +102,15 @@ static void fail_each_call(const struct tide_pins_ops *ops, struct tide_target *
 		assert_in_range(nr_refused, 1, nth);
 }
 
-static void each_error(const struct tide_pins_ops *ops)
+static void each_error(const struct tide_pins_ops *ops, const int *errors, size_t nr)
 {
-	static const int errors[] = { EINTR, EIO };
 	char *memory = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct tide_target *target = NULL;
 	struct child child;
 
 	child_start(&child, hold_pages, memory);
 	assert_int_equal(tide_target_open(&target, child.pid, NULL), 0);
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+	for (size_t i = 0; i < nr; i++)
 		fail_each_call(ops, target, memory, errors[i]);
 	tide_target_close(target);
 	child_end(&child);
@@ -120,14 +119,18 @@ static void each_error(const struct tide_pins_ops *ops)
 
 static void B4_pins_by_counts(void **unused)
 {
+	static const int error = EIO; /* each life takes a while, and the other ways to fail differ in nothing here */
+
 	(void)unused;
-	each_error(tide_pins_walker());
+	each_error(tide_pins_walker(), &error, 1);
 }
 
 static void B4_pins_by_list(void **unused)
 {
+	static const int errors[] = { EINTR, ENOMEM, EIO, EACCES };
+
 	(void)unused;
-	each_error(tide_pins_fdinfo());
+	each_error(tide_pins_fdinfo(), errors, 4);
 }
 
 int main(void)

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "../fault/fail-nth.h"
@@ -48,7 +49,12 @@ static bool only_a_descriptor_is_new(const char *before, char *after)
 
 static int serve(int in, int out, void *unused)
 {
+	sigset_t some;
+
 	(void)unused;
+	sigemptyset(&some);
+	sigaddset(&some, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &some, NULL);
 	victim_stop_rseq();
 	child_serve(in, out);
 	return 0;
@@ -98,7 +104,7 @@ static void the_helper_may_die_at_any_call(void **state)
 	assert_true(sweep.nr_left > 0 && sweep.nr_left <= 12);
 }
 
-static void a_spinning_target_keeps_its_registers_when_the_helper_dies(void **state)
+static void die_while_it_spins(child_fn *fn)
 {
 	int *told = victim_shared(sizeof(*told));
 	struct inject_cost cost;
@@ -107,10 +113,7 @@ static void a_spinning_target_keeps_its_registers_when_the_helper_dies(void **st
 	unsigned nr_left = 0;
 	bool died = true;
 
-	(void)state;
-	if (!__builtin_cpu_supports("avx"))
-		skip();
-	victim_start(&victim, victim_spin, told);
+	victim_start(&victim, fn, told);
 	for (unsigned nth = 1; died; nth++) {
 		int result;
 
@@ -123,6 +126,63 @@ static void a_spinning_target_keeps_its_registers_when_the_helper_dies(void **st
 	}
 	assert_true(nr_left > 50);
 	victim_end(&victim);
+}
+
+static void a_spinning_target_keeps_its_registers_when_the_helper_dies(void **state)
+{
+	(void)state;
+	if (!__builtin_cpu_supports("avx"))
+		skip();
+	die_while_it_spins(victim_spin);
+}
+
+struct coroutine {
+	ucontext_t context;
+	ucontext_t back;
+	int in;
+	int out;
+	void *arg;
+	char stack[65536];
+};
+
+static struct coroutine coroutine;
+
+static void spin_in_coroutine(void)
+{
+	victim_spin(coroutine.in, coroutine.out, coroutine.arg);
+}
+
+static int spin_on_own_stack(int in, int out, void *arg)
+{
+	coroutine.in = in;
+	coroutine.out = out;
+	coroutine.arg = arg;
+	getcontext(&coroutine.context);
+	coroutine.context.uc_stack.ss_sp = coroutine.stack;
+	coroutine.context.uc_stack.ss_size = sizeof(coroutine.stack);
+	coroutine.context.uc_link = &coroutine.back;
+	makecontext(&coroutine.context, spin_in_coroutine, 0);
+	swapcontext(&coroutine.back, &coroutine.context);
+	return 1;
+}
+
+/* Nobody stands on the main stack: where it is free is not known, only where it was never used. */
+static void the_same_on_a_stack_of_its_own(void **state)
+{
+	int *told = victim_shared(sizeof(*told));
+	struct tide_error err = { 0 };
+	struct inject_cost cost;
+	struct victim victim;
+
+	(void)state;
+	if (!__builtin_cpu_supports("avx"))
+		skip();
+	victim_start(&victim, spin_on_own_stack, told);
+	if (victim_fetch(victim.target, &cost, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_true(cost.self_restoring);
+	victim_end(&victim);
+	die_while_it_spins(spin_on_own_stack);
 }
 
 /* Waits in one call; 0 as it must. */
@@ -315,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_helper_may_die_at_any_call),
 		cmocka_unit_test(a_spinning_target_keeps_its_registers_when_the_helper_dies),
+		cmocka_unit_test(the_same_on_a_stack_of_its_own),
 		cmocka_unit_test(waiting_calls_go_on_when_the_helper_dies),
 		cmocka_unit_test(every_call_may_fail_once),
 		cmocka_unit_test(the_parent_may_die_at_any_call),

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <immintrin.h>
 #include <linux/userfaultfd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,10 @@
 #include <sys/mman.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../fault/fail-nth.h"
 #include "kernel/procfs.h"
 #include "kernel/uffd.h"
 #include "victim.h"
@@ -332,11 +335,15 @@ __attribute__((noinline)) static void spin_with(struct values *values, const int
 
 int victim_spin(int in, int out, void *arg)
 {
+	static char alternate[16384];
+	const stack_t stack = { .ss_sp = alternate, .ss_size = sizeof(alternate) };
+	stack_t now = { 0 };
 	int *told = arg;
 	struct values before;
 	struct values after;
 
 	(void)in;
+	sigaltstack(&stack, NULL);
 	for (size_t i = 0; i < sizeof(before); i++)
 		((unsigned char *)&before)[i] = (unsigned char)(i * 7 + 1);
 	before.flags = 0xed7; /* carry, parity, adjust, zero, sign, interrupt, direction, overflow */
@@ -345,7 +352,8 @@ int victim_spin(int in, int out, void *arg)
 		child_say(out);
 		after = before;
 		spin_with(&after, told);
-		if (memcmp(&before, &after, sizeof(before)) != 0 || (_mm_getcsr() & ~0x3fu) != 0x9fc0)
+		if (sigaltstack(NULL, &now) != 0 || now.ss_sp != alternate || now.ss_flags != 0 ||
+		    memcmp(&before, &after, sizeof(before)) != 0 || (_mm_getcsr() & ~0x3fu) != 0x9fc0)
 			return 1;
 		__atomic_store_n(told, 0, __ATOMIC_SEQ_CST);
 	}
@@ -353,9 +361,14 @@ int victim_spin(int in, int out, void *arg)
 
 void victim_spin_check(struct victim *victim, int *told)
 {
+	int status = 0;
 	char byte;
 
 	__atomic_store_n(told, 1, __ATOMIC_SEQ_CST);
 	/* The end of the pipe means that it has exited. */
-	assert_int_equal(read(victim->child.ready, &byte, 1), 1);
+	if (read(victim->child.ready, &byte, 1) == 1)
+		return;
+	waitpid(victim->child.pid, &status, 0);
+	victim->child.pid = 0;
+	fail_msg("the spinning process ended with status %#x after %s", (unsigned)status, fail_nth_name());
 }

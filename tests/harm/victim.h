@@ -45,7 +45,7 @@ void victim_wait_state(pid_t pid, char state);
 
 /*
  * A child that spins with known values in all registers, vectors included, until told, then says a byte; it exits with
- * 1 when one has changed. `arg` is an int shared with it: 0 it spins, 1 it is to look.
+ * 1 when one has changed, or its alternate signal stack. `arg` is an int shared with it: 0 it spins, 1 it is to look.
  */
 int victim_spin(int in, int out, void *arg);
 

@@ -8,16 +8,20 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <tidemark/pages.h>
 
 #include "base/rng.h"
+#include "kernel/sys.h"
 #include "mosaic.h"
 
 #define MAX_RUNS    MOSAIC_NR
@@ -253,8 +257,8 @@ static void C1_the_fallback_gives_the_same_answers(void **unused)
 	end(fix);
 }
 
-/* Both interfaces about a whole address space that nobody arranged, but that stands still. */
-static void C1_both_interfaces_agree_about_a_whole_process(void **unused)
+/* `inverted`: about what is not there, too, but nowhere about what is not mapped. */
+static void compare_interfaces(uint64_t inverted)
 {
 	struct fixture *fix = begin(3, false);
 	struct tide_pages_query query = query_all();
@@ -262,13 +266,13 @@ static void C1_both_interfaces_agree_about_a_whole_process(void **unused)
 	unsigned nr_calls;
 	size_t nr;
 
-	(void)unused;
 	query.start = 0;
 	query.end = TIDE_PAGES_END;
 	query.any_of = TIDE_PAGE_PRESENT | TIDE_PAGE_SWAPPED;
+	query.inverted = inverted;
 	query.returned = TIDE_PAGE_PRESENT | TIDE_PAGE_SWAPPED | TIDE_PAGE_FILE;
 	nr = ask(fix, query, MAX_RUNS, &nr_calls);
-	assert_true(nr > 100);
+	assert_true(nr > 20);
 	first = malloc(nr * sizeof(*first));
 	assert_non_null(first);
 	memcpy(first, fix->got, nr * sizeof(*first));
@@ -277,6 +281,14 @@ static void C1_both_interfaces_agree_about_a_whole_process(void **unused)
 	assert_memory_equal(fix->got, first, nr * sizeof(*first));
 	free(first);
 	end(fix);
+}
+
+/* Both interfaces about a whole address space that nobody arranged, but that stands still. */
+static void C1_both_interfaces_agree_about_a_whole_process(void **unused)
+{
+	(void)unused;
+	compare_interfaces(0);
+	compare_interfaces(TIDE_PAGE_PRESENT);
 }
 
 /* However small the pieces, together they are the whole. */
@@ -445,6 +457,86 @@ static void a_process_that_has_gone_has_no_pages(void **unused)
 	end(fix);
 }
 
+static pid_t victim;
+static int (*real_ioctl)(int fd, unsigned long request, void *arg);
+
+/* The kernel's answer about memory whose process has just ended, which it gives as if nothing were there. */
+static int kill_then_ioctl(int fd, unsigned long request, void *arg)
+{
+	siginfo_t info;
+
+	if (_IOC_TYPE(request) == 'f' && _IOC_NR(request) == 16 && victim > 0) {
+		kill(victim, SIGKILL);
+		waitid(P_PID, (id_t)victim, &info, WEXITED | WNOWAIT);
+		victim = 0;
+	}
+	return real_ioctl(fd, request, arg);
+}
+
+static void a_process_that_goes_in_the_middle_is_not_empty(void **unused)
+{
+	struct fixture *fix = begin(12, false);
+	struct sys_table table = *sys_table;
+	struct tide_page_run run;
+	struct tide_error err = { 0 };
+	struct tide_pages_query query = query_all();
+	long result;
+
+	(void)unused;
+	if (strcmp(tide_pages_source(fix->pages), "pagemap-scan") != 0) {
+		end(fix);
+		skip();
+	}
+	victim = fix->mosaic.child.pid;
+	real_ioctl = table.ioctl;
+	table.ioctl = kill_then_ioctl;
+	sys_table = &table;
+	result = tide_pages_get(fix->pages, &query, &run, 1, &err);
+	sys_table = &sys_table_linux;
+	assert_int_equal(victim, 0);
+	assert_true(result < 0);
+	assert_int_equal(err.cause, TIDE_CAUSE_GONE);
+	end(fix);
+}
+
+#define VAST_START 0x200000000000ul
+#define VAST_BYTES (32ul << 30)
+
+static int map_vast(int in, int out, void *unused)
+{
+	char *memory = mmap((void *)VAST_START, VAST_BYTES, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	(void)unused;
+	if (memory != (char *)VAST_START)
+		return 1;
+	memory[0] = 1;
+	memory[VAST_BYTES - 1] = 1;
+	child_serve(in, out);
+	return 0;
+}
+
+/* A call ends when it has looked at 4 GiB, with what it has. */
+static void a_call_looks_at_a_bounded_part(void **unused)
+{
+	struct fixture *fix = calloc(1, sizeof(*fix));
+	struct tide_pages_query query = query_all();
+	unsigned nr_calls;
+
+	(void)unused;
+	assert_non_null(fix);
+	child_start(&fix->mosaic.child, map_vast, NULL);
+	open_pages(fix, fix->mosaic.child.pid);
+	query.start = VAST_START - (1ul << 40);
+	query.end = VAST_START + (1ul << 40);
+	query.all_of = TIDE_PAGE_PRESENT;
+	assert_int_equal(ask(fix, query, MAX_RUNS, &nr_calls), 2);
+	assert_int_equal(nr_calls, VAST_BYTES >> 32);
+	assert_int_equal(fix->got[0].start, VAST_START);
+	assert_int_equal(fix->got[1].end, VAST_START + VAST_BYTES);
+	end(fix);
+}
+
 static int execute(int in, int out, void *unused)
 {
 	char in_text[16];
@@ -536,6 +628,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(wrong_questions_are_refused),
 		cmocka_unit_test(what_cannot_be_told_is_refused_by_name),
 		cmocka_unit_test(a_process_that_has_gone_has_no_pages),
+		cmocka_unit_test(a_process_that_goes_in_the_middle_is_not_empty),
+		cmocka_unit_test(a_call_looks_at_a_bounded_part),
 		cmocka_unit_test(a_process_that_executed_something_has_gone),
 		cmocka_unit_test(a_process_without_main_thread_has_pages),
 	};

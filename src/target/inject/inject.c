@@ -17,7 +17,7 @@
 #include "target/inject/job.h"
 
 enum {
-	NR_ATTEMPTS = 3, /* at stopping a target that is in vfork(2) */
+	NR_ATTEMPTS = 4, /* at stopping a target that is in vfork(2), or waits for a device */
 	NR_TRIES = 4,
 };
 
