@@ -17,6 +17,7 @@ struct scene {
 	struct rng pace; /* when it is looked at: as often as the machine allows, so not repeatable */
 	struct rig rig;
 	struct oracle oracle;
+	struct oracle beside;
 	struct tide_range ranges[MAX_RANGES];
 	struct tracker_opts ask;
 };
@@ -86,6 +87,8 @@ static int begin(struct scene *scene, struct tide_error *err)
 	rig_run(&scene->rig, (unsigned)below(scene, MOST_OPS));
 	result = oracle_init(&scene->oracle, &scene->rig, opts->tracker, &scene->ask, err);
 	scene->oracle.silent = opts->silent;
+	if (result == 0 && opts->beside != NULL)
+		result = oracle_init(&scene->beside, &scene->rig, opts->beside, &(struct tracker_opts){ 0 }, err);
 	if (opts->opened != NULL)
 		opts->opened();
 	if (held)
@@ -119,6 +122,8 @@ static void play(struct scene *scene)
 		run_free(scene);
 		rig_hold(&scene->rig);
 		oracle_judge(&scene->oracle, some_max(scene));
+		if (scene->opts->beside != NULL)
+			oracle_judge(&scene->beside, some_max(scene));
 		rig_release(&scene->rig);
 		rig_run(&scene->rig, (unsigned)below(scene, MOST_OPS));
 	}
@@ -137,6 +142,7 @@ int case_run(const struct case_opts *opts, struct score *score, unsigned *flags,
 	if (result == 0)
 		play(&scene);
 	oracle_fini(&scene.oracle);
+	oracle_fini(&scene.beside);
 	/* Watched no more, it still does what it is told. */
 	rig_done(&scene.rig, -1);
 	rig_run(&scene.rig, MOST_OPS / 4);
@@ -144,6 +150,8 @@ int case_run(const struct case_opts *opts, struct score *score, unsigned *flags,
 	scene.oracle.score.nr_cases = 1;
 	scene.oracle.score.nr_ops = scene.rig.reply.nr_ops;
 	scene.oracle.score.nr_refused = scene.rig.reply.nr_refused;
+	scene.oracle.score.lost += scene.beside.score.lost;
+	scene.oracle.score.broken += scene.beside.score.broken;
 	add(score, &scene.oracle.score);
 	rig_end(&scene.rig);
 	return result;

@@ -9,9 +9,10 @@ struct case_opts {
 	const char *mutator; /* the program */
 	const char *family;
 	const struct tracker_ops *tracker;
-	const char *pins; /* NULL: what the family needs, by the seed */
-	bool ranges;      /* always parts only; else by the seed, now and then */
-	bool silent;      /* lost writes are expected */
+	const struct tracker_ops *beside; /* another one, at the same time; collects at stops only. NULL: none */
+	const char *pins;                 /* NULL: what the family needs, by the seed */
+	bool ranges;                      /* always parts only; else by the seed, now and then */
+	bool silent;                      /* lost writes are expected */
 	uint64_t seed;
 	void (*opened)(void); /* called once the tracker is open; NULL: nothing */
 };

@@ -68,8 +68,7 @@ struct mutator {
 	int peer;     /* a socket to the process that writes here from outside */
 	pid_t peer_pid;
 	pid_t bystander; /* a forked child that only shares pages, or 0 */
-	char *pair;      /* two halves, of which the second is moved away and back; NULL: not made yet */
-	char *half;      /* where that is now */
+	char *half;      /* of a mapping, moved away and back; NULL: not made yet */
 	char *heap;      /* where our part of the brk heap begins; NULL: not used yet */
 	struct ring *ring;
 	struct wire_log *log;

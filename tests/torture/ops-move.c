@@ -13,6 +13,9 @@ enum {
 	SLOT_PAGES = 256,
 };
 
+/* Where the kernel puts nothing by itself: what is away leaves a hole that stays one. */
+#define PAIR_AT ((uintptr_t)0x600000000000)
+
 /* Some pages of it, so that holes remain. */
 static void touch_some(struct mutator *m, char *at, size_t size)
 {
@@ -150,24 +153,19 @@ static void move_break(struct mutator *m)
  */
 static void part(struct mutator *m)
 {
-	bool is_home = m->half == m->pair + CHUNK;
+	char *const pair = (char *)PAIR_AT;
 	char *from = m->half;
 	char *to;
 
-	if (m->pair == NULL) {
-		m->pair = mmap(NULL, 4 * CHUNK, PROT_NONE, PRIVATE, -1, 0);
-		must(m->pair != MAP_FAILED, "mmap");
-		must(mprotect(m->pair, 2 * CHUNK, RW) == 0, "mprotect");
-		touch(m, m->pair, 2 * CHUNK);
-		from = m->pair + CHUNK;
-		is_home = true;
+	if (from == NULL) {
+		must(mmap(pair, 2 * CHUNK, RW, PRIVATE | MAP_FIXED_NOREPLACE, -1, 0) == pair, "mmap");
+		touch(m, pair, 2 * CHUNK);
+		from = pair + CHUNK;
 	}
-	to = m->pair + (is_home ? 3 : 1) * CHUNK;
+	to = pair + (from == pair + CHUNK ? 3 : 1) * CHUNK;
 	must(mremap(from, CHUNK, CHUNK, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to, "mremap");
-	/* Nobody else may come to where it was. */
-	must(mmap(from, CHUNK, PROT_NONE, PRIVATE | MAP_FIXED_NOREPLACE, -1, 0) == from, "mmap");
 	m->half = to;
-	touch_some(m, m->pair, CHUNK);
+	touch_some(m, pair, CHUNK);
 }
 
 static void __attribute__((noinline)) descend(struct mutator *m, size_t size)

@@ -2,6 +2,7 @@
 /* This file is the process outside: it writes to the mutator's memory when the mutator asks it to. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,11 @@ static void poke(pid_t pid, uint64_t at, const char *from, size_t size)
 {
 	int status;
 
-	must(ptrace(PTRACE_SEIZE, pid, 0, 0) == 0, "PTRACE_SEIZE");
+	/* A process can have one tracer: somebody else may be it for a moment. */
+	while (ptrace(PTRACE_SEIZE, pid, 0, 0) != 0) {
+		must(errno == EPERM, "PTRACE_SEIZE");
+		sched_yield();
+	}
 	must(ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0, "PTRACE_INTERRUPT");
 	must(waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status), "waitpid");
 	for (size_t i = 0; i + sizeof(long) <= size; i += sizeof(long)) {

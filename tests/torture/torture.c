@@ -38,15 +38,11 @@ struct torture {
 };
 
 static const struct option OPTIONS[] = {
-	{ "mutator", required_argument, NULL, 'm' },
-	{ "family", required_argument, NULL, 'f' },
-	{ "seconds", required_argument, NULL, 's' },
-	{ "seed", required_argument, NULL, 'r' },
-	{ "cases", required_argument, NULL, 'c' },
-	{ "tracker", required_argument, NULL, 't' },
-	{ "pins", required_argument, NULL, 'p' },
-	{ "ranges", no_argument, NULL, 'C' },
-	{ NULL, 0, NULL, 0 },
+	{ "mutator", required_argument, NULL, 'm' }, { "family", required_argument, NULL, 'f' },
+	{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'r' },
+	{ "cases", required_argument, NULL, 'c' },   { "tracker", required_argument, NULL, 't' },
+	{ "soft-dirty", no_argument, NULL, 'd' },    { "pins", required_argument, NULL, 'p' },
+	{ "ranges", no_argument, NULL, 'C' },        { NULL, 0, NULL, 0 },
 };
 
 static const struct tracker_ops *tracker_named(const char *name)
@@ -87,6 +83,9 @@ static void parse(struct torture *torture, int argc, char **argv)
 		case 'p':
 			torture->one.pins = optarg;
 			break;
+		case 'd':
+			torture->one.beside = &tracker_soft;
+			break;
 		case 'C':
 			torture->one.ranges = true;
 			break;
@@ -100,7 +99,7 @@ static void parse(struct torture *torture, int argc, char **argv)
 	if (torture->one.mutator == NULL || torture->nr_rows > MAX_ROWS) {
 		fprintf(stderr,
 		        "usage: torture --mutator PROGRAM [--family NAME ...] [--seconds N] [--seed N] [--cases N]"
-		        " [--tracker NAME] [--pins NAME] [--ranges]\n");
+		        " [--tracker NAME] [--pins NAME] [--ranges] [--soft-dirty]\n");
 		exit(2);
 	}
 }
@@ -191,6 +190,10 @@ int main(int argc, char **argv)
 	if (seconds != NULL)
 		torture.seconds = strtoull(seconds, NULL, 0);
 	parse(&torture, argc, argv);
+	if (torture.one.beside != NULL && !tracker_soft_works()) {
+		fprintf(stderr, "this kernel has no soft-dirty bits\n");
+		return 77;
+	}
 	for (uint64_t i = 0; torture.nr_cases == 0 || i < torture.nr_cases; i++) {
 		/* Each family once, however slow the machine is. */
 		if (i >= torture.nr_rows && (uint64_t)(time(NULL) - start) >= torture.seconds)

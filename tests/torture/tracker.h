@@ -28,5 +28,9 @@ struct tracker_ops {
 extern const struct tracker_ops tracker_watch; /* tidemark's */
 extern const struct tracker_ops tracker_all;   /* says of everything that it was written */
 extern const struct tracker_ops tracker_naive; /* arms once, sees neither new mappings nor devices */
+extern const struct tracker_ops tracker_soft;  /* soft-dirty; an epoch may begin only while the mutator is held still */
+
+/* Whether this kernel has soft-dirty; without it, clearing succeeds and nothing is ever reported. */
+bool tracker_soft_works(void);
 
 #endif
