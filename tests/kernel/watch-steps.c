@@ -85,36 +85,39 @@ long watched_order(struct watched *self, long (*fn)(struct order *order), unsign
 	return self->order->result;
 }
 
-static int open_of(pid_t pid, const char *name)
+/* Through any thread, as the main thread may have ended. */
+static int open_of(const struct watched *self, const char *name)
 {
+	pid_t pid = self->child.pid, tid = self->tid > 0 ? self->tid : pid;
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;
 }
 
-/* Holes are zeros, and stay holes. */
-static void read_page(int pagemap, int mem, uint64_t at, unsigned char *out)
+/* Holes stay holes. */
+static void read_page(int pagemap, int mem, uint64_t at, unsigned char hole, unsigned char *out)
 {
 	uint64_t entry = 0;
 
-	memset(out, 0, PAGE);
+	memset(out, hole, PAGE);
 	if (pread(pagemap, &entry, sizeof(entry), (off_t)(at / PAGE * sizeof(entry))) != sizeof(entry) ||
 	    !(entry >> 62))
 		return;
 	if (pread(mem, out, PAGE, (off_t)at) != PAGE)
-		memset(out, 0, PAGE);
+		memset(out, hole, PAGE);
 }
 
 static void read_range(struct watched *self, size_t from, size_t to, unsigned char *out)
 {
-	int pagemap = open_of(self->child.pid, "pagemap"), mem = open_of(self->child.pid, "mem");
+	int pagemap = open_of(self, "pagemap"), mem = open_of(self, "mem");
 
 	for (size_t page = from; page < to; page++)
-		read_page(pagemap, mem, (uint64_t)(uintptr_t)self->area + page * PAGE, out + (page - from) * PAGE);
+		read_page(pagemap, mem, (uint64_t)(uintptr_t)self->area + page * PAGE, self->hole,
+		          out + (page - from) * PAGE);
 	close(pagemap);
 	close(mem);
 }

@@ -41,7 +41,9 @@ struct watched {
 	unsigned char *copy;
 	int *pages; /* of the last epoch, for each page of the area: enum tide_certainty, or NOT_WRITTEN */
 	int *whys;
-	size_t max; /* runs at a time */
+	pid_t tid;          /* of a thread that lives; 0: the main thread */
+	size_t max;         /* runs at a time */
+	unsigned char hole; /* what pages hold that are not there: those of a file */
 };
 
 /* Memory that begins at a huge page's bound, and holds none. Both processes have it, as it is mapped before the fork.
