@@ -60,6 +60,10 @@ void watched_close(struct watched *self)
 {
 	tide_watch_close(self->watch);
 	tide_target_close(self->target);
+	if (self->target != NULL) {
+		close(self->pagemap);
+		close(self->mem);
+	}
 	self->watch = NULL;
 	self->target = NULL;
 }
@@ -99,27 +103,23 @@ static int open_of(const struct watched *self, const char *name)
 }
 
 /* Holes stay holes. */
-static void read_page(int pagemap, int mem, uint64_t at, unsigned char hole, unsigned char *out)
-{
-	uint64_t entry = 0;
-
-	memset(out, hole, PAGE);
-	if (pread(pagemap, &entry, sizeof(entry), (off_t)(at / PAGE * sizeof(entry))) != sizeof(entry) ||
-	    !(entry >> 62))
-		return;
-	if (pread(mem, out, PAGE, (off_t)at) != PAGE)
-		memset(out, hole, PAGE);
-}
-
 static void read_range(struct watched *self, size_t from, size_t to, unsigned char *out)
 {
-	int pagemap = open_of(self, "pagemap"), mem = open_of(self, "mem");
+	uint64_t first = (uint64_t)(uintptr_t)self->area / PAGE;
+	uint64_t *entries = calloc(to - from, sizeof(entries[0]));
+	ssize_t nr;
 
-	for (size_t page = from; page < to; page++)
-		read_page(pagemap, mem, (uint64_t)(uintptr_t)self->area + page * PAGE, self->hole,
-		          out + (page - from) * PAGE);
-	close(pagemap);
-	close(mem);
+	assert_non_null(entries);
+	memset(out, self->hole, (to - from) * PAGE);
+	nr = pread(self->pagemap, entries, (to - from) * sizeof(entries[0]),
+	           (off_t)((first + from) * sizeof(entries[0])));
+	for (size_t page = 0; nr > 0 && page < to - from; page++) {
+		unsigned char *at = out + page * PAGE;
+
+		if (entries[page] >> 62 && pread(self->mem, at, PAGE, (off_t)((first + from + page) * PAGE)) != PAGE)
+			memset(at, self->hole, PAGE);
+	}
+	free(entries);
 }
 
 static bool is_mapped(const struct watched *self, size_t page)
@@ -151,6 +151,8 @@ void watched_open(struct watched *self, const struct tide_watch_opts *opts)
 		result = tide_watch_open(&self->watch, self->target, opts, &self->err);
 	if (result < 0)
 		fail_msg("%s", self->err.text);
+	self->pagemap = open_of(self, "pagemap");
+	self->mem = open_of(self, "mem");
 	read_range(self, 0, self->size / PAGE, self->copy);
 }
 

@@ -36,6 +36,8 @@ struct watched {
 	struct tide_watch *watch;
 	struct tide_epoch told; /* about the last epoch */
 	struct tide_error err;
+	int pagemap;
+	int mem;
 	unsigned char *area; /* the part of the child's memory that is compared, whatever becomes of it */
 	size_t size;
 	unsigned char *copy;
