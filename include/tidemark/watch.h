@@ -163,15 +163,16 @@ TIDE_EXPORT TIDE_MUST_USE long tide_watch_collect(struct tide_watch *watch, stru
 /* Describes the last complete epoch; zeros before it. */
 TIDE_EXPORT void tide_watch_epoch(const struct tide_watch *watch, struct tide_epoch *out);
 
-/* The target's mappings as of the last collect. Valid until the next. */
+/* The target's mappings as of the last collect or get. Valid until the next. */
 TIDE_EXPORT const struct tide_layout *tide_watch_layout(const struct tide_watch *watch);
 
 /*
  * Copies the contents of [start, end), whole pages, into `buf`, and says page by page in `certainty` (one byte a page,
  * enum tide_certainty, may be NULL) how good the copy is: EXACT; TORN when the page was written again since the last
- * collect (it will be reported by the next); LOST when it is not mapped, or went meanwhile; OVER where there is no page
- * yet, but a file behind it, which is not read. Does not touch pages that are not there: they are zeros in `buf`.
- * Mappings are those of the last collect. Returns 0 or negative: GONE, USAGE, SYSTEM.
+ * collect (it will be reported by the next); LOST when it is not mapped, or was given up since; PINNED when a device
+ * may have written it; OVER where there is no page yet, but a file behind it, which is not read, and where others may
+ * have written unseen. Does not touch pages that are not there: they are zeros in `buf`. Mappings are those of the last
+ * collect or get. Returns 0 or negative: GONE, USAGE, SYSTEM.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void *buf,
                                               uint8_t *certainty, struct tide_error *err);

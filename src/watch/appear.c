@@ -80,6 +80,15 @@ static bool may_have_swapped(struct tide_target *target)
 	return size < 0 || procfs_parse_status(text, (size_t)size, &status) < 0 || status.swapped_bytes > 0;
 }
 
+static bool covers(const struct runs *runs, uint64_t start, uint64_t end)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < runs->v.nr; i++)
+		size += runs->v.items[i].end - runs->v.items[i].start;
+	return size == end - start;
+}
+
 /* Lays what is there now upon what was there before, and drops what was only read. */
 static int compare(const struct runs *before, const struct runs *present, struct runs *out)
 {
@@ -108,7 +117,7 @@ static int report(struct appearance *self, uint64_t start, uint64_t end, const s
 	struct pagescan match = { .start = start, .end = end, .any_of = PAGESCAN_PRESENT, .returned = KINDS };
 	int result = watch_each_region(self->watch, &match, classify, &inner);
 
-	if (result == 0 && may_have_swapped(self->watch->target)) {
+	if (result == 0 && !covers(&present, start, end) && may_have_swapped(self->watch->target)) {
 		present.v.nr = 0;
 		match.any_of |= PAGESCAN_SWAPPED;
 		result = watch_each_region(self->watch, &match, classify, &inner);

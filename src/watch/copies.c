@@ -37,8 +37,8 @@ static int find_swapped(struct tide_watch *watch, const struct intervals *gone, 
 	return 0;
 }
 
-static int update(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *gone,
-                  struct intervals *present, struct intervals *swapped, struct runs *out)
+int watch_copies_gone(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *gone,
+                      struct intervals *present)
 {
 	/* Present, and not the file's. */
 	struct pagescan match = {
@@ -55,6 +55,14 @@ static int update(struct tide_watch *watch, uint64_t start, uint64_t end, struct
 		result = intervals_add(gone, part.start, part.end);
 	for (size_t i = 0; i < present->v.nr && result == 0; i++)
 		result = intervals_remove(gone, present->v.items[i].start, present->v.items[i].end);
+	return result;
+}
+
+static int update(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *gone,
+                  struct intervals *present, struct intervals *swapped, struct runs *out)
+{
+	int result = watch_copies_gone(watch, start, end, gone, present);
+
 	if (result == 0)
 		result = find_swapped(watch, gone, swapped);
 	for (size_t i = 0; i < gone->v.nr && result == 0; i++)

@@ -2,6 +2,7 @@
 /* This file copies contents, and says how good each page of the copy is. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -13,7 +14,8 @@ struct copying {
 	struct tide_watch *watch;
 	uint64_t start;
 	unsigned char *buf;
-	uint8_t *certainty; /* may be NULL */
+	uint8_t *certainty;             /* may be NULL */
+	enum tide_certainty hole, page; /* of the mapping: what a page that is not there, or is, can be at best */
 };
 
 static void mark(const struct copying *self, uint64_t start, uint64_t end, enum tide_certainty certainty)
@@ -32,7 +34,7 @@ static int read_run(void *arg, const struct pagescan_region *region)
 		ssize_t size = sys_pread(self->watch->mem, self->buf + (at - self->start), region->end - at, (off_t)at);
 
 		if (size > 0) {
-			mark(self, at, at + ((uint64_t)size & ~(WATCH_PAGE - 1)), TIDE_EXACT);
+			mark(self, at, at + ((uint64_t)size & ~(WATCH_PAGE - 1)), self->page);
 			at += (uint64_t)size & ~(WATCH_PAGE - 1);
 		}
 		if (size < (ssize_t)WATCH_PAGE) {
@@ -43,28 +45,88 @@ static int read_run(void *arg, const struct pagescan_region *region)
 	return 0;
 }
 
+static int mark_mapped(void *arg, const struct pagescan_region *region)
+{
+	const struct copying *self = arg;
+
+	mark(self, region->start, region->end, self->hole);
+	return 0;
+}
+
 static int mark_torn(void *arg, const struct pagescan_region *region)
 {
 	const struct copying *self = arg;
 
-	for (uint64_t at = region->start; at < region->end; at += WATCH_PAGE) {
-		uint64_t page = (at - self->start) / WATCH_PAGE;
-
-		if (self->certainty[page] == TIDE_EXACT)
-			self->certainty[page] = TIDE_TORN;
-	}
+	for (uint64_t at = region->start; at < region->end; at += WATCH_PAGE)
+		if (self->certainty[(at - self->start) / WATCH_PAGE] != TIDE_LOST)
+			mark(self, at, at + WATCH_PAGE, TIDE_TORN);
 	return 0;
 }
 
-static int copy_part(struct copying *self, const struct tide_mapping *mapping, uint64_t start, uint64_t end)
+static int mark_lost(void *arg, const struct pagescan_region *region)
 {
-	/* In a shared mapping "swapped" is a marker only, and reading it would allocate the page. */
-	struct pagescan there = {
+	mark(arg, region->start, region->end, TIDE_LOST);
+	return 0;
+}
+
+/* What of the mapping is still there, and of it what is not armed for writes that would be noticed. */
+static int judge_mapped(struct copying *self, uint64_t start, uint64_t end)
+{
+	struct pagescan mapped = {
 		.start = start,
 		.end = end,
-		.any_of = PAGESCAN_PRESENT | (mapping->flags & TIDE_MAPPING_SHARED ? 0 : PAGESCAN_SWAPPED),
-		.returned = PAGESCAN_PRESENT,
+		.all_of = PAGESCAN_WPALLOWED,
+		.returned = PAGESCAN_WPALLOWED,
 	};
+	struct interval gap;
+
+	for (uint64_t at = start; intervals_next_gap(&self->watch->tracked, at, end, &gap); at = gap.end)
+		mark(self, gap.start, gap.end, TIDE_OVER);
+	return watch_each_region(self->watch, &mapped, mark_mapped, self);
+}
+
+/* Pages that were there and armed, and were given up since. */
+static int judge_freed(struct copying *self, uint64_t start, uint64_t end)
+{
+	struct tide_watch *watch = self->watch;
+	struct intervals gone = { 0 }, present = { 0 };
+	struct interval armed;
+	int result = 0;
+
+	for (uint64_t at = start; result == 0 && intervals_next(&watch->armed, at, end, &armed); at = armed.end) {
+		struct pagescan hole = {
+			.start = armed.start,
+			.end = armed.end,
+			.inverted = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+			.all_of = PAGESCAN_WRITTEN | PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+			.returned = PAGESCAN_WRITTEN,
+		};
+
+		result = watch_each_region(watch, &hole, mark_lost, self);
+	}
+	if (result == 0)
+		result = watch_copies_gone(watch, start, end, &gone, &present);
+	for (size_t i = 0; i < gone.v.nr && result == 0; i++)
+		mark(self, gone.v.items[i].start, gone.v.items[i].end, TIDE_LOST);
+	intervals_fini(&gone);
+	intervals_fini(&present);
+	return result;
+}
+
+/* Pages that devices may have written meanwhile. */
+static void judge_pinned(struct copying *self, uint64_t start, uint64_t end)
+{
+	const struct intervals *const sets[] = { &self->watch->pinned.was_pinned, &self->watch->pinned.is_pinned };
+	struct interval part;
+
+	for (size_t i = 0; i < 2; i++)
+		for (uint64_t at = start; intervals_next(sets[i], at, end, &part); at = part.end)
+			mark(self, part.start, part.end, TIDE_PINNED);
+}
+
+/* After the reading: what has been written by then, was written before it or under way. */
+static int judge(struct copying *self, uint64_t start, uint64_t end)
+{
 	struct pagescan written = {
 		.start = start,
 		.end = end,
@@ -72,20 +134,42 @@ static int copy_part(struct copying *self, const struct tide_mapping *mapping, u
 		.any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
 		.returned = PAGESCAN_WRITTEN,
 	};
-	int result;
+	int result = watch_each_region(self->watch, &written, mark_torn, self);
 
-	/* What is not there: zeros, unless there is a file that we do not read. */
-	mark(self, start, end, mapping->inode != 0 || mapping->flags & TIDE_MAPPING_SHARED ? TIDE_OVER : TIDE_EXACT);
-	result = watch_each_region(self->watch, &there, read_run, self);
+	if (result == 0)
+		result = judge_freed(self, start, end);
+	judge_pinned(self, start, end);
+	return result;
+}
+
+static int copy_part(struct copying *self, const struct tide_mapping *mapping, uint64_t start, uint64_t end)
+{
+	/* In a shared mapping "swapped" is a marker only, and reading it would allocate the page. */
+	bool is_shared = mapping->flags & TIDE_MAPPING_SHARED;
+	struct pagescan there = {
+		.start = start,
+		.end = end,
+		.any_of = PAGESCAN_PRESENT | (is_shared ? 0 : PAGESCAN_SWAPPED),
+		.returned = PAGESCAN_PRESENT,
+	};
+	int result = 0;
+
+	/* What is not there: zeros, unless there is a file that we do not read. What is shared, others may write. */
+	self->hole = mapping->inode != 0 || is_shared ? TIDE_OVER : TIDE_EXACT;
+	self->page = is_shared ? TIDE_OVER : TIDE_EXACT;
+	if (self->certainty != NULL)
+		result = judge_mapped(self, start, end);
+	if (result == 0)
+		result = watch_each_region(self->watch, &there, read_run, self);
 	if (result == 0 && self->certainty != NULL)
-		result = watch_each_region(self->watch, &written, mark_torn, self);
+		result = judge(self, start, end);
 	return result;
 }
 
 int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void *buf, uint8_t *certainty,
                     struct tide_error *err)
 {
-	struct copying self = { watch, start, buf, certainty };
+	struct copying self = { .watch = watch, .start = start, .buf = buf, .certainty = certainty };
 	const struct tide_layout *layout = tide_target_layout(watch->target);
 
 	if (start > end || (start | end) % WATCH_PAGE != 0)
@@ -111,5 +195,5 @@ int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void
 			return watch_failed(watch, result, "read", err);
 		at = to;
 	}
-	return 0;
+	return watch_check_alive(watch, err);
 }

@@ -44,13 +44,22 @@ static int collect(struct getting *self, uint64_t *end, struct tide_error *err)
 
 static int add_written(void *arg, const struct pagescan_region *region)
 {
-	return runs_push(arg, region->start, region->end, TIDE_EXACT, TIDE_WHY_NONE);
+	return intervals_add(arg, region->start, region->end);
+}
+
+static int add_all(const struct intervals *set, uint64_t start, uint64_t end, struct intervals *pages)
+{
+	struct interval part;
+	int result = 0;
+
+	for (; result == 0 && intervals_next(set, start, end, &part); start = part.end)
+		result = intervals_add(pages, part.start, part.end);
+	return result;
 }
 
 /* What of [start, end) was written: nothing is re-armed. Where nothing is armed, every page that is there. */
-static int peek(struct getting *self, uint64_t start, uint64_t end, struct runs *found)
+static int peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *pages)
 {
-	struct tide_watch *watch = self->watch;
 	struct pagescan match = { .returned = PAGESCAN_WRITTEN };
 	struct interval part;
 	int result = 0;
@@ -62,31 +71,63 @@ static int peek(struct getting *self, uint64_t start, uint64_t end, struct runs 
 		match.end = armed ? part.end : intervals_next(&watch->armed, at, end, &part) ? part.start : end;
 		match.all_of = PAGESCAN_WRITTEN;
 		match.any_of = armed ? 0 : PAGESCAN_PRESENT | PAGESCAN_SWAPPED;
-		result = watch_each_region(watch, &match, add_written, found);
+		result = watch_each_region(watch, &match, add_written, pages);
 	}
+	return result;
+}
+
+/* The same for one mapping, with what the kernel does not see. */
+static int peek_part(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
+                     struct intervals *pages)
+{
+	const struct intervals *const known[] = {
+		&watch->owed,
+		&watch->doubtful,
+		&watch->pinned.was_pinned,
+		&watch->pinned.is_pinned,
+		&watch->pinned.was_referenced,
+	};
+	struct intervals gone = { 0 }, present = { 0 };
+	int result = 0;
+
+	if (mapping->flags & TIDE_MAPPING_SHARED)
+		return intervals_add(pages, start, end);
+	if (mapping->flags & TIDE_MAPPING_WRITE)
+		result = add_all(&watch->refused, start, end, pages);
+	if (result == 0)
+		result = peek(watch, start, end, pages);
+	if (result == 0 && mapping->inode != 0)
+		result = watch_copies_gone(watch, start, end, &gone, &present);
+	if (result == 0)
+		result = add_all(&gone, start, end, pages);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && result == 0; i++)
+		result = add_all(known[i], start, end, pages);
+	intervals_fini(&gone);
+	intervals_fini(&present);
 	return result;
 }
 
 static int peek_all(struct getting *self)
 {
 	struct tide_watch *watch = self->watch;
-	const struct intervals *const known[] = { &watch->owed, &watch->pinned.was_pinned, &watch->pinned.is_pinned,
-		                                  &watch->pinned.was_referenced };
+	const struct tide_mapping *mapping;
 	struct intervals pages = { 0 };
-	struct runs found = { 0 };
 	struct interval part;
-	int result = peek(self, self->start, self->end, &found);
+	int result = 0;
 
-	for (size_t i = 0; i < found.v.nr && result == 0; i++)
-		result = intervals_add(&pages, found.v.items[i].start, found.v.items[i].end);
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		for (uint64_t at = self->start; result == 0 && intervals_next(known[i], at, self->end, &part);
-		     at = part.end)
-			result = intervals_add(&pages, part.start, part.end);
+	for (uint64_t at = self->start; result == 0 && at < self->end; at = part.end) {
+		mapping = watch_next_part(watch, at, &part);
+		if (mapping == NULL || part.start >= self->end)
+			break;
+		part.end = part.end < self->end ? part.end : self->end;
+		result = peek_part(watch, mapping, part.start, part.end, &pages);
+	}
 	for (size_t i = 0; i < pages.v.nr && result == 0; i++)
-		result = runs_push(&self->out, pages.v.items[i].start, pages.v.items[i].end, TIDE_EXACT, TIDE_WHY_NONE);
+		result = runs_push(&self->collected, pages.v.items[i].start, pages.v.items[i].end, TIDE_EXACT,
+		                   TIDE_WHY_NONE);
+	if (result == 0)
+		result = runs_wanted(watch, &self->collected, &self->out);
 	intervals_fini(&pages);
-	vec_free(&found.v);
 	return result;
 }
 
@@ -96,7 +137,7 @@ static int hand_out(struct getting *self, bool reset, uint64_t *addresses, size_
 	size_t nr = 0;
 	int result = 0;
 
-	for (size_t i = 0; i < self->out.v.nr && result >= 0; i++) {
+	for (size_t i = 0; i < self->out.v.nr; i++) {
 		const struct tide_run *run = &self->out.v.items[i];
 		uint64_t at = run->start;
 
@@ -104,8 +145,8 @@ static int hand_out(struct getting *self, bool reset, uint64_t *addresses, size_
 			addresses[nr++] = at;
 		if (at == run->end)
 			continue;
-		if (reset && intervals_add(&self->watch->owed, at, run->end) < 0)
-			return -ENOMEM;
+		if (reset)
+			watch_owe(self->watch, at, run->end);
 		result = 1;
 	}
 	*count = nr;
@@ -139,6 +180,10 @@ int tide_watch_get(struct tide_watch *watch, unsigned flags, uint64_t start, uin
 		                 "%llx-%llx, %zu pages: a range of whole pages and room for one are needed",
 		                 (unsigned long long)start, (unsigned long long)end, *count);
 	*count = 0;
+	/* Within an epoch the mappings are those that it began with. */
+	result = watch->in_epoch ? 0 : watch_refresh(watch, err);
+	if (result < 0)
+		return result;
 	if (reset) {
 		result = get_and_reset(&self, &reached, err);
 	} else {
@@ -146,16 +191,16 @@ int tide_watch_get(struct tide_watch *watch, unsigned flags, uint64_t start, uin
 		if (result < 0)
 			result = watch_failed(watch, result, "look at", err);
 	}
+	if (result == 0)
+		result = watch_check_alive(watch, err);
 	if (result == 0) {
 		result = hand_out(&self, reset, addresses, count);
-		if (result < 0)
-			error_system(err, result, "cannot note what was written");
 		if (result == 0 && reached < end)
 			result = 1;
 	}
 	/* What was re-armed and could not be handed out is reported by the next call, or the next collect. */
 	if (result < 0 && reset)
-		intervals_add(&watch->owed, start, end);
+		watch_owe(watch, start, end);
 	vec_free(&self.collected.v);
 	vec_free(&self.out.v);
 	if (granularity != NULL)

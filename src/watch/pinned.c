@@ -214,25 +214,6 @@ static int push_set(struct runs *out, const struct intervals *set, uint64_t from
 	return result;
 }
 
-/* Whole page tables are tracked; what was not asked for is left out. */
-static int push_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out)
-{
-	static const struct runs nothing;
-	int result = 0;
-
-	if (watch->wanted.v.nr == 0)
-		return runs_overlay(out, runs, &nothing);
-	for (size_t i = 0; i < runs->v.nr && result == 0; i++) {
-		const struct tide_run *run = &runs->v.items[i];
-		struct interval part;
-
-		for (uint64_t at = run->start; result == 0 && intervals_next(&watch->wanted, at, run->end, &part);
-		     at = part.end)
-			result = runs_push(out, part.start, part.end, run->certainty, run->why);
-	}
-	return result;
-}
-
 /* raw + P(k-1) + P(k), and what was referenced, into `ready`. */
 static int combine(struct tide_watch *watch, uint64_t from, uint64_t to, const struct runs *collected, struct runs *out)
 {
@@ -241,7 +222,7 @@ static int combine(struct tide_watch *watch, uint64_t from, uint64_t to, const s
 	int result;
 
 	if (pinned->was_pinned.v.nr + pinned->is_pinned.v.nr + pinned->was_referenced.v.nr == 0)
-		return push_wanted(watch, collected, out);
+		return runs_wanted(watch, collected, out);
 	result = push_set(&was, &pinned->was_pinned, from, to, TIDE_PINNED, TIDE_WHY_PIN);
 
 	if (result == 0)
@@ -256,7 +237,7 @@ static int combine(struct tide_watch *watch, uint64_t from, uint64_t to, const s
 	if (result == 0)
 		result = runs_overlay(&first, &second, &is);
 	if (result == 0)
-		result = push_wanted(watch, &first, out);
+		result = runs_wanted(watch, &first, out);
 	vec_free(&was.v);
 	vec_free(&is.v);
 	vec_free(&references.v);

@@ -64,6 +64,24 @@ int runs_overlay(struct runs *out, const struct runs *in, const struct runs *ove
 	return result;
 }
 
+int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < runs->v.nr && result == 0; i++) {
+		const struct tide_run *run = &runs->v.items[i];
+		struct interval part = { run->start, run->end };
+
+		if (watch->wanted.v.nr == 0)
+			result = runs_push(out, part.start, part.end, run->certainty, run->why);
+		else
+			for (uint64_t at = run->start;
+			     result == 0 && intervals_next(&watch->wanted, at, run->end, &part); at = part.end)
+				result = runs_push(out, part.start, part.end, run->certainty, run->why);
+	}
+	return result;
+}
+
 const char *tide_certainty_name(enum tide_certainty certainty)
 {
 	static const char *const names[] = {

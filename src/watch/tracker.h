@@ -80,6 +80,9 @@ int runs_push(struct runs *runs, uint64_t start, uint64_t end, enum tide_certain
 /* Appends to `out` the runs of `in` with [page runs of] `over` laid upon them; both ascending, `in` may have gaps. */
 int runs_overlay(struct runs *out, const struct runs *in, const struct runs *over);
 
+/* Appends to `out` what of `runs` was asked for: whole page tables are tracked. */
+int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out);
+
 /* step.c. Collects from watch->at on a bounded part of the address space into watch->raw, and moves watch->at. */
 int watch_step(struct tide_watch *watch, struct tide_error *err);
 
@@ -119,6 +122,11 @@ int watch_appear(struct tide_watch *watch, const struct tide_mapping *mapping, u
 /* copies.c. Private copies of file pages in [start, end) that are there no more are reported; those that are, noted. */
 int watch_copies(struct tide_watch *watch, uint64_t start, uint64_t end, struct runs *out, struct tide_error *err);
 
+/* Of the copies noted in [start, end), those that are there no more into `gone`; those there are now into `present`.
+ * Both are empty to begin with. */
+int watch_copies_gone(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *gone,
+                      struct intervals *present);
+
 /* region.c. Calls `fn` for all runs of pages in [start, end) that match; 0, -errno, or what `fn` returned. */
 typedef int watch_region_fn(void *arg, const struct pagescan_region *region);
 int watch_each_region(struct tide_watch *watch, const struct pagescan *match, watch_region_fn *fn, void *arg);
@@ -145,7 +153,13 @@ void watch_release(struct tide_watch *watch);
 /* step.c. [start, end) was armed and will not be reported now: it is reported the next time, all of it. Cannot fail. */
 void watch_owe(struct tide_watch *watch, uint64_t start, uint64_t end);
 
-/* watch.c. GONE when the process has gone, else `code` as an error about its memory. */
+/* watch.c. Reads the mappings anew, and brings the sets up to date with them. */
+int watch_refresh(struct tide_watch *watch, struct tide_error *err);
+
+/* What the kernel says of the memory of a process that has ended is nothing, not an error: 0 when it still lives. */
+int watch_check_alive(struct tide_watch *watch, struct tide_error *err);
+
+/* GONE when the process has gone, else `code` as an error about its memory. */
 int watch_failed(struct tide_watch *watch, int code, const char *what, struct tide_error *err);
 
 #endif

@@ -185,16 +185,27 @@ void tide_watch_close(struct tide_watch *watch)
 	free(watch);
 }
 
-static int begin_epoch(struct tide_watch *watch, struct tide_error *err)
+int watch_check_alive(struct tide_watch *watch, struct tide_error *err)
 {
-	const struct tide_layout *layout;
 	int result = tide_target_valid(watch->target, err);
 
-	if (result <= 0)
-		return result < 0 ? result : -ESRCH;
-	result = tide_target_refresh(watch->target, &layout, err);
+	return result > 0 ? 0 : result < 0 ? result : -ESRCH;
+}
+
+int watch_refresh(struct tide_watch *watch, struct tide_error *err)
+{
+	const struct tide_layout *layout;
+	int result = watch_check_alive(watch, err);
+
 	if (result == 0)
-		result = watch_relayout(watch, err);
+		result = tide_target_refresh(watch->target, &layout, err);
+	return result == 0 ? watch_relayout(watch, err) : result;
+}
+
+static int begin_epoch(struct tide_watch *watch, struct tide_error *err)
+{
+	int result = watch_refresh(watch, err);
+
 	if (result < 0)
 		return result;
 	watch->at = watch->raw_from = 0;
@@ -277,6 +288,8 @@ long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t 
 		nr = fill(watch, err);
 	if (nr == 0)
 		nr = hand_out(watch, runs, max);
+	if (nr == 0)
+		nr = watch_check_alive(watch, err);
 	watch->now.cost_ns += sys_clock_ns(CLOCK_MONOTONIC) - began_ns;
 	if (nr == 0)
 		end_epoch(watch);

@@ -60,6 +60,10 @@ void watched_close(struct watched *self)
 {
 	tide_watch_close(self->watch);
 	tide_target_close(self->target);
+	if (self->target != NULL) {
+		close(self->pagemap);
+		close(self->mem);
+	}
 	self->watch = NULL;
 	self->target = NULL;
 }
@@ -85,38 +89,37 @@ long watched_order(struct watched *self, long (*fn)(struct order *order), unsign
 	return self->order->result;
 }
 
-static int open_of(pid_t pid, const char *name)
+/* Through any thread, as the main thread may have ended. */
+static int open_of(const struct watched *self, const char *name)
 {
+	pid_t pid = self->child.pid, tid = self->tid > 0 ? self->tid : pid;
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;
 }
 
-/* Holes are zeros, and stay holes. */
-static void read_page(int pagemap, int mem, uint64_t at, unsigned char *out)
-{
-	uint64_t entry = 0;
-
-	memset(out, 0, PAGE);
-	if (pread(pagemap, &entry, sizeof(entry), (off_t)(at / PAGE * sizeof(entry))) != sizeof(entry) ||
-	    !(entry >> 62))
-		return;
-	if (pread(mem, out, PAGE, (off_t)at) != PAGE)
-		memset(out, 0, PAGE);
-}
-
+/* Holes stay holes. */
 static void read_range(struct watched *self, size_t from, size_t to, unsigned char *out)
 {
-	int pagemap = open_of(self->child.pid, "pagemap"), mem = open_of(self->child.pid, "mem");
+	uint64_t first = (uint64_t)(uintptr_t)self->area / PAGE;
+	uint64_t *entries = calloc(to - from, sizeof(entries[0]));
+	ssize_t nr;
 
-	for (size_t page = from; page < to; page++)
-		read_page(pagemap, mem, (uint64_t)(uintptr_t)self->area + page * PAGE, out + (page - from) * PAGE);
-	close(pagemap);
-	close(mem);
+	assert_non_null(entries);
+	memset(out, self->hole, (to - from) * PAGE);
+	nr = pread(self->pagemap, entries, (to - from) * sizeof(entries[0]),
+	           (off_t)((first + from) * sizeof(entries[0])));
+	for (size_t page = 0; nr > 0 && page < to - from; page++) {
+		unsigned char *at = out + page * PAGE;
+
+		if (entries[page] >> 62 && pread(self->mem, at, PAGE, (off_t)((first + from + page) * PAGE)) != PAGE)
+			memset(at, self->hole, PAGE);
+	}
+	free(entries);
 }
 
 static bool is_mapped(const struct watched *self, size_t page)
@@ -148,6 +151,8 @@ void watched_open(struct watched *self, const struct tide_watch_opts *opts)
 		result = tide_watch_open(&self->watch, self->target, opts, &self->err);
 	if (result < 0)
 		fail_msg("%s", self->err.text);
+	self->pagemap = open_of(self, "pagemap");
+	self->mem = open_of(self, "mem");
 	read_range(self, 0, self->size / PAGE, self->copy);
 }
 

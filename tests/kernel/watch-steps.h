@@ -36,12 +36,16 @@ struct watched {
 	struct tide_watch *watch;
 	struct tide_epoch told; /* about the last epoch */
 	struct tide_error err;
+	int pagemap;
+	int mem;
 	unsigned char *area; /* the part of the child's memory that is compared, whatever becomes of it */
 	size_t size;
 	unsigned char *copy;
 	int *pages; /* of the last epoch, for each page of the area: enum tide_certainty, or NOT_WRITTEN */
 	int *whys;
-	size_t max; /* runs at a time */
+	pid_t tid;          /* of a thread that lives; 0: the main thread */
+	size_t max;         /* runs at a time */
+	unsigned char hole; /* what pages hold that are not there: those of a file */
 };
 
 /* Memory that begins at a huge page's bound, and holds none. Both processes have it, as it is mapped before the fork.

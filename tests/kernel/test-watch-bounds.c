@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/* This file tests what bounds the watch: room for runs and addresses, page tables, mappings; and what copies say. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "watch-steps.h"
+#include "watch/pins.h"
+
+enum {
+	AREA = 16 << 20,
+	NR = AREA / PAGE,
+	HALF = NR / 2,
+	MANY = 65000,
+	SOME = 40000,
+};
+
+static void touch(struct watched *self, size_t page, size_t nr, long value)
+{
+	watched_order(self, do_touch, self->area + page * PAGE, nr * PAGE, value);
+}
+
+static void begin(struct watched *self, size_t filled)
+{
+	watched_start(self, area_map(AREA, MAP_PRIVATE), AREA);
+	watched_order(self, do_fill, self->area, filled, 1);
+	watched_open(self, NULL);
+	assert_int_equal(watched_collect(self), 0);
+}
+
+/* Pages that make as many runs as can be. */
+static long do_scatter(struct order *order)
+{
+	for (size_t page = 0; page < NR; page += 2 + page % 5)
+		order->at[page * PAGE] = (unsigned char)order->value;
+	return 0;
+}
+
+static void C1_room_for_eight_runs_reports_what_room_for_thousands_does(void **state)
+{
+	struct watched *self = *state;
+	int *first = calloc(NR, sizeof(int));
+	uint64_t bytes;
+
+	begin(self, AREA);
+	self->max = 4096;
+	watched_order(self, do_scatter, self->area, 0, 2);
+	bytes = watched_collect(self);
+	assert_true(bytes > 1000 * PAGE);
+	memcpy(first, self->pages, NR * sizeof(int));
+	self->max = 8;
+	watched_order(self, do_scatter, self->area, 0, 3);
+	assert_int_equal(watched_collect(self), bytes);
+	assert_memory_equal(first, self->pages, NR * sizeof(int));
+	assert_int_equal(watched_collect(self), 0);
+	free(first);
+}
+
+/* Gets the written pages [from, to) of the area: their numbers, and what get returned. */
+static int get(struct watched *self, unsigned flags, size_t from, size_t to, size_t *pages, size_t *count)
+{
+	uint64_t start = (uint64_t)(uintptr_t)self->area, granularity = 0, addresses[NR];
+	int result = tide_watch_get(self->watch, flags, start + from * PAGE, start + to * PAGE, addresses, count,
+	                            &granularity, &self->err);
+
+	if (result < 0)
+		fail_msg("%s", self->err.text);
+	assert_int_equal(granularity, PAGE);
+	for (size_t i = 0; i < *count; i++) {
+		assert_true(addresses[i] >= start + from * PAGE && addresses[i] < start + to * PAGE);
+		pages[i] = (addresses[i] - start) / PAGE;
+		if (flags & TIDE_GET_RESET)
+			watched_take(self, &(struct tide_run){ addresses[i], addresses[i] + PAGE, 0, 0 }, 1);
+	}
+	return result;
+}
+
+static void assert_got(struct watched *self, unsigned flags, size_t room, int result, size_t nr, const size_t *wanted)
+{
+	size_t pages[NR], count = room;
+
+	assert_int_equal(get(self, flags, 0, NR, pages, &count), result);
+	assert_int_equal(count, nr);
+	for (size_t i = 0; i < nr; i++)
+		assert_int_equal(pages[i], wanted[i]);
+}
+
+static void C1_get_tells_and_resets_what_it_returns_and_no_more(void **state)
+{
+	struct watched *self = *state;
+	const size_t written[] = { 3, 5, 9 };
+
+	begin(self, AREA / 2);
+	for (int i = 0; i < 3; i++)
+		touch(self, written[i], 1, 2);
+	assert_got(self, 0, 8, 0, 3, written);
+	assert_got(self, 0, 8, 0, 3, written);
+	assert_got(self, 0, 2, 1, 2, written);
+	assert_got(self, TIDE_GET_RESET, 2, 1, 2, written);
+	assert_got(self, 0, 8, 0, 1, written + 2);
+	touch(self, 3, 1, 3);
+	assert_got(self, TIDE_GET_RESET, 1, 1, 1, (size_t[]){ 3 });
+	/* The epoch has the rest. */
+	assert_int_equal(watched_collect(self), PAGE);
+	assert_pages(self, 9, 10, TIDE_EXACT);
+	assert_got(self, TIDE_GET_RESET, 8, 0, 0, written);
+}
+
+static void C1_get_loses_nothing_that_it_has_no_room_for(void **state)
+{
+	struct watched *self = *state;
+	size_t pages[NR], count;
+
+	begin(self, AREA / 2);
+	for (int round = 0; round < 3; round++) {
+		touch(self, 20, 10, 2 + round);
+		touch(self, HALF + 3, 5, 2 + round); /* first touches */
+		watched_order(self, do_advise, self->area + 40 * PAGE, 3 * PAGE, MADV_DONTNEED);
+		/* One after another, and the last ones by the epoch. */
+		for (int i = 0; i < 4; i++) {
+			count = 2;
+			get(self, TIDE_GET_RESET, 0, NR, pages, &count);
+			assert_int_equal(count, 2);
+		}
+		watched_collect(self);
+		assert_int_equal(watched_collect(self), 0);
+	}
+}
+
+static void C1_get_alone_follows_new_mappings(void **state)
+{
+	struct watched *self = *state;
+	const size_t written[] = { HALF + 7, HALF + 9 };
+
+	begin(self, AREA / 4);
+	watched_order(self, do_unmap, self->area + AREA / 2, AREA / 2, 0);
+	assert_got(self, TIDE_GET_RESET, 8, 0, 0, written);
+	watched_order(self, do_map, self->area + AREA / 2, AREA / 2, 0);
+	touch(self, HALF + 7, 1, 3);
+	touch(self, HALF + 9, 1, 3);
+	assert_got(self, 0, 8, 0, 2, written);
+	assert_got(self, TIDE_GET_RESET, 8, 0, 2, written);
+	assert_got(self, TIDE_GET_RESET, 8, 0, 0, written);
+	touch(self, HALF + 9, 1, 4);
+	assert_got(self, TIDE_GET_RESET, 8, 0, 1, written + 1);
+	assert_int_equal(watched_collect(self), 0);
+}
+
+static void C1_get_between_the_calls_of_a_collect_loses_nothing(void **state)
+{
+	struct watched *self = *state;
+	struct tide_run runs[8];
+	size_t pages[NR], count;
+	long nr;
+
+	begin(self, AREA);
+	for (int round = 0; round < 5; round++) {
+		watched_order(self, do_scatter, self->area, 0, 2 + round);
+		do {
+			nr = tide_watch_collect(self->watch, runs, 8, &self->err);
+			assert_true(nr >= 0);
+			watched_take(self, runs, nr);
+			touch(self, (size_t)(round * 7), 40, 100 + round);
+			count = 11;
+			get(self, TIDE_GET_RESET, 0, NR, pages, &count);
+		} while (nr > 0);
+		watched_collect(self);
+	}
+}
+
+static void C1_get_returns_what_cannot_be_seen(void **state)
+{
+	struct watched *self = *state;
+	size_t pages[NR], count = NR;
+
+	watched_start(self, area_map(AREA, MAP_SHARED), AREA);
+	watched_open(self, NULL);
+	assert_int_equal(get(self, 0, 5, 15, pages, &count), 0);
+	assert_int_equal(count, 10);
+	count = NR;
+	assert_int_equal(get(self, TIDE_GET_RESET, 5, 15, pages, &count), 0);
+	assert_int_equal(count, 10);
+}
+
+static unsigned char copied[AREA];
+static uint8_t certainty[NR];
+
+static void copy(struct watched *self)
+{
+	uint64_t start = (uint64_t)(uintptr_t)self->area;
+
+	memset(certainty, 0xee, sizeof(certainty));
+	if (tide_watch_copy(self->watch, start, start + AREA, copied, certainty, &self->err) < 0)
+		fail_msg("%s", self->err.text);
+}
+
+static void assert_copied(size_t from, size_t to, uint8_t wanted, int value)
+{
+	for (size_t page = from; page < to; page++) {
+		if (certainty[page] != wanted)
+			fail_msg("the copy of page %zu is '%s', not '%s'", page, tide_certainty_name(certainty[page]),
+			         tide_certainty_name(wanted));
+		if (value >= 0)
+			assert_int_equal(copied[page * PAGE], value);
+	}
+}
+
+static void C1_a_copy_says_how_good_it_is(void **state)
+{
+	struct watched *self = *state;
+
+	begin(self, AREA / 2);
+	copy(self);
+	assert_copied(0, HALF, TIDE_EXACT, 1);
+	assert_copied(HALF, NR, TIDE_EXACT, 0);
+	touch(self, 4, 1, 2);
+	touch(self, HALF + 700, 1, 2);
+	watched_order(self, do_advise, self->area + 6 * PAGE, PAGE, MADV_DONTNEED);
+	watched_order(self, do_advise, self->area + BLOCK, BLOCK, MADV_DONTNEED);
+	watched_order(self, do_unmap, self->area + 100 * PAGE, 10 * PAGE, 0);
+	watched_order(self, do_unmap, self->area + 200 * PAGE, PAGE, 0);
+	watched_order(self, do_map, self->area + 200 * PAGE, PAGE, 0);
+	copy(self);
+	assert_copied(0, 4, TIDE_EXACT, 1);
+	assert_copied(4, 5, TIDE_TORN, 2);
+	assert_copied(6, 7, TIDE_LOST, 0);
+	assert_copied(100, 110, TIDE_LOST, 0);
+	assert_copied(110, 200, TIDE_EXACT, 1);
+	assert_copied(200, 201, TIDE_LOST, 0);
+	assert_copied(BLOCK / PAGE, 2 * BLOCK / PAGE, TIDE_LOST, 0);
+	assert_copied(HALF, HALF + 700, TIDE_EXACT, 0);
+	assert_copied(HALF + 700, HALF + 701, TIDE_TORN, 2);
+	watched_collect(self);
+	copy(self);
+	assert_copied(0, 4, TIDE_EXACT, 1);
+	assert_copied(4, 5, TIDE_EXACT, 2);
+	assert_copied(6, 7, TIDE_EXACT, 0);
+	assert_copied(100, 110, TIDE_LOST, 0);
+	assert_copied(200, 201, TIDE_EXACT, 0);
+	assert_copied(BLOCK / PAGE, 2 * BLOCK / PAGE, TIDE_EXACT, 0);
+}
+
+static void C1_a_copy_of_shared_memory_is_not_sure(void **state)
+{
+	struct watched *self = *state;
+
+	watched_start(self, area_map(AREA, MAP_SHARED), AREA);
+	watched_order(self, do_fill, self->area, AREA / 2, 6);
+	watched_open(self, NULL);
+	watched_collect(self);
+	copy(self);
+	assert_copied(0, HALF, TIDE_OVER, 6);
+	assert_copied(HALF, NR, TIDE_OVER, 0);
+}
+
+/* Pages that a device holds, in the tests' own mind. */
+static struct {
+	uint64_t start, end;
+} device;
+
+static int device_init(void *state, struct tide_target *target, struct tide_error *err)
+{
+	(void)state, (void)target, (void)err;
+	return 0;
+}
+
+static int device_begin(void *state, uint32_t *blind, struct tide_error *err)
+{
+	(void)state, (void)blind, (void)err;
+	return 1;
+}
+
+static int device_look(void *state, const uint64_t *addresses, size_t nr, uint8_t *answers, struct tide_error *err)
+{
+	(void)state, (void)err;
+	for (size_t i = 0; i < nr; i++)
+		answers[i] = addresses[i] >= device.start && addresses[i] < device.end ? PIN_PINNED : PIN_NONE;
+	return 0;
+}
+
+static void B4_a_copy_of_a_pinned_page_says_so(void **state)
+{
+	static const struct tide_pins_ops ops = {
+		.name = "device", .state_size = 1, .init = device_init, .begin = device_begin, .look = device_look
+	};
+	struct tide_watch_opts opts = { .size = sizeof(opts), .pins = &ops };
+	struct watched *self = *state;
+
+	watched_start(self, area_map(AREA, MAP_PRIVATE), AREA);
+	watched_order(self, do_fill, self->area, AREA, 1);
+	device.start = (uint64_t)(uintptr_t)self->area + 30 * PAGE;
+	device.end = device.start + 2 * PAGE;
+	watched_open(self, &opts);
+	touch(self, 31, 1, 2);
+	watched_collect(self);
+	assert_pages(self, 30, 32, TIDE_PINNED);
+	copy(self);
+	assert_copied(29, 30, TIDE_EXACT, 1);
+	assert_copied(30, 32, TIDE_PINNED, -1);
+	assert_copied(32, 33, TIDE_EXACT, 1);
+}
+
+static void C2_untouched_memory_gets_no_page_tables(void **state)
+{
+	size_t huge = (size_t)64 << 30;
+	struct watched *self = *state;
+	uint64_t before;
+	unsigned char *memory;
+	struct tide_run runs[64];
+	long nr;
+
+	memory = mmap(NULL, huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(memory != MAP_FAILED);
+	madvise(memory, huge, MADV_NOHUGEPAGE);
+	watched_start(self, area_map(AREA, MAP_PRIVATE), AREA);
+	watched_order(self, do_touch, memory + (huge / 2), PAGE, 1);
+	before = number_of(self->child.pid, "status", "VmPTE");
+	watched_open(self, NULL);
+	assert_int_equal(watched_collect(self), 0);
+	watched_order(self, do_touch, memory + (huge / 4), PAGE, 1);
+	nr = tide_watch_collect(self->watch, runs, 64, &self->err);
+	assert_true(nr >= 1);
+	for (long i = 0; i < nr; i++)
+		if (runs[i].start >= (uintptr_t)memory && runs[i].end <= (uintptr_t)memory + huge) {
+			assert_int_equal(runs[i].start, (uintptr_t)memory + huge / 4);
+			assert_int_equal(runs[i].end - runs[i].start, PAGE);
+			assert_int_equal(runs[i].certainty, TIDE_EXACT);
+		}
+	while ((nr = tide_watch_collect(self->watch, runs, 64, &self->err)) > 0)
+		;
+	assert_true(number_of(self->child.pid, "status", "VmPTE") < before + 256);
+	munmap(memory, huge);
+}
+
+/* Every other page is only readable: as many mappings. */
+static long do_shatter(struct order *order)
+{
+	for (size_t at = 0; at < order->size; at += 2 * PAGE)
+		if (mprotect(order->at + at, PAGE, (int)order->value) < 0)
+			return -1;
+	return 0;
+}
+
+static uint64_t nr_mappings(struct watched *self)
+{
+	const struct tide_layout *layout = tide_watch_layout(self->watch);
+
+	return layout->nr_mappings;
+}
+
+static void C2_a_process_with_too_many_mappings_is_left_alone(void **state)
+{
+	struct watched *self = *state;
+	size_t size = (size_t)MANY * PAGE;
+
+	watched_start(self, area_map(size, MAP_PRIVATE), size);
+	watched_order(self, do_fill, self->area, size, 1);
+	assert_int_equal(watched_order(self, do_shatter, self->area, size, PROT_READ), 0);
+	watched_open(self, NULL);
+	assert_true(nr_mappings(self) > MANY);
+	watched_order(self, do_touch, self->area + PAGE, PAGE, 2);
+	assert_int_equal(watched_collect(self), size);
+	assert_pages(self, 0, MANY, TIDE_OVER);
+	assert_int_equal(self->whys[1], TIDE_WHY_BOUND);
+	assert_int_equal(mappings_with_flag(self->child.pid, "uw"), 0);
+	/* It gives most of them up: now there is room, and the last of the doubt is told. */
+	assert_int_equal(watched_order(self, do_protect, self->area, size, PROT_READ | PROT_WRITE), 0);
+	watched_order(self, do_advise, self->area + 9 * PAGE, PAGE, MADV_DONTNEED);
+	assert_int_equal(watched_collect(self), size);
+	assert_int_equal(watched_collect(self), 0);
+	watched_order(self, do_touch, self->area + PAGE, PAGE, 3);
+	assert_int_equal(watched_collect(self), PAGE);
+	assert_pages(self, 1, 2, TIDE_EXACT);
+}
+
+static void C2_tens_of_thousands_of_mappings_are_watched_and_can_grow(void **state)
+{
+	struct watched *self = *state;
+	size_t size = (size_t)MANY * PAGE, part = (size_t)SOME * PAGE;
+
+	watched_start(self, area_map(size, MAP_PRIVATE), size);
+	watched_order(self, do_fill, self->area, size, 1);
+	assert_int_equal(watched_order(self, do_shatter, self->area, part, PROT_READ), 0);
+	watched_open(self, NULL);
+	watched_order(self, do_touch, self->area + 7 * PAGE, PAGE, 2);
+	watched_order(self, do_touch, self->area + size - PAGE, PAGE, 2);
+	assert_int_equal(watched_collect(self), 2 * PAGE);
+	assert_pages(self, 7, 8, TIDE_EXACT);
+	/* The target may have as many as without us. */
+	assert_int_equal(watched_order(self, do_shatter, self->area + part, size - part, PROT_READ), 0);
+	watched_order(self, do_touch, self->area + 9 * PAGE, PAGE, 2);
+	watched_collect(self);
+	assert_pages(self, 9, 10, TIDE_EXACT);
+	watched_close(self);
+	assert_int_equal(mappings_with_flag(self->child.pid, "uw"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WATCHED_TEST(C1_room_for_eight_runs_reports_what_room_for_thousands_does),
+		WATCHED_TEST(C1_get_tells_and_resets_what_it_returns_and_no_more),
+		WATCHED_TEST(C1_get_loses_nothing_that_it_has_no_room_for),
+		WATCHED_TEST(C1_get_alone_follows_new_mappings),
+		WATCHED_TEST(C1_get_between_the_calls_of_a_collect_loses_nothing),
+		WATCHED_TEST(C1_get_returns_what_cannot_be_seen),
+		WATCHED_TEST(C1_a_copy_says_how_good_it_is),
+		WATCHED_TEST(C1_a_copy_of_shared_memory_is_not_sure),
+		WATCHED_TEST(B4_a_copy_of_a_pinned_page_says_so),
+		WATCHED_TEST(C2_untouched_memory_gets_no_page_tables),
+		WATCHED_TEST(C2_a_process_with_too_many_mappings_is_left_alone),
+		WATCHED_TEST(C2_tens_of_thousands_of_mappings_are_watched_and_can_grow),
+	};
+
+	return cmocka_run_group_tests_name("watch-bounds", tests, NULL, NULL);
+}
