@@ -219,14 +219,14 @@ left_alone() {
 }
 check 'also after SIGKILL' await left_alone
 check 'and lives on' kill -0 "$busy"
-start sleep 1
+start sleep 3
 run "$TIDEMARK" watch -i 100ms -p "$pid"
 expect 'its end is the end' 0 'exited.*; watched .* epochs'
-start sleep 1
+start sleep 3
 run "$TIDEMARK" watch -i 100ms -n 1000 -p "$pid"
 expect 'gone before the count was reached' 4 'exited.*; watched .* epochs'
 check 'what was seen is summed up' grep -q '^sleep .* written in' out
-start sh -c 'sleep 1; exec sleep 60'
+start sh -c 'sleep 3; exec sleep 60'
 run "$TIDEMARK" watch -i 100ms --verify -n 1000 -p "$pid"
 expect 'another program is another target' 4 'executed another program'
 finish
