@@ -66,18 +66,18 @@ int runs_overlay(struct runs *out, const struct runs *in, const struct runs *ove
 
 int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out)
 {
+	static const struct runs nothing;
 	int result = 0;
 
+	if (watch->wanted.v.nr == 0)
+		return runs_overlay(out, runs, &nothing);
 	for (size_t i = 0; i < runs->v.nr && result == 0; i++) {
 		const struct tide_run *run = &runs->v.items[i];
-		struct interval part = { run->start, run->end };
+		struct interval part;
 
-		if (watch->wanted.v.nr == 0)
+		for (uint64_t at = run->start; result == 0 && intervals_next(&watch->wanted, at, run->end, &part);
+		     at = part.end)
 			result = runs_push(out, part.start, part.end, run->certainty, run->why);
-		else
-			for (uint64_t at = run->start;
-			     result == 0 && intervals_next(&watch->wanted, at, run->end, &part); at = part.end)
-				result = runs_push(out, part.start, part.end, run->certainty, run->why);
 	}
 	return result;
 }
