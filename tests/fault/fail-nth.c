@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "kernel/sys.h"
 
@@ -14,6 +16,7 @@ static struct {
 	struct sys_table table;
 	unsigned left; /* calls until the one that fails; 0: it has failed, or nothing is armed */
 	int error;
+	pid_t pid; /* who armed it */
 	const char *name;
 } state;
 
@@ -22,6 +25,11 @@ static bool due(const char *name)
 	if (state.left == 0 || --state.left > 0)
 		return false;
 	state.name = name;
+	if (state.error == FAIL_NTH_KILL) {
+		if (getpid() == state.pid)
+			kill(state.pid, SIGKILL);
+		return false;
+	}
 	errno = state.error;
 	return true;
 }
@@ -115,6 +123,7 @@ void fail_nth_arm(unsigned nth, int error)
 	NUMBER_CALLS(SET)
 	state.left = nth;
 	state.error = error;
+	state.pid = getpid();
 	sys_table = &state.table;
 }
 

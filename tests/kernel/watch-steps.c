@@ -56,14 +56,20 @@ void watched_start(struct watched *self, unsigned char *area, size_t size)
 	child_start(&self->child, obey, self->order);
 }
 
+void watched_last_copy(struct watched *self)
+{
+	if (self->mem > 0) {
+		close(self->pagemap);
+		close(self->mem);
+	}
+	self->pagemap = self->mem = 0;
+}
+
 void watched_close(struct watched *self)
 {
 	tide_watch_close(self->watch);
 	tide_target_close(self->target);
-	if (self->target != NULL) {
-		close(self->pagemap);
-		close(self->mem);
-	}
+	watched_last_copy(self);
 	self->watch = NULL;
 	self->target = NULL;
 }
@@ -143,6 +149,13 @@ void watched_compare(struct watched *self)
 	free(now);
 }
 
+void watched_first_copy(struct watched *self)
+{
+	self->pagemap = open_of(self, "pagemap");
+	self->mem = open_of(self, "mem");
+	read_range(self, 0, self->size / PAGE, self->copy);
+}
+
 void watched_open(struct watched *self, const struct tide_watch_opts *opts)
 {
 	int result = tide_target_open(&self->target, self->child.pid, &self->err);
@@ -151,9 +164,7 @@ void watched_open(struct watched *self, const struct tide_watch_opts *opts)
 		result = tide_watch_open(&self->watch, self->target, opts, &self->err);
 	if (result < 0)
 		fail_msg("%s", self->err.text);
-	self->pagemap = open_of(self, "pagemap");
-	self->mem = open_of(self, "mem");
-	read_range(self, 0, self->size / PAGE, self->copy);
+	watched_first_copy(self);
 }
 
 void watched_take(struct watched *self, const struct tide_run *runs, long nr)
