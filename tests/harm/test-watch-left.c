@@ -144,11 +144,39 @@ static void C1_huge_pages_are_huge_again(void **state)
 		assert_int_equal(self->copy[i * BLOCK], i % 2 == 0 ? 2 : 1);
 }
 
+/* Neither arming in steps nor lifting it in steps may end inside a huge page. */
+static void E1_huge_pages_of_an_odd_mapping_stay_huge(void **state)
+{
+	enum { SIZE = 96 << 20 };
+	struct watched *self = *state;
+	unsigned char *area = area_map(SIZE, MAP_PRIVATE);
+	uint64_t huge_kib;
+
+	watched_start(self, area, PAGE);
+	watched_order(self, do_unmap, area, BLOCK - 3 * PAGE, 0);
+	area += BLOCK - 3 * PAGE;
+	watched_order(self, do_advise, area, SIZE - BLOCK, MADV_HUGEPAGE);
+	watched_order(self, do_fill, area, SIZE - BLOCK, 1);
+	huge_kib = number_of(self->child.pid, "smaps_rollup", "AnonHugePages");
+	if (huge_kib < 80 << 10) {
+		fprintf(stderr, "no huge pages to be had here\n");
+		skip();
+	}
+	watched_open(self, NULL);
+	assert_int_equal(number_of(self->child.pid, "smaps_rollup", "AnonHugePages"), huge_kib);
+	watched_collect(self);
+	assert_int_equal(self->told.huge_lost_bytes, 0);
+	watched_close(self);
+	assert_int_equal(number_of(self->child.pid, "smaps_rollup", "AnonHugePages"), huge_kib);
+	munmap(area, SIZE - BLOCK + 3 * PAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WATCHED_TEST(C1_everything_is_as_before_after_the_close),
 		WATCHED_TEST(C1_huge_pages_are_huge_again),
+		WATCHED_TEST(E1_huge_pages_of_an_odd_mapping_stay_huge),
 	};
 
 	return cmocka_run_group_tests_name("watch-left", tests, NULL, NULL);
