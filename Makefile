@@ -4,7 +4,7 @@ BUILD ?= build
 SETUP = meson setup
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: all deps run test test-vm quick asan tsan clang lint bench install clean
+.PHONY: all deps run test test-vm torture soak quick asan tsan clang lint bench install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -27,6 +27,15 @@ test: deps all
 test-vm: all
 	@tools/install-deps vm
 	@tools/run-tests $(BUILD) vm
+
+# A process that writes in every way there is, against the write tracker: about four minutes.
+torture: deps all
+	@TORTURE_SECONDS=$${TORTURE_SECONDS:-80} tools/run-tests $(BUILD) torture
+
+# The same for hours, each time with other seeds; what it printed belongs into docs/.
+SOAK_SECONDS ?= 14400
+soak: deps all
+	@$(BUILD)/tests/torture/torture-run --mutator $(BUILD)/tests/torture/torture-mutator --seconds $(SOAK_SECONDS) --seed $$(date +%s)
 
 # Unit tests only.
 quick: all

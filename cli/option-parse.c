@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tidemark/pages.h>
+
 #include "base/error.h"
+#include "nearest.h"
 #include "units.h"
 
 #define AT(member)                  offsetof(struct options, member)
@@ -177,4 +180,46 @@ int option_parse_range(struct options *options, const struct option_spec *spec, 
 	if (vec_push(&options->ranges, range) < 0)
 		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
 	return 0;
+}
+
+int option_parse_limit(struct options *options, const struct option_spec *spec, const char *text,
+                       struct tide_error *err)
+{
+	return units_parse_count(text, "a number of rows", 1, 1000000000, &options->limit, err);
+}
+
+static int add_category(uint64_t *mask, const char *name, struct tide_error *err)
+{
+	struct nearest nearest;
+
+	nearest_begin(&nearest, name);
+	for (uint64_t bit = 1; bit <= TIDE_PAGE_EVERY; bit <<= 1) {
+		if (strcmp(name, tide_page_category_name(bit)) == 0) {
+			*mask |= bit;
+			return 0;
+		}
+		nearest_try(&nearest, tide_page_category_name(bit));
+	}
+	if (nearest.best != NULL)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no category '%.40s': did you mean '%s'?",
+		                 name, nearest.best);
+	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+	                 "there is no category '%.40s': \"tidemark help pages\" lists them", name);
+}
+
+int option_parse_categories(struct options *options, const struct option_spec *spec, const char *text,
+                            struct tide_error *err)
+{
+	uint64_t *mask = MEMBER(options, spec, uint64_t);
+	char *copy = strdup(text);
+	char *rest = copy;
+	char *one;
+	int result = 0;
+
+	if (copy == NULL)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	while (result == 0 && (one = strsep(&rest, ",")) != NULL)
+		result = add_category(mask, one, err);
+	free(copy);
+	return result;
 }

@@ -21,6 +21,14 @@ enum color_mode {
 	COLOR_NEVER,
 };
 
+/* How memory that is pinned for devices is found. */
+enum pins_mode {
+	PINS_AUTO,
+	PINS_WALKER,
+	PINS_FDINFO,
+	PINS_NONE,
+};
+
 /* What the command line said, all verbs' options in one; a verb reads those of its groups. Strings point into argv. */
 struct options {
 	VEC(pid_t) pids;
@@ -33,6 +41,11 @@ struct options {
 	struct tide_monitor_opts monitor;
 	bool unguided;
 	const char *sensor;
+	uint64_t interval_us; /* of epochs; 0: not given */
+	uint64_t count;       /* epochs; 0: not given */
+	enum pins_mode pins;
+	bool runs;
+	bool verify;
 	bool quiet;
 	bool progress;
 	bool json;
@@ -41,6 +54,12 @@ struct options {
 	uint64_t width;   /* 0: as wide as the terminal */
 	uint64_t top;     /* 0: the report's default */
 	enum color_mode color;
+	bool summary;
+	uint64_t limit;  /* rows of output; 0: no limit */
+	uint64_t all_of; /* masks of enum tide_page_category */
+	uint64_t any_of;
+	uint64_t inverted;
+	uint64_t returned; /* 0: not given */
 	bool help;
 };
 
@@ -72,6 +91,8 @@ extern const struct option_group option_group_monitor;
 extern const struct option_group option_group_report;
 extern const struct option_group option_group_quiet;
 extern const struct option_group option_group_doctor;
+extern const struct option_group option_group_pages;
+extern const struct option_group option_group_watch;
 extern const struct option_group option_group_help;
 
 /* Reads argv (argv[0] is the verb's) by the verb's tables. 0, or negative: words were said, the exit code is 2. */

@@ -40,7 +40,7 @@ bool output_wants_color(const struct options *options)
 	       strcmp(term, "dumb") != 0;
 }
 
-static int find_width(const struct options *options)
+int output_width(const struct options *options)
 {
 	struct winsize size;
 
@@ -51,12 +51,16 @@ static int find_width(const struct options *options)
 	return size.ws_col >= 20 ? size.ws_col : 0;
 }
 
-/* Has the reader of a pipe or socket at standard output gone away? */
-static bool reader_has_left(void)
+bool output_reader_left(void)
 {
 	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
 	return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+int output_judge(int result)
+{
+	return result < 0 && ferror(stdout) && output_reader_left() ? 0 : result;
 }
 
 int output_report(const struct report *report, struct record_reader *reader, const struct options *options,
@@ -66,12 +70,11 @@ int output_report(const struct report *report, struct record_reader *reader, con
 		.last_us = options->all ? UINT64_MAX : options->last_us,
 		.json = options->json,
 		.color = output_wants_color(options),
-		.width = find_width(options),
+		.width = output_width(options),
 		.top = options->top,
 	};
-	int result = report->write(reader, &opts, stdout, err);
 
-	return result < 0 && ferror(stdout) && reader_has_left() ? 0 : result;
+	return output_judge(report->write(reader, &opts, stdout, err));
 }
 
 int output_close(int code)
@@ -79,7 +82,7 @@ int output_close(int code)
 	bool failed = fflush(stdout) != 0;
 	int why = failed ? errno : EIO;
 
-	if (code != EXIT_DONE || (!failed && !ferror(stdout)) || reader_has_left())
+	if (code != EXIT_DONE || (!failed && !ferror(stdout)) || output_reader_left())
 		return code; /* a failure has been told by whoever it stopped */
 	say("cannot write to standard output: %s", strerror(why));
 	return EXIT_FAILED;

@@ -20,6 +20,14 @@ bool output_wants_color(const struct options *options);
 int output_report(const struct report *report, struct record_reader *reader, const struct options *options,
                   struct tide_error *err);
 
+/* What became of printing: a failure for no other reason than a reader who has seen enough is none. */
+int output_judge(int result);
+/* The columns of --width, or of the terminal; 0: neither says. */
+int output_width(const struct options *options);
+
+/* Has the reader of a pipe or socket at standard output gone away? It had enough, that is no failure. */
+bool output_reader_left(void);
+
 /* Flushes standard output: `code`, or a failure's when what was printed did not arrive. A reader that left had enough.
  */
 int output_close(int code);

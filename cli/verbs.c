@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <tidemark/pages.h>
+
 #define ONE_SHOT_GROUPS                                                                                                \
 	{                                                                                                              \
 		&option_group_pids, &option_group_one_shot, &option_group_report, &option_group_monitor,               \
@@ -13,6 +15,20 @@
 #define ONE_SHOT_DETAILS                                                                                               \
 	"Watches the processes for a while, keeps nothing, and reports. The process is left as it was found. "         \
 	"When it ends before the time is over, what was seen until then is reported, and the exit status is 4.\n"
+
+#define PAGE_CATEGORY(id, bit, name, sentence) name " (" sentence "); "
+
+#define WATCH_DETAILS                                                                                                  \
+	"Tracks writes by the kernel's write protection of pages, and reports once per interval (an "                  \
+	"epoch) what was written in it, in whole pages. What cannot be told exactly is reported all the "              \
+	"same: as over (it may not have been written; the reason is given) or as pinned (a device may "                \
+	"have written it). What these privileges cannot see at all is named.\n"                                        \
+	"The process is stopped once, for some milliseconds at most. While it is watched, its first write "            \
+	"to each page in each epoch takes about a microsecond longer, and huge pages that it writes are "              \
+	"split. When watching ends, all this is lifted, and huge pages are put together again as far as "              \
+	"the kernel agrees.\n"                                                                                         \
+	"Ends after --count epochs, by an interrupt (Ctrl-C), or when the process exits or executes "                  \
+	"another program; then the exit status is 4 if --count was given, else 0.\n"
 
 const struct verb verbs[] = {
 	{
@@ -68,6 +84,39 @@ const struct verb verbs[] = {
 	        .takes_report = true,
 	        .groups = { &option_group_report, &option_group_help },
 	        .run = verb_report,
+	},
+	{
+	        .name = "watch",
+	        .summary = "which memory of a process is being written, and how fast",
+	        .synopsis = "-p PID",
+	        .details = WATCH_DETAILS,
+	        .groups = { &option_group_watch, &option_group_quiet },
+	        .run = verb_watch,
+	},
+	{
+	        .name = "pages",
+	        .summary = "what each page of a process is now",
+	        .synopsis = "-p PID",
+	        .details =
+	                "Lists runs of pages that are alike, mapping by mapping; without masks, those that are "
+	                "present or "
+	                "swapped. Nothing in the process changes, and it goes on running: each page is seen at a "
+	                "moment "
+	                "of its own.\n"
+	                "The categories: " TIDE_PAGE_CATEGORIES(
+	                        PAGE_CATEGORY) "of memory that no userfaultfd is registered for, every page is written "
+	                                       "up to Linux 7.2, and none later. A LIST is names with commas between.\n"
+	                                       "A page is listed when it has all of --all-of and, if given, one of "
+	                                       "--any-of; with --inverted, "
+	                                       "not having a category counts as having it there. So pages that are "
+	                                       "not present: --all-of present "
+	                                       "--inverted present.\n"
+	                                       "With --summary, one row for each mapping and their total. Young "
+	                                       "(used since something cleared "
+	                                       "the mark), dirty and pinned come from the page tables and need "
+	                                       "privileges.\n",
+	        .groups = { &option_group_pages, &option_group_quiet },
+	        .run = verb_pages,
 	},
 	{
 	        .name = "doctor",

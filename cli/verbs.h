@@ -28,6 +28,8 @@ const struct verb *verb_find(const char *name);
 int verb_record(const struct verb *verb, const struct options *options);
 int verb_report(const struct verb *verb, const struct options *options);
 int verb_one_shot(const struct verb *verb, const struct options *options);
+int verb_pages(const struct verb *verb, const struct options *options);
+int verb_watch(const struct verb *verb, const struct options *options);
 int verb_doctor(const struct verb *verb, const struct options *options);
 int verb_help(const struct verb *verb, const struct options *options);
 

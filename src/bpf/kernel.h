@@ -75,6 +75,11 @@ struct page {
 	atomic_t _refcount;
 };
 
+/* Since 7.1 compound_head has this name. */
+struct page___info {
+	unsigned long compound_info;
+};
+
 /* Since 6.10 or so the mappings of all of a large folio's pages are counted in one place. */
 struct folio {
 	void *mapping;

@@ -224,7 +224,7 @@ static __always_inline void read_holders(struct walker_sample *sample, uint64_t 
 		again = -1;
 		if (!is_large)
 			again = read_count(head, offset) + 1;
-		else if (sample->mapcount >= 0)
+		else if (bpf_core_field_exists(folio->_large_mapcount))
 			again = read_count(head, bpf_core_field_offset(struct folio, _large_mapcount)) + 1;
 		if (again < sample->mapcount)
 			sample->mapcount = again;
@@ -238,21 +238,39 @@ static __always_inline void read_holders(struct walker_sample *sample, uint64_t 
 	sample->folio_flags = (sample->folio_flags & word) | ((sample->folio_flags | word) & query.facts.lru);
 }
 
+/*
+ * The first page of the folio that a page belongs to. A tail page has bit 0 set in this word, and in the rest the
+ * address of the first page, or since 7.1 perhaps the mask that makes it from that of the tail: as a number that lies
+ * above all addresses of the array, while the first page comes before the tail. 0: it cannot be read.
+ */
+static __always_inline uint64_t head_of(uint64_t page)
+{
+	struct page___info *since = (void *)0;
+	uint64_t offset;
+	uint64_t info = 0;
+
+	if (bpf_core_field_exists(since->compound_info))
+		offset = bpf_core_field_offset(struct page___info, compound_info);
+	else
+		offset = bpf_core_field_offset(struct page, compound_head);
+	if (read_word(page + offset, &info))
+		return 0;
+	if (!(info & 1))
+		return page;
+	return info > page ? page & info : info - 1;
+}
+
 /* Flags and counts of the folio behind a present entry. `flags` is the first word of struct page on every kernel. */
 static __attribute__((noinline)) int read_folio(struct walker_sample *sample, uint64_t pfn)
 {
 	uint64_t page = query.vmemmap + pfn * query.page_struct_size;
-	uint64_t head = 0;
 	int is_large;
 
-	if (!sample || !query.vmemmap || !is_ram(pfn) || read_word(page, &sample->folio_flags) ||
-	    read_word(page + bpf_core_field_offset(struct page, compound_head), &head))
+	if (!sample || !query.vmemmap || !is_ram(pfn))
 		return 0;
-	if (head & 1) {
-		page = head - 1;
-		if (read_word(page, &sample->folio_flags))
-			return 0;
-	}
+	page = head_of(page);
+	if (!page || read_word(page, &sample->folio_flags))
+		return 0;
 	sample->folio_pfn = (page - query.vmemmap) / query.page_struct_size;
 	sample->folio_order = 0;
 	is_large = (sample->folio_flags & (1ull << bpf_core_enum_value(enum pageflags, PG_head))) != 0;

@@ -91,18 +91,23 @@ struct listing {
 	fdinfo_buffer_fn *fn;
 	void *arg;
 	bool is_incomplete;
+	size_t nr_looked;
 	VEC(char) text;
 };
 
-static bool is_ring(const struct listing *listing, int fd)
+/* 1, 0, or -errno. */
+static int is_ring(const struct listing *listing, int fd)
 {
 	static const char name[] = "anon_inode:[io_uring]";
 	char path[64];
 	char link[sizeof(name)];
+	ssize_t size;
 
 	snprintf(path, sizeof(path), "task/%d/fd/%d", listing->tid, fd);
-	return sys_readlinkat(listing->dir, path, link, sizeof(link)) == sizeof(name) - 1 &&
-	       memcmp(link, name, sizeof(name) - 1) == 0;
+	size = sys_readlinkat(listing->dir, path, link, sizeof(link));
+	if (size < 0)
+		return (int)size;
+	return size == sizeof(name) - 1 && memcmp(link, name, sizeof(name) - 1) == 0;
 }
 
 /* All of the file. 0 or -errno. */
@@ -131,11 +136,13 @@ static int read_text(struct listing *listing, int fd)
 static int list_one(void *arg, pid_t fd)
 {
 	struct listing *listing = arg;
-	int result;
+	int result = is_ring(listing, fd);
 
-	if (!is_ring(listing, fd))
+	listing->nr_looked++;
+	if (result == 1)
+		result = read_text(listing, fd);
+	else if (result == 0)
 		return 0;
-	result = read_text(listing, fd);
 	/* Closed meanwhile; if it was the last descriptor, its buffers are not pinned any more. */
 	if (result == -ENOENT)
 		return 0;
@@ -148,11 +155,12 @@ static int list_one(void *arg, pid_t fd)
 	return result;
 }
 
-int fdinfo_each_buffer(int dir, pid_t tid, fdinfo_buffer_fn *fn, void *arg)
+int fdinfo_each_buffer(int dir, pid_t tid, fdinfo_buffer_fn *fn, void *arg, size_t *nr_looked)
 {
 	struct listing listing = { .dir = dir, .tid = tid, .fn = fn, .arg = arg };
 	int result = procfs_each_descriptor(dir, tid, list_one, &listing);
 
 	vec_free(&listing.text);
+	*nr_looked = listing.nr_looked;
 	return result == 0 ? listing.is_incomplete : result;
 }

@@ -18,8 +18,8 @@ int fdinfo_parse_buffers(const char *text, size_t size, fdinfo_buffer_fn *fn, vo
 
 /*
  * Calls `fn` for each buffer of each io_uring among the descriptors of thread `tid`, in no order; `dir` is a descriptor
- * of its /proc/PID. 0 or 1 as above, what `fn` returned, or -errno.
+ * of its /proc/PID. `*nr_looked` is how many descriptors there were. 0 or 1 as above, what `fn` returned, or -errno.
  */
-int fdinfo_each_buffer(int dir, pid_t tid, fdinfo_buffer_fn *fn, void *arg);
+int fdinfo_each_buffer(int dir, pid_t tid, fdinfo_buffer_fn *fn, void *arg, size_t *nr_looked);
 
 #endif

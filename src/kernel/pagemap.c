@@ -5,12 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "kernel/fault.h"
+#include "kernel/pagescan.h"
 #include "kernel/sys.h"
 
-#define PAGEMAP_PFN     ((1ull << 55) - 1)
-#define PAGEMAP_PRESENT (1ull << 63)
+#define PAGEMAP_PFN        ((1ull << 55) - 1)
+#define PAGEMAP_SOFT_DIRTY (1ull << 55)
+#define PAGEMAP_UFFD_WP    (1ull << 57)
+#define PAGEMAP_FILE       (1ull << 61)
+#define PAGEMAP_SWAPPED    (1ull << 62)
+#define PAGEMAP_PRESENT    (1ull << 63)
 
 int pagemap_own_pfn(const void *addr, uint64_t *pfn)
 {
@@ -27,6 +33,63 @@ int pagemap_own_pfn(const void *addr, uint64_t *pfn)
 		return -ENODATA;
 	*pfn = entry & PAGEMAP_PFN;
 	return *pfn == 0 || fault_forced("no-pagemap-pfn") ? -EACCES : 0;
+}
+
+uint64_t pagemap_categories(uint64_t entry)
+{
+	uint64_t categories = 0;
+
+	if (entry & PAGEMAP_SOFT_DIRTY)
+		categories |= PAGESCAN_SOFT_DIRTY;
+	if (entry & PAGEMAP_PRESENT)
+		categories |= PAGESCAN_PRESENT;
+	else if (entry & PAGEMAP_SWAPPED)
+		categories |= PAGESCAN_SWAPPED;
+	else
+		return categories;
+	if (entry & PAGEMAP_FILE)
+		categories |= PAGESCAN_FILE;
+	if (!(entry & PAGEMAP_UFFD_WP))
+		categories |= PAGESCAN_WRITTEN;
+	return categories;
+}
+
+size_t pagemap_run(const uint64_t *entries, size_t at, size_t nr)
+{
+	uint64_t categories = pagemap_categories(entries[at]);
+
+	do
+		at++;
+	while (at < nr && pagemap_categories(entries[at]) == categories);
+	return at;
+}
+
+long pagemap_read(int fd, uint64_t start, uint64_t *entries, size_t nr)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	ssize_t got = sys_pread(fd, entries, nr * sizeof(*entries), (off_t)(start / page * sizeof(*entries)));
+
+	return got < 0 ? got : got / (ssize_t)sizeof(*entries);
+}
+
+int pagemap_soft_dirty_probe(void)
+{
+	volatile uint64_t entry = 0;
+	long got;
+	scope_sys_fd int fd = -1;
+
+	if (fault_forced("no-soft-dirty"))
+		return 0;
+	fd = sys_open("/proc/self/pagemap", O_RDONLY);
+	if (fd < 0)
+		return fd;
+	/* Written now, also when somebody has cleared our soft-dirty bits a moment ago. */
+	entry = 1;
+	got = pagemap_read(fd, (uint64_t)(uintptr_t)&entry & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1), (uint64_t *)&entry,
+	                   1);
+	if (got != 1)
+		return got < 0 ? (int)got : -ENODATA;
+	return (entry & PAGEMAP_SOFT_DIRTY) != 0;
 }
 
 int pagemap_open(int dir, pid_t tid)

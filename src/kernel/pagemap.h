@@ -1,14 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst), as far as the walker's proof of itself needs it. */
+/*
+ * /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst): 64 bits for each page, as far as the walker's proof of
+ * itself and the questions about pages need them.
+ */
 #ifndef KERNEL_PAGEMAP_H
 #define KERNEL_PAGEMAP_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /* The page frame behind a present page of our own. -EACCES: hidden (needs CAP_SYS_ADMIN, or the fault
  * no-pagemap-pfn is forced); -ENODATA: not present. */
 int pagemap_own_pfn(const void *addr, uint64_t *pfn);
+
+/* What entries can tell, of enum pagescan_category. */
+#define PAGEMAP_CATEGORIES                                                                                             \
+	(PAGESCAN_WRITTEN | PAGESCAN_FILE | PAGESCAN_PRESENT | PAGESCAN_SWAPPED | PAGESCAN_SOFT_DIRTY)
+
+/* An entry as enum pagescan_category. */
+uint64_t pagemap_categories(uint64_t entry);
+
+/* One past the last of entries[at .. nr) that have the same categories as entries[at]. pre: at < nr */
+size_t pagemap_run(const uint64_t *entries, size_t at, size_t nr);
+
+/*
+ * Reads the entries of `nr` pages from address `start` on, from a descriptor of a pagemap file. How many were read: 0
+ * when the memory is gone, or ends there; or -errno.
+ */
+long pagemap_read(int fd, uint64_t start, uint64_t *entries, size_t nr);
+
+/*
+ * Is this kernel built with soft-dirty bits? Shown by a page of our own that was just written. 1, 0 (also with the
+ * fault no-soft-dirty forced), -errno could not be asked.
+ */
+int pagemap_soft_dirty_probe(void);
 
 /* A descriptor of the page map of a thread; `dir` is that of its /proc/PID. */
 int pagemap_open(int dir, pid_t tid);

@@ -2,9 +2,9 @@
 /* This file makes system calls, and is the only one that reads errno. */
 #include "kernel/sys.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/mempolicy.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -55,15 +55,12 @@ static int raw_timerfd_settime(int fd, int flags, const struct itimerspec *value
 	return timerfd_settime(fd, flags, value, NULL);
 }
 
+/* Not through libbpf: a program that only tracks writes is not linked with it. */
 static int raw_bpf_iter_create(int link_fd)
 {
-	int fd = bpf_iter_create(link_fd);
+	union bpf_attr attr = { .iter_create.link_fd = (uint32_t)link_fd };
 
-	if (fd < 0) {
-		errno = -fd;
-		return -1;
-	}
-	return fd;
+	return (int)syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
 static int raw_userfaultfd(int flags)
@@ -94,6 +91,21 @@ static void *raw_mremap(void *from, size_t old_size, size_t new_size, int flags,
 static long raw_move_pages(pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags)
 {
 	return syscall(SYS_move_pages, pid, nr, pages, nodes, status, flags);
+}
+
+static int raw_io_uring_setup(unsigned nr, void *params)
+{
+	return (int)syscall(SYS_io_uring_setup, nr, params);
+}
+
+static int raw_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr)
+{
+	return (int)syscall(SYS_io_uring_register, fd, what, arg, nr);
+}
+
+static int raw_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags)
+{
+	return (int)syscall(SYS_io_uring_enter, fd, submit, complete, flags, NULL, 0);
 }
 
 static pid_t raw_clone(unsigned long flags)
@@ -144,6 +156,9 @@ const struct sys_table sys_table_linux = {
 	.process_vm_readv = process_vm_readv,
 	.mremap = raw_mremap,
 	.move_pages = raw_move_pages,
+	.io_uring_setup = raw_io_uring_setup,
+	.io_uring_register = raw_io_uring_register,
+	.io_uring_enter = raw_io_uring_enter,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -430,4 +445,20 @@ int sys_mremap(void *from, size_t size, void *to)
 long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status)
 {
 	return RETRIED(long, sys_table->move_pages(0, nr, pages, nodes, status, nodes != NULL ? MPOL_MF_MOVE : 0));
+}
+
+int sys_io_uring_setup(unsigned nr, void *params)
+{
+	return RETRIED(int, sys_table->io_uring_setup(nr, params));
+}
+
+int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr)
+{
+	return RETRIED(int, sys_table->io_uring_register(fd, what, arg, nr));
+}
+
+/* A signal comes before anything was submitted, or is not told. */
+int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags)
+{
+	return RETRIED(int, sys_table->io_uring_enter(fd, submit, complete, flags));
 }

@@ -63,6 +63,9 @@ struct sys_table {
 	                            const struct iovec *remote, unsigned long nr_remote, unsigned long flags);
 	void *(*mremap)(void *from, size_t old_size, size_t new_size, int flags, void *to);
 	long (*move_pages)(pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags);
+	int (*io_uring_setup)(unsigned nr, void *params);
+	int (*io_uring_register)(int fd, unsigned what, const void *arg, unsigned nr);
+	int (*io_uring_enter)(int fd, unsigned submit, unsigned complete, unsigned flags);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -117,6 +120,9 @@ int sys_mremap(void *from, size_t size, void *to); /* moves; what was mapped at 
 
 /* Pages of our own; with NULL `nodes` they are not moved. 0 or more: `status` says of each its node, or -errno. */
 long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status);
+int sys_io_uring_setup(unsigned nr, void *params);
+int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr);
+int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags);
 
 #define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
 void sys_fd_cleanup(const int *fd);

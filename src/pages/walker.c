@@ -19,6 +19,7 @@ struct walker {
 	struct tide_target *target;
 	struct walker_program program;
 	struct walker_cost cost;
+	bool is_astray; /* attached to another process's thread */
 };
 
 static int attach_live_thread(struct walker *walker, struct tide_error *err)
@@ -26,7 +27,11 @@ static int attach_live_thread(struct walker *walker, struct tide_error *err)
 	pid_t tid = 0;
 	int result = target_live_thread(walker->target, &tid, err);
 
-	return result < 0 ? result : program_attach(&walker->program, tid, err);
+	if (result == 0)
+		result = program_attach(&walker->program, tid, err);
+	if (result == 0)
+		walker->is_astray = false;
+	return result;
 }
 
 /* The sentence for a target that is not there any more, as the target itself tells it. */
@@ -44,9 +49,10 @@ static int gone(struct walker *walker, struct tide_error *err)
 static int run(struct walker *walker, struct tide_error *err)
 {
 	struct walker_query *query = walker->program.query;
+	int result = walker->is_astray ? attach_live_thread(walker, err) : 0;
 
-	for (int i = 0; i < 2; i++) {
-		int result = program_run(&walker->program, err);
+	for (int i = 0; result == 0 && i < 2; i++) {
+		result = program_run(&walker->program, err);
 
 		if (result < 0)
 			return result;
@@ -63,7 +69,7 @@ static int run(struct walker *walker, struct tide_error *err)
 		if (attach_live_thread(walker, err) < 0)
 			return gone(walker, err);
 	}
-	return gone(walker, err);
+	return result < 0 ? result : gone(walker, err);
 }
 
 /* The first run learns who the target is; from then on the program refuses everybody else. */
@@ -228,23 +234,21 @@ int walker_mm_flags_of(struct walker *walker, pid_t pid, uint64_t *flags, struct
 	uint64_t start_boottime_ns = query->start_boottime_ns;
 	uint64_t mm = query->mm;
 	int result = program_attach(&walker->program, pid, err);
-	int back;
 
-	if (result == 0) {
-		query->mode = WALKER_FLAGS;
-		query->start_boottime_ns = 0;
-		query->mm = 0;
-		result = program_run(&walker->program, err);
-		if (result == 0 && query->status != WALKER_DONE)
-			result = error_set(err, TIDE_CAUSE_GONE, -ESRCH, "process %d has no memory", pid);
-		query->start_boottime_ns = start_boottime_ns;
-		query->mm = mm;
-	}
-	/* Not to look at the target any more would be worse than not to have learnt this. */
-	back = attach_live_thread(walker, result == 0 ? err : NULL);
+	if (result < 0)
+		return result;
+	walker->is_astray = true;
+	query->mode = WALKER_FLAGS;
+	query->start_boottime_ns = 0;
+	query->mm = 0;
+	result = program_run(&walker->program, err);
+	query->start_boottime_ns = start_boottime_ns;
+	query->mm = mm;
+	if (result == 0 && query->status != WALKER_DONE)
+		result = error_set(err, TIDE_CAUSE_GONE, -ESRCH, "process %d has no memory", pid);
 	if (result == 0)
 		*flags = query->mm_flags;
-	return result < 0 ? result : back;
+	return result;
 }
 
 bool walker_has_notifiers(const struct walker *walker)

@@ -10,15 +10,14 @@
 
 #define TIMEOUT_MS 20000
 
-#define FIXES                                                                                                          \
-	"a write that this kernel loses cannot be reported: exact write tracking needs a kernel that answers yes, "    \
-	"such "                                                                                                        \
-	"as a later one of its stable series"
+#define FIXES "a write that this kernel loses cannot be reported: exact write tracking needs a kernel that loses none"
 
 /* Not for people to mend: trackers know. */
 #define SPLIT_CALLS    "; a tracker scans one mapping a call, and after an error takes all of it for written"
 #define FILE_IS_OVER   "; a tracker cannot call mappings of files exact"
 #define SHARED_IS_OVER "; a tracker cannot call shared memory exact"
+
+#define PINNED_IS_OVER "; a tracker reports pinned pages each time"
 
 /* What a tracker that works here may lose. `event` continues "around"; `known` what trackers do about it, or NULL: it
  * is the kernel that has to change. */
@@ -42,6 +41,9 @@
 	X("tracked-migration", &arena_uffd, ARENA_SMALL, hazard_migration, "a migration", NULL)                        \
 	X("tracked-huge-migration", &arena_uffd, ARENA_HUGE, hazard_migration, "a migration of huge pages", NULL)      \
 	X("tracked-hugetlb", &arena_uffd, ARENA_HUGETLB, hazard_hugetlb, "pages of hugetlb's pool", NULL)              \
+	X("tracked-pinned-fork", &arena_uffd, ARENA_SMALL, hazard_pinned_fork, "a fork of pinned memory", NULL)        \
+	X("tracked-device-write", &arena_uffd, ARENA_SMALL, hazard_device_write, "a device's write to a pinned page",  \
+	  PINNED_IS_OVER)                                                                                              \
 	X("tracked-scan-error", &arena_uffd, ARENA_SMALL, hazard_scan_error, "a scan that fails", SPLIT_CALLS)         \
 	X("tracked-file-drop", &arena_uffd, ARENA_FILE_PRIVATE, hazard_file_drop, "the drop of a file's private page", \
 	  FILE_IS_OVER)                                                                                                \
@@ -83,14 +85,15 @@ static void say(struct doctor_row *row, const struct hazard *hazard, const struc
 	} else if (arena->error < 0) {
 		row_unknown(row, "%s: %s", arena->why, strerror(-arena->error));
 	} else if (arena->nr_lost > 0) {
-		row_no(row, "%u of %u changes around %s were not reported%s", arena->nr_lost, arena->nr_changes,
-		       hazard->event, hazard->known != NULL ? hazard->known : "");
+		row_no(row, "%u of %u changes around %s were lost%s", arena->nr_lost, arena->nr_changes, hazard->event,
+		       hazard->known != NULL ? hazard->known : "");
 		if (hazard->known == NULL)
 			row_remedy(row, FIXES);
 	} else {
 		if (arena->nr_invented > 0)
-			snprintf(invented, sizeof(invented), ", and %u pages that nobody changed", arena->nr_invented);
-		row_yes(row, "all %u changes around %s were reported%s", arena->nr_changes, hazard->event, invented);
+			snprintf(invented, sizeof(invented), ", and %u pages were reported that nobody changed",
+			         arena->nr_invented);
+		row_yes(row, "none of %u changes around %s was lost%s", arena->nr_changes, hazard->event, invented);
 	}
 }
 

@@ -27,6 +27,10 @@ hazard_script hazard_mremap;
 hazard_script hazard_swap;
 hazard_script hazard_migration;
 
+/* Pages that a device writes to. */
+hazard_script hazard_device_write;
+hazard_script hazard_pinned_fork;
+
 /* What the interface itself loses. */
 hazard_script hazard_scan_error;
 hazard_script hazard_file_drop;

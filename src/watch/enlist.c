@@ -47,26 +47,28 @@ static int refuse(struct tide_watch *watch, const struct tide_mapping *mapping, 
 	return 0;
 }
 
-/*
- * A mapping of which a part was tracked before: has it grown, or did it take the place of that one? In the second case
- * it is not tracked yet, and nothing of it is armed.
- */
-static int check_part(struct tide_watch *watch, const struct tide_mapping *mapping)
+/* What track() says of memory that cannot be tracked now. */
+static int explain(struct tide_watch *watch, const struct tide_mapping *mapping, int code, struct tide_error *err)
 {
-	struct interval part;
-	uint64_t next;
-	long nr;
-
-	for (uint64_t at = mapping->start; intervals_next(&watch->tracked, at, mapping->end, &part); at = part.end) {
-		watch->now.nr_calls++;
-		nr = watch->backend->peek(watch->state, part.start, part.start + WATCH_PAGE, 1, watch->regions, 1,
-		                          &next);
-		if (nr < 0)
-			return forget(watch, mapping);
-	}
-	return 0;
+	if (code == -ESRCH)
+		return watch_failed(watch, code, "track", err);
+	if (code == -EBUSY && watch->baseline)
+		return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
+		                 "memory of process %d (%s) at %llx is tracked by somebody else: there can be one "
+		                 "tracker only",
+		                 tide_target_pid(watch->target), tide_target_name(watch->target),
+		                 (unsigned long long)mapping->start);
+	if (code == -EINVAL || code == -EPERM)
+		return refuse(watch, mapping, err);
+	/* Asked again in the next epoch. */
+	return forget(watch, mapping) < 0 ? error_system(err, -ENOMEM, "cannot note a mapping") : 0;
 }
 
+/*
+ * Only what is not tracked is registered, never what is armed already. A mapping can lose its registration under our
+ * hands (mremap onto its edge drops it from the mapping that comes of it), while its entries keep their mark and no
+ * longer lose it at a write. To register it again unawares would make those marks good, and writes be lost.
+ */
 int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
 	struct interval gap;
@@ -80,24 +82,11 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 		return refuse(watch, mapping, err);
 	if (!watch_has_room(watch))
 		return 0; /* asked again in the next epoch */
-	if (check_part(watch, mapping) < 0)
-		return error_system(err, -ENOMEM, "cannot note a mapping");
-	watch->now.nr_calls++;
-	result = watch->backend->track(watch->state, mapping->start, mapping->end);
-	if (result == -ESRCH)
-		return watch_failed(watch, result, "track", err);
-	if (result == -EBUSY && watch->baseline)
-		return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
-		                 "memory of process %d (%s) at %llx is tracked by somebody else: there can be one "
-		                 "tracker only",
-		                 tide_target_pid(watch->target), tide_target_name(watch->target),
-		                 (unsigned long long)mapping->start);
-	if (result == -EINVAL || result == -EPERM)
-		return refuse(watch, mapping, err);
-	if (result < 0) /* asked again in the next epoch */
-		return forget(watch, mapping) < 0 ? error_system(err, -ENOMEM, "cannot note a mapping") : 0;
-	/* What was tracked before stays as armed as it was. */
 	while (intervals_next_gap(&watch->tracked, mapping->start, mapping->end, &gap)) {
+		watch->now.nr_calls++;
+		result = watch->backend->track(watch->state, gap.start, gap.end);
+		if (result < 0)
+			return explain(watch, mapping, result, err);
 		if (intervals_add(&watch->fresh, gap.start, gap.end) < 0 ||
 		    intervals_add(&watch->tracked, gap.start, gap.end) < 0)
 			return error_system(err, -ENOMEM, "cannot note a mapping");

@@ -219,7 +219,11 @@ static int combine(struct tide_watch *watch, uint64_t from, uint64_t to, const s
 {
 	const struct pinned *pinned = &watch->pinned;
 	struct runs was = { 0 }, is = { 0 }, references = { 0 }, first = { 0 }, second = { 0 };
-	int result = push_set(&was, &pinned->was_pinned, from, to, TIDE_PINNED, TIDE_WHY_PIN);
+	int result;
+
+	if (pinned->was_pinned.v.nr + pinned->is_pinned.v.nr + pinned->was_referenced.v.nr == 0)
+		return runs_wanted(watch, collected, out);
+	result = push_set(&was, &pinned->was_pinned, from, to, TIDE_PINNED, TIDE_WHY_PIN);
 
 	if (result == 0)
 		result = push_set(&is, &pinned->is_pinned, from, to, TIDE_PINNED, TIDE_WHY_PIN);
@@ -246,8 +250,10 @@ static int ask(struct tide_watch *watch, uint64_t from, uint64_t to, const struc
                struct tide_error *err)
 {
 	struct intervals pages = { 0 };
-	int result = watch->pinned.ops->begin(watch->pinned.state, &watch->pinned.blind, err);
+	uint32_t blind = 0;
+	int result = watch->pinned.ops->begin(watch->pinned.state, &blind, err);
 
+	watch->pinned.blind |= blind;
 	if (result > 0) {
 		result = gather(watch, from, to, collected, &pages);
 		if (result == 0)

@@ -7,10 +7,15 @@
 
 #include "base/error.h"
 #include "kernel/fdinfo.h"
+#include "kernel/sys.h"
 #include "target/target.h"
 
 /* A ring is busy for the moment of a call into it. */
 #define TRIES 4
+
+/* Reading takes at most one part in so many of the time, once there is much to read. */
+#define MANY_DESCRIPTORS 256u
+#define MAX_SHARE        16u
 
 static int add(void *arg, uint64_t start, uint64_t end)
 {
@@ -44,7 +49,7 @@ static void merge(struct registered *registered)
 	registered->ranges.nr = nr + 1;
 }
 
-int registered_read(struct registered *registered, struct tide_target *target, struct tide_error *err)
+static int read_now(struct registered *registered, struct tide_target *target, struct tide_error *err)
 {
 	size_t nr_before = registered->ranges.nr;
 	int result = 1;
@@ -55,7 +60,7 @@ int registered_read(struct registered *registered, struct tide_target *target, s
 		result = target_live_thread(target, &tid, err);
 		if (result < 0)
 			return result;
-		result = fdinfo_each_buffer(target_procfs(target), tid, add, registered);
+		result = fdinfo_each_buffer(target_procfs(target), tid, add, registered, &registered->nr_descriptors);
 	}
 	if (result == 0) {
 		registered->ranges.nr -= nr_before;
@@ -67,6 +72,20 @@ int registered_read(struct registered *registered, struct tide_target *target, s
 		return error_system(err, result, "reading which buffers process %d has registered",
 		                    tide_target_pid(target));
 	return 0;
+}
+
+int registered_read(struct registered *registered, struct tide_target *target, struct tide_error *err)
+{
+	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	int result;
+
+	if (registered->nr_descriptors > MANY_DESCRIPTORS &&
+	    now_ns - registered->read_at_ns < MAX_SHARE * registered->cost_ns)
+		return 0;
+	result = read_now(registered, target, err);
+	registered->read_at_ns = now_ns;
+	registered->cost_ns = sys_clock_ns(CLOCK_MONOTONIC) - now_ns;
+	return result;
 }
 
 void registered_fini(struct registered *registered)

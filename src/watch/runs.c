@@ -2,6 +2,7 @@
 /* This file keeps lists of runs, and knows their words. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "watch/tracker.h"
 
@@ -18,12 +19,32 @@ int runs_push(struct runs *runs, uint64_t start, uint64_t end, enum tide_certain
 	return vec_push(&runs->v, ((struct tide_run){ start, end, certainty, why }));
 }
 
+/* All of `in`; only its first run can have a neighbour in `out`. */
+static int append(struct runs *out, const struct runs *in)
+{
+	const struct tide_run *first = in->v.items;
+	int result;
+
+	if (in->v.nr == 0)
+		return 0;
+	result = vec_reserve(&out->v, out->v.nr + in->v.nr);
+	if (result == 0)
+		result = runs_push(out, first->start, first->end, first->certainty, first->why);
+	if (result < 0)
+		return result;
+	memcpy(out->v.items + out->v.nr, first + 1, (in->v.nr - 1) * sizeof(first[0]));
+	out->v.nr += in->v.nr - 1;
+	return 0;
+}
+
 int runs_overlay(struct runs *out, const struct runs *in, const struct runs *over)
 {
 	size_t i = 0, j = 0;
 	uint64_t at = 0;
 	int result = 0;
 
+	if (in->v.nr == 0 || over->v.nr == 0)
+		return append(out, in->v.nr == 0 ? over : in);
 	while (result == 0 && (i < in->v.nr || j < over->v.nr)) {
 		const struct tide_run *low = i < in->v.nr ? &in->v.items[i] : NULL;
 		const struct tide_run *high = j < over->v.nr ? &over->v.items[j] : NULL;
@@ -45,18 +66,18 @@ int runs_overlay(struct runs *out, const struct runs *in, const struct runs *ove
 
 int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out)
 {
+	static const struct runs nothing;
 	int result = 0;
 
+	if (watch->wanted.v.nr == 0)
+		return runs_overlay(out, runs, &nothing);
 	for (size_t i = 0; i < runs->v.nr && result == 0; i++) {
 		const struct tide_run *run = &runs->v.items[i];
-		struct interval part = { run->start, run->end };
+		struct interval part;
 
-		if (watch->wanted.v.nr == 0)
+		for (uint64_t at = run->start; result == 0 && intervals_next(&watch->wanted, at, run->end, &part);
+		     at = part.end)
 			result = runs_push(out, part.start, part.end, run->certainty, run->why);
-		else
-			for (uint64_t at = run->start;
-			     result == 0 && intervals_next(&watch->wanted, at, run->end, &part); at = part.end)
-				result = runs_push(out, part.start, part.end, run->certainty, run->why);
 	}
 	return result;
 }

@@ -49,12 +49,13 @@ void watch_owe(struct tide_watch *watch, uint64_t start, uint64_t end)
 	intervals_add(owed, near.start < start ? near.start : start, near.end > end ? near.end : end);
 }
 
-static enum tide_why why_untracked(const struct tide_watch *watch, const struct interval *part)
+static enum tide_why why_untracked(const struct tide_watch *watch, const struct tide_mapping *mapping,
+                                   const struct interval *part)
 {
 	struct interval refused;
 
 	if (intervals_next(&watch->refused, part->start, part->end, &refused))
-		return TIDE_WHY_REFUSED;
+		return mapping->flags & TIDE_MAPPING_SHARED ? TIDE_WHY_SHARED : TIDE_WHY_REFUSED;
 	return watch_has_room(watch) ? TIDE_WHY_ERROR : TIDE_WHY_BOUND;
 }
 
@@ -65,11 +66,11 @@ static enum tide_why why_untracked(const struct tide_watch *watch, const struct 
 static int untracked(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,
                      struct runs *out)
 {
-	enum tide_why why = why_untracked(watch, part);
+	enum tide_why why = why_untracked(watch, mapping, part);
 	struct interval doubtful;
 	int result = 0;
 
-	if (why == TIDE_WHY_REFUSED && !(mapping->flags & (TIDE_MAPPING_WRITE | TIDE_MAPPING_SHARED))) {
+	if (why == TIDE_WHY_REFUSED && !(mapping->flags & TIDE_MAPPING_WRITE)) {
 		while (result == 0 && intervals_next(&watch->doubtful, part->start, part->end, &doubtful)) {
 			result = runs_push(out, doubtful.start, doubtful.end, TIDE_OVER, TIDE_WHY_NEW);
 			if (result == 0)

@@ -19,6 +19,7 @@ enum {
 	DEFAULT_TABLE_BYTES = 64 << 20,
 	DEFAULT_MAX_MAPPINGS = 65530,
 	MIN_RUNS = 8,
+	RAW_RUNS = 16384, /* collected before they are looked at for pins, about */
 };
 
 #define REGIONS_BYTES (WATCH_NR_REGIONS * sizeof(struct pagescan_region))
@@ -237,13 +238,13 @@ static void end_epoch(struct tide_watch *watch)
 }
 
 /* Collects until there is something to return, or the address space has ended. */
-static int fill(struct tide_watch *watch, size_t max, struct tide_error *err)
+static int fill(struct tide_watch *watch, struct tide_error *err)
 {
 	watch->ready.v.nr = watch->ready_at = 0;
 	while (watch->ready.v.nr == 0 && watch->raw_from < WATCH_END) {
 		int result = 0;
 
-		while (result == 0 && watch->at < WATCH_END && watch->raw.v.nr < max &&
+		while (result == 0 && watch->at < WATCH_END && watch->raw.v.nr < RAW_RUNS &&
 		       watch->raw_bytes < WATCH_MAX_BYTES)
 			result = watch_step(watch, err);
 		if (result == 0)
@@ -288,7 +289,7 @@ long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t 
 	if (!watch->in_epoch)
 		nr = begin_epoch(watch, err);
 	if (nr == 0 && watch->ready_at == watch->ready.v.nr)
-		nr = fill(watch, max, err);
+		nr = fill(watch, err);
 	if (nr == 0)
 		nr = hand_out(watch, runs, max);
 	if (nr == 0)

@@ -73,6 +73,29 @@ refused 2 '--sensor: the argument is empty' record -p "$me" --sensor ''
 refused 2 "--seed: 'x' is not a seed" record -p "$me" --seed x
 refused 2 'no such sensor|no sensor' record -p "$me" --sensor nonsense
 
+# Pages.
+refused 2 'nothing to look at: name a process with -p' pages
+refused 2 'one process at a time' pages -p "$me,1"
+refused 2 "--all-of: there is no category 'presnt': did you mean 'present'\?" pages -p "$me" --all-of presnt
+refused 2 "--any-of: there is no category 'zzzzz': \"tidemark help pages\" lists them" pages -p "$me" --any-of zzzzz
+refused 2 "--returned: there is no category ''" pages -p "$me" --returned present,
+refused 2 '--inverted file changes nothing' pages -p "$me" --all-of present --inverted file
+refused 2 '--summary counts all categories' pages -p "$me" --summary --all-of present
+refused 2 "--limit: '0' is not a number of rows: at least 1" pages -p "$me" --limit 0
+refused 2 "--range: 'x' is not START-END" pages -p "$me" --range x
+refused 2 'no process has memory at the addresses of --range' pages -p "$me" --range ffffffffff600000-ffffffffff601000
+
+# Watching.
+refused 2 'nothing to watch: name a process with -p' watch
+refused 2 'one process at a time' watch -p "$me,1"
+refused 2 "--interval: '1' lacks a unit: write 1ms or 1s" watch -p "$me" -i 1
+refused 2 '--interval: 0 is no time at all' watch -p "$me" -i 0s
+refused 2 "--count: '0' is not a number of epochs: at least 1" watch -p "$me" -n 0
+refused 2 "--count: 'x' is not a number of epochs" watch -p "$me" -n x
+refused 2 "--top: '0' is not a number of mappings" watch -p "$me" --top 0
+refused 2 "--pins: 'x' is not one of auto, walker, fdinfo and none" watch -p "$me" --pins x
+refused 2 "--range: 'x' is not START-END" watch -p "$me" --range x
+
 # Reports.
 refused 2 'a word is missing: report REPORT FILE' report
 refused 2 'a word is missing: report REPORT FILE' report heatmap
@@ -114,7 +137,7 @@ for form in --help -h; do
 	run "$TIDEMARK" "$form"
 	check "tidemark $form is tidemark help" cmp before out
 done
-for verb in heatmap wss regions record report help; do
+for verb in heatmap wss regions watch record report pages help; do
 	run "$TIDEMARK" help "$verb"
 	same_as_golden "help-$verb.txt"
 	cp out before

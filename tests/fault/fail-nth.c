@@ -11,19 +11,42 @@
 
 #include "kernel/sys.h"
 
-/* The members of the table carry no argument of ours, so this cannot live elsewhere. */
-static struct {
-	struct sys_table table;
+/* What happens at the call. */
+enum action {
+	FAIL,
+	KILL_HELPER, /* only calls of processes other than the arming one count */
+	KILL_SELF,   /* only those of the arming one */
+};
+
+/* Shared with processes that are forked while it is armed: they count together. */
+struct count {
 	unsigned left; /* calls until the one that fails; 0: it has failed, or nothing is armed */
 	int error;
+<<<<<<< HEAD
 	pid_t pid; /* who armed it */
+=======
+	enum action action;
+	pid_t armer;
+>>>>>>> main
 	const char *name;
-} state;
+};
+
+/* The members of the table carry no argument of ours, so this cannot live elsewhere. */
+static struct sys_table table;
+static struct count *count;
+
+static bool is_counted(void)
+{
+	return count->action == FAIL || (count->action == KILL_SELF) == (getpid() == count->armer);
+}
 
 static bool due(const char *name)
 {
-	if (state.left == 0 || --state.left > 0)
+	unsigned left = __atomic_load_n(&count->left, __ATOMIC_SEQ_CST);
+
+	if (left == 0 || !is_counted())
 		return false;
+<<<<<<< HEAD
 	state.name = name;
 	if (state.error == FAIL_NTH_KILL) {
 		if (getpid() == state.pid)
@@ -31,6 +54,17 @@ static bool due(const char *name)
 		return false;
 	}
 	errno = state.error;
+=======
+	while (left != 0 &&
+	       !__atomic_compare_exchange_n(&count->left, &left, left - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	if (left != 1)
+		return false;
+	count->name = name;
+	if (count->action != FAIL)
+		kill(getpid(), SIGKILL);
+	errno = count->error;
+>>>>>>> main
 	return true;
 }
 
@@ -79,7 +113,11 @@ static bool due(const char *name)
 	   unsigned long nr_remote, unsigned long flags),                                                              \
 	  (pid, local, nr_local, remote, nr_remote, flags))                                                            \
 	X(long, move_pages, (pid_t pid, unsigned long nr, void **pages, const int *nodes, int *status, int flags),     \
-	  (pid, nr, pages, nodes, status, flags))
+	  (pid, nr, pages, nodes, status, flags))                                                                      \
+	X(int, io_uring_setup, (unsigned nr, void *params), (nr, params))                                              \
+	X(int, io_uring_register, (int fd, unsigned what, const void *arg, unsigned nr), (fd, what, arg, nr))          \
+	X(int, io_uring_enter, (int fd, unsigned submit, unsigned complete, unsigned flags),                           \
+	  (fd, submit, complete, flags))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \
@@ -112,8 +150,32 @@ static int fail_munmap(void *addr, size_t size)
 	return due("munmap") ? -1 : result;
 }
 
+static void fail_exit(int code)
+{
+	(void)due("exit");
+	sys_table_linux.exit(code);
+}
+
+static void arm(unsigned nth, int error, enum action action)
+{
+	table = sys_table_linux;
+	table.mmap = fail_mmap;
+	table.mremap = fail_mremap;
+	table.close = fail_close;
+	table.munmap = fail_munmap;
+#define SET(type, member, parameters, arguments) table.member = fail_##member;
+	NUMBER_CALLS(SET)
+	if (action != FAIL)
+		table.exit = fail_exit;
+	if (count == NULL)
+		count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	*count = (struct count){ .left = nth, .error = error, .action = action, .armer = getpid() };
+	sys_table = &table;
+}
+
 void fail_nth_arm(unsigned nth, int error)
 {
+<<<<<<< HEAD
 	state.table = sys_table_linux;
 	state.table.mmap = fail_mmap;
 	state.table.mremap = fail_mremap;
@@ -125,20 +187,34 @@ void fail_nth_arm(unsigned nth, int error)
 	state.error = error;
 	state.pid = getpid();
 	sys_table = &state.table;
+=======
+	arm(nth, error, FAIL);
+}
+
+void fail_nth_kill_helper(unsigned nth)
+{
+	arm(nth, 0, KILL_HELPER);
+}
+
+void fail_nth_kill_self(unsigned nth)
+{
+	arm(nth, 0, KILL_SELF);
+>>>>>>> main
 }
 
 bool fail_nth_disarm(void)
 {
-	bool failed = state.left == 0;
+	bool failed = count != NULL && count->left == 0;
 
-	state.left = 0;
+	if (count != NULL)
+		count->left = 0;
 	sys_table = &sys_table_linux;
 	return failed;
 }
 
 const char *fail_nth_name(void)
 {
-	return state.name != NULL ? state.name : "none";
+	return count != NULL && count->name != NULL ? count->name : "none";
 }
 
 unsigned fail_nth_descriptors(void)

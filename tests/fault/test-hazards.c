@@ -52,6 +52,7 @@ static void probes_survive_every_failure(void **state)
 		{ hazard_swap, ARENA_SMALL, &arena_uffd },
 		{ hazard_migration, ARENA_SMALL, &arena_uffd },
 		{ hazard_hugetlb, ARENA_HUGETLB, &arena_uffd },
+		{ hazard_pinned_fork, ARENA_SMALL, &arena_uffd },
 		{ hazard_unpopulated, ARENA_FILE_PRIVATE, &arena_uffd },
 		{ hazard_replaced, ARENA_SMALL, &arena_soft_dirty },
 		{ hazard_mremap, ARENA_SMALL, &arena_soft_dirty },

@@ -192,12 +192,31 @@ static void open_watch(struct trial *trial)
 	sound(trial, result);
 }
 
+static bool uses_userfaultfd(pid_t pid)
+{
+	char path[64], link[64];
+
+	for (int fd = 0; fd < 64; fd++) {
+		ssize_t size;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		size = readlink(path, link, sizeof(link) - 1);
+		link[size > 0 ? size : 0] = 0;
+		if (strstr(link, "userfaultfd") != NULL)
+			return true;
+	}
+	return false;
+}
+
 static void check_clean(struct trial *trial, unsigned descriptors)
 {
 	const char *name = trial->what != NULL ? trial->what : fail_nth_name();
 
 	if (mappings_with_flag(trial->self->child.pid, "uw") != 0)
 		fail_msg("memory stays watched when %s (%u) fails", name, trial->nth);
+	if (uses_userfaultfd(trial->self->child.pid))
+		fail_msg("a userfaultfd stays in the target when %s (%u) fails: %s", name, trial->nth,
+		         trial->self->err.text);
 	if (fail_nth_descriptors() != descriptors)
 		fail_msg("a descriptor leaks when %s (%u) fails", name, trial->nth);
 }

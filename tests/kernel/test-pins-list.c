@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "kernel/sys.h"
 #include "need.h"
+#include "pages/walker.h"
 #include "pins-steps.h"
 
 static int serve(int in, int out, void *unused)
@@ -103,12 +105,16 @@ struct shared {
 static int register_when_told(int in, int out, void *arg)
 {
 	struct shared *shared = arg;
-	struct iovec buffers[2] = { { shared->memory + 8 * PAGE, 4 * PAGE }, { shared->memory + 100, PAGE } };
+	struct iovec buffers[3] = {
+		{ shared->memory + 8 * PAGE, 4 * PAGE },
+		{ shared->memory + 100, PAGE },
+		{ shared->memory + 11 * PAGE, 2 * PAGE },
+	};
 	struct ring ring;
 
 	child_say(out);
 	child_pause(in);
-	shared->failed = ring_open(&ring) < 0 || ring_register(&ring, buffers, 2) < 0;
+	shared->failed = ring_open(&ring) < 0 || ring_register(&ring, buffers, 3) < 0;
 	child_say(out);
 	child_pause(in);
 	shared->failed = ring_unregister(&ring) < 0;
@@ -141,7 +147,7 @@ static void registered_in_a_child(const struct tide_pins_ops *ops, uint32_t blin
 	shared->memory = pins_map_private(20);
 	start = (uint64_t)(uintptr_t)shared->memory;
 	expected[0] = (struct tide_range){ start, start + 2 * PAGE };
-	expected[1] = (struct tide_range){ start + 8 * PAGE, start + 12 * PAGE };
+	expected[1] = (struct tide_range){ start + 8 * PAGE, start + 13 * PAGE };
 	child_start(&child, register_when_told, shared);
 	pins_watch_by(&fix, child.pid, ops);
 	pins_begin(&fix, 0, blind_before);
@@ -152,7 +158,7 @@ static void registered_in_a_child(const struct tide_pins_ops *ops, uint32_t blin
 	known(&fix, expected, 2);
 	pins_look(&fix, shared->memory, 20);
 	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(fix.answers[i] == PIN_PINNED, i < 2 || (i >= 8 && i < 12));
+		assert_int_equal(fix.answers[i] == PIN_PINNED, i < 2 || (i >= 8 && i < 13));
 	child_step(&child);
 	assert_false(shared->failed);
 	assert_true(fix.ops->begin(fix.state, &blind_after, NULL) >= 0);
@@ -191,6 +197,62 @@ static void looking_can_be_forced(void **unused)
 	pins_begin(&fix, 1, 0);
 	pins_unwatch(&fix);
 	child_end(&child);
+}
+
+static void to_look_at_another_process_leads_nobody_astray(void **unused)
+{
+	struct tide_target *target = NULL;
+	struct walker *walker = NULL;
+	struct child child;
+	struct child other;
+	uint64_t before = 0;
+	uint64_t flags = 0;
+
+	(void)unused;
+	child_start(&child, serve, NULL);
+	child_start(&other, serve, NULL);
+	assert_int_equal(tide_target_open(&target, child.pid, NULL), 0);
+	assert_int_equal(walker_open(&walker, target, NULL), 0);
+	assert_int_equal(walker_mm_flags(walker, &before, NULL), 0);
+	assert_int_equal(walker_mm_flags_of(walker, other.pid, &flags, NULL), 0);
+	assert_int_equal(walker_mm_flags(walker, &flags, NULL), 0);
+	assert_int_equal(flags, before);
+	walker_close(walker);
+	tide_target_close(target);
+	child_end(&child);
+	child_end(&other);
+}
+
+static unsigned nr_links;
+
+static ssize_t count_links(int dir, const char *path, char *buf, size_t size)
+{
+	nr_links++;
+	return sys_table_linux.readlinkat(dir, path, buf, size);
+}
+
+/* The list is asked for many times in an epoch: that must not cost more than all the rest. */
+static void many_descriptors_are_not_looked_through_each_time(void **unused)
+{
+	struct pins_fixture fix;
+	struct sys_table table = sys_table_linux;
+	int first = dup(0);
+	int fds[300];
+
+	(void)unused;
+	for (unsigned i = 0; i < 300; i++)
+		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, first);
+	close(first);
+	pins_watch_by(&fix, getpid(), tide_pins_fdinfo());
+	table.readlinkat = count_links;
+	sys_table = &table;
+	for (unsigned i = 0; i < 100; i++)
+		pins_begin(&fix, 0, TIDE_BLIND_DEVICE_WRITES | TIDE_BLIND_REFERENCES);
+	sys_table = &sys_table_linux;
+	assert_in_range(nr_links, 0, 50 * 300);
+	pins_unwatch(&fix);
+	for (unsigned i = 0; i < 300; i++)
+		close(fds[i]);
 }
 
 static unsigned nr_warnings;
@@ -236,6 +298,8 @@ int main(void)
 		cmocka_unit_test(B4_registered_ranges_are_known),
 		cmocka_unit_test(B4_without_privileges_the_list_is_used_and_blindness_told),
 		cmocka_unit_test(looking_can_be_forced),
+		cmocka_unit_test(to_look_at_another_process_leads_nobody_astray),
+		cmocka_unit_test(many_descriptors_are_not_looked_through_each_time),
 		cmocka_unit_test(B4_a_stale_list_is_told_once),
 	};
 	int skipped = need_walk();

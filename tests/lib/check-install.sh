@@ -25,26 +25,42 @@ export PKG_CONFIG_PATH=${pc%/*}
 export LD_LIBRARY_PATH=$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 "$program" --version
-example=$source/examples/hottest.c
-# Words that must be split: flags.
-# shellcheck disable=SC2046
-cc -Wall -Wextra -Wno-unused-parameter -Werror $(pkg-config --cflags libtidemark) "$example" \
-	$(pkg-config --libs libtidemark) -o "$root/shared"
-# shellcheck disable=SC2046
-cc $(pkg-config --cflags libtidemark) "$example" \
-	$(pkg-config --static --libs libtidemark | sed 's/-ltidemark/-l:libtidemark.a/g') -o "$root/static"
-readelf -d "$root/shared" | grep -q 'NEEDED.*libtidemark\.so\.0'
-! readelf -d "$root/static" | grep -q 'NEEDED.*libtidemark'
+for example in hottest getwritewatch precopy; do
+	# Words that must be split: flags.
+	# shellcheck disable=SC2046
+	cc -Wall -Wextra -Wno-unused-parameter -Werror $(pkg-config --cflags libtidemark) "$source/examples/$example.c" \
+		$(pkg-config --libs libtidemark) -o "$root/$example-shared"
+	# shellcheck disable=SC2046
+	cc $(pkg-config --cflags libtidemark) "$source/examples/$example.c" \
+		$(pkg-config --static --libs libtidemark | sed 's/-ltidemark/-l:libtidemark.a/g') -o "$root/$example-static"
+	readelf -d "$root/$example-shared" | grep -q 'NEEDED.*libtidemark\.so\.0'
+	! readelf -d "$root/$example-static" | grep -q 'NEEDED.*libtidemark'
+done
+
+# run EXAMPLE PATTERN ARGUMENT...: says a line of this pattern; or, without privileges or where the kernel lacks what it needs,
+# says that.
+run() {
+	local example=$1 pattern=$2
+	shift 2
+	for flavour in shared static; do
+		if out=$("$root/$example-$flavour" "$@" 2>&1); then
+			echo "$flavour: $out"
+			grep -q "$pattern" <<<"$out"
+		else
+			echo "$flavour: $out"
+			grep -Eq "^$example: (denied|unsupported): " <<<"$out"
+		fi
+	done
+}
 
 while :; do :; done &
 child=$!
-for flavour in shared static; do
-	if out=$("$root/$flavour" $child 2>&1); then
-		echo "$flavour: $out"
-		grep -q '^0x.* accessed in [0-9]* of [1-9][0-9]* checks' <<<"$out"
-	else
-		# Without privileges, or where the kernel lacks what it needs, it says so.
-		echo "$flavour: $out"
-		grep -Eq '^hottest: (denied|unsupported): ' <<<"$out"
-	fi
-done
+run hottest '^0x.* accessed in [0-9]* of [1-9][0-9]* checks' $child
+run getwritewatch '^round 5: [1-9][0-9]* references stored, [1-9][0-9]* found on [1-9][0-9]* of 16384 pages'
+kill $child
+cc "$source/tests/cli/busy.c" -o "$root/busy" # writes 8 MiB without end: no round but the last leaves little
+"$root/busy" &
+child=$!
+sleep 0.5
+run precopy '^stopped: [1-9][0-9]* pages; 0 of 8[0-9]* pages differ' $child
+kill -0 $child

@@ -28,10 +28,10 @@
 
 /*
  * Busy: for this share of the time the workload neither ran nor slept as it wanted, or the checks took so many times as
- * long as planned. On an idle machine it is less than 0.10 and 1.07.
+ * long as planned. On an idle machine it is at most 0.07 and 1.16.
  */
 #define BUSY_LATE  0.15
-#define BUSY_CHECK 1.2
+#define BUSY_CHECK 1.25
 
 enum limit {
 	MIN_PRECISION,
@@ -243,6 +243,15 @@ static bool limits_met(const struct comparison *c)
 	return ok;
 }
 
+/* Where nothing was hot, no limit is put to the test; a workload that can hardly run makes nothing hot. */
+static bool tested(const struct comparison *c)
+{
+	if (!c->given[MIN_RECALL] || c->score.hot > 0 || c->margin > 0 || !was_busy(c))
+		return true;
+	fprintf(stderr, "the workload made nothing hot\n");
+	return false;
+}
+
 static void print_text(const struct comparison *c)
 {
 	const struct score *score = &c->score;
@@ -295,7 +304,7 @@ int main(int argc, char **argv)
 			print_json(&c);
 		else
 			print_text(&c);
-		rc = limits_met(&c) ? 0 : was_busy(&c) ? 3 : 1;
+		rc = limits_met(&c) && tested(&c) ? 0 : was_busy(&c) ? 3 : 1;
 	} else {
 		rc = 2;
 	}

@@ -15,7 +15,8 @@
 enum {
 	ARCH_STATE_MAX = 16384, /* of the extended state, all features of the processor */
 	ARCH_FRAME_MAX = ARCH_STATE_MAX + 2048,
-	ARCH_CODE_MAX = 16, /* no piece of code below is longer */
+	ARCH_FRAME_ALIGN = 64, /* a frame built at another address may be larger by as much */
+	ARCH_CODE_MAX = 16,    /* no piece of code below is longer */
 };
 
 struct arch_regs {
@@ -76,6 +77,9 @@ void arch_restart(struct arch_regs *regs);
 uint64_t arch_frame_place(const struct arch_state *state, uint64_t top);
 size_t arch_frame_build(unsigned char *frame, uint64_t at, const struct arch_code *code, const struct arch_regs *regs,
                         const struct arch_state *state, uint64_t mask);
+
+/* Is `frame` one that arch_frame_build() made? */
+bool arch_frame_is_ours(const unsigned char *frame, const struct arch_code *code);
 
 /* How much below the stack pointer belongs to the program all the same. */
 uint64_t arch_red_zone_bytes(void);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* This file knows the registers, the system call instruction and the signal frame of x86-64. */
+/*
+ * This file knows the registers, the system call instruction and the signal frame of x86-64. It is long so that what a
+ * port has to write is one file.
+ */
 #include "target/inject/arch.h"
 
 #include <cpuid.h>
@@ -248,7 +251,7 @@ enum {
 	UC_SIGCONTEXT_SS = 2,
 	UC_STRICT_RESTORE_SS = 4,
 	SS_NO_SUCH_FLAG = 0x40, /* makes sigreturn's sigaltstack fail, which it ignores */
-	STATE_ALIGN = 64,
+	STATE_ALIGN = ARCH_FRAME_ALIGN,
 	STATE_SOFTWARE_AT = 464, /* the bytes of the image that the processor leaves to software */
 	STATE_HEADER_AT = 512,
 	STATE_LEGACY_BYTES = 576, /* x87, SSE and the header */
@@ -369,6 +372,14 @@ size_t arch_frame_build(unsigned char *out, uint64_t at, const struct arch_code 
 	memcpy(image + STATE_SOFTWARE_AT, &software, sizeof(software));
 	memcpy(image + used, &magic2, sizeof(magic2));
 	return (size_t)(image - out) + used + sizeof(magic2);
+}
+
+bool arch_frame_is_ours(const unsigned char *bytes, const struct arch_code *code)
+{
+	struct frame frame;
+
+	memcpy(&frame, bytes, sizeof(frame));
+	return frame.pretcode == code->resume && frame.ss_flags == SS_NO_SUCH_FLAG;
 }
 
 uint64_t arch_red_zone_bytes(void)

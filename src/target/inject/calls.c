@@ -57,18 +57,18 @@ static int make(struct job *job, long nr, const uint64_t args[6], long *result)
 static int fetch_and_close(struct job *job, struct inject_call *call, uint64_t since_ns)
 {
 	const uint64_t args[6] = { (uint64_t)call->result };
-	uint64_t window_ns;
-	long closed;
 	int made = thread_set_call(job, arch_close_number(), args);
+	uint64_t set_ns = now_ns();
+	uint64_t leak_ns = set_ns - since_ns;
+	long closed;
 
-	window_ns = now_ns() - since_ns;
-	job->cost.leak_ns = window_ns > job->cost.leak_ns ? window_ns : job->cost.leak_ns;
+	job->cost.leak_ns = leak_ns > job->cost.leak_ns ? leak_ns : job->cost.leak_ns;
 	if (made < 0)
 		return made;
 	call->fd = fetch(job, (int)call->result);
 	made = thread_call(job, &closed);
 	if (job->filtered && job->frame != 0)
-		job->cost.window_ns += now_ns() - since_ns;
+		job->cost.window_ns += now_ns() - set_ns;
 	if (call->fd < 0) {
 		int code = call->fd;
 

@@ -16,7 +16,9 @@
 
 enum {
 	NR_TRIES = 4,
-	SLICE_NS = 5000000, /* between looks at whether a thread that does not stop has died */
+	SLICE_NS = 5000000, /* between looks at why a thread does not stop */
+	/* With one that sleeps where no signal wakes it: the others stand still meanwhile. */
+	PATIENCE_NS = 10000000,
 };
 
 int job_trouble(struct job *job, enum trouble trouble, int code, pid_t tid)
@@ -188,16 +190,28 @@ static int note_report(struct job *job, pid_t tid, int status)
 	}
 }
 
-/* A main thread that ends before the others says nothing until they have ended too. */
-static bool has_died(const struct job *job, const struct task *task)
+/* A main thread that ends before the others says nothing until they have ended too. 'X': it has gone altogether. */
+static char state_of(const struct job *job, const struct task *task)
 {
 	int dir = task->pid == job->target->pid ? job->target->dir : procfs_open(task->pid);
-	struct procfs_trace trace;
+	struct procfs_trace trace = { .state = 'X' };
 	int result = dir < 0 ? dir : procfs_read_trace(dir, task->tid, &trace);
 
 	if (task->pid != job->target->pid)
 		sys_close(dir);
-	return result == -ESRCH || result == -ENOENT || (result == 0 && (trace.state == 'Z' || trace.state == 'X'));
+	return result == 0 || result == -ESRCH || result == -ENOENT ? trace.state : 'R';
+}
+
+/* None of the threads reported in time; `task` is one that should have. */
+static int give_up_or_wait(struct job *job, struct task *task, uint64_t waited_ns)
+{
+	char state = state_of(job, task);
+
+	if (state == 'Z' || state == 'X')
+		task->state = TASK_DEAD;
+	else if (waited_ns >= FREEZE_TIMEOUT_NS || (state == 'D' && waited_ns >= PATIENCE_NS))
+		return job_trouble(job, TROUBLE_UNSTOPPABLE, -EBUSY, task->tid);
+	return 0;
 }
 
 static struct task *first_running(struct job *job)
@@ -213,24 +227,19 @@ static struct task *first_running(struct job *job)
 
 static int wait_all(struct job *job)
 {
-	uint64_t deadline = job->freeze.since_ns + FREEZE_TIMEOUT_NS;
 	struct task *task;
 
 	while ((task = first_running(job)) != NULL) {
-		uint64_t now = now_ns();
-		uint64_t slice = now + SLICE_NS < deadline ? now + SLICE_NS : deadline;
 		int status = 0;
-		pid_t got = wait_until(-1, &status, slice);
+		pid_t got = wait_until(-1, &status, now_ns() + SLICE_NS);
 		int result = 0;
 
 		if (got > 0)
 			result = note_report(job, got, status);
 		else if (got < 0 && got != -ECHILD)
 			result = job_system(job, STEP_WAIT, got, 0);
-		else if (has_died(job, task))
-			task->state = TASK_DEAD;
-		else if (now >= deadline)
-			result = job_trouble(job, TROUBLE_UNSTOPPABLE, -EBUSY, task->tid);
+		else
+			result = give_up_or_wait(job, task, now_ns() - job->freeze.since_ns);
 		if (result < 0)
 			return result;
 	}
@@ -296,8 +305,32 @@ struct sharers {
 
 /*
  * Processes made by clone(CLONE_VM) or clone(CLONE_FILES) without CLONE_THREAD. Kernels without kcmp(2), and processes
- * that we may not look at, are passed over: nobody else could be told apart there either.
+ * that we may not look at, are passed over: they could not be told apart.
  */
+bool freeze_is_shared(pid_t tid, pid_t pid)
+{
+	return sys_kcmp(tid, pid, KCMP_VM) == 0 || sys_kcmp(tid, pid, KCMP_FILES) == 0;
+}
+
+/* Sharing begins with a process, never later: who was a stranger before the stop need not be asked in it. */
+static bool is_stranger(const struct freeze *freeze, pid_t pid)
+{
+	size_t low = 0;
+	size_t high = freeze->strangers.nr;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (freeze->strangers.items[middle] == pid)
+			return true;
+		if (freeze->strangers.items[middle] < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
 static int stop_if_sharing(void *arg, pid_t pid)
 {
 	struct sharers *sharers = arg;
@@ -306,9 +339,8 @@ static int stop_if_sharing(void *arg, pid_t pid)
 	int result;
 	int dir;
 
-	if (pid == job->target->pid || find(&job->freeze, pid) != NULL)
-		return 0;
-	if (sys_kcmp(sharers->tid, pid, KCMP_VM) != 0 && sys_kcmp(sharers->tid, pid, KCMP_FILES) != 0)
+	if (pid == job->target->pid || is_stranger(&job->freeze, pid) || find(&job->freeze, pid) != NULL ||
+	    !freeze_is_shared(sharers->tid, pid))
 		return 0;
 	dir = procfs_open(pid);
 	if (dir < 0)
@@ -344,6 +376,8 @@ void freeze_end(struct job *job)
 {
 	struct freeze *freeze = &job->freeze;
 
+	/* After trouble: who is about to stop must be seen, or a call of its would say that it was interrupted. */
+	(void)wait_all(job);
 	for (size_t i = 0; i < freeze->nr; i++) {
 		if (freeze->tasks[i].state == TASK_STOPPED)
 			freeze_insist(PTRACE_DETACH, freeze->tasks[i].tid, NULL, NULL);

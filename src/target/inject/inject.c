@@ -16,8 +16,28 @@
 #include "kernel/sys.h"
 #include "target/inject/job.h"
 
+/*
+ * How a run goes; docs/design/003-injection.md says why, and what is left.
+ *
+ * inject.c    looks around (plan.c), clones the helper, waits for its end, reads its one message. The rest happens in
+ *             the helper. It may be killed at any instruction, and so may we: each file says what then happens.
+ * freeze.c    seizes and stops every thread of the target, and all tasks that share its memory or its descriptors. A
+ *             tracer's death lets them go on as they are: so what a stop would show to the program is mended at once.
+ * thread.c    borrows one thread. It writes a signal frame into unused stack, and then sets registers only so that a
+ *             thread let go will restore itself out of that frame. In the end it puts back mask, registers, memory, in
+ *             this order: the frame is needed until the registers are back, the mask is also in the frame.
+ * calls.c     makes the calls. A thread that has made a descriptor is set to close it before the descriptor is fetched.
+ * arch_*.c    all that depends on the processor.
+ *
+ * The helper is a copy of a process whose other threads may have held any lock: it does not allocate, does not print,
+ * makes no sentences (say.c does, here), and asks the kernel through the table of system calls only.
+ *
+ * When a call fails on the way back, it is made again a few times, unless the thread is gone: giving up would do more
+ * harm than the fault.
+ */
+
 enum {
-	NR_ATTEMPTS = 3, /* at stopping a target that is in vfork(2) */
+	NR_ATTEMPTS = 4, /* at stopping a target that is in vfork(2), or waits for a device */
 	NR_TRIES = 4,
 };
 
@@ -174,15 +194,20 @@ static int run_helper(struct job *job)
 	return helper < 0 ? helper : await_report(job, helper, sockets);
 }
 
+static void clear(struct inject_call *calls, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		calls[i].result = -ECANCELED;
+		calls[i].fd = -1;
+	}
+}
+
 /* One attempt. 0 or negative, `*again` when another one may succeed. */
 static int attempt(struct job *job, bool *again, struct tide_error *err)
 {
 	int result;
 
-	for (size_t i = 0; i < job->nr_calls; i++) {
-		job->calls[i].result = -ECANCELED;
-		job->calls[i].fd = -1;
-	}
+	clear(job->calls, job->nr_calls);
 	*again = false;
 	result = plan_make(job, err);
 	if (result < 0)
@@ -226,6 +251,8 @@ int inject_run(struct tide_target *target, struct inject_call *calls, size_t nr,
 	int result = check_arguments(target, nr, err);
 	bool again = true;
 
+	*cost = (struct inject_cost){ 0 };
+	clear(calls, nr);
 	if (result < 0)
 		return result;
 	for (int i = 0; i < NR_ATTEMPTS && again; i++) {

@@ -6,6 +6,7 @@
 #ifndef TARGET_INJECT_JOB_H
 #define TARGET_INJECT_JOB_H
 
+#include "base/vec.h"
 #include "target/inject/arch.h"
 #include "target/inject/inject.h"
 #include "target/target.h"
@@ -73,7 +74,8 @@ struct freeze {
 	struct task *tasks;
 	size_t nr;
 	size_t capacity;
-	uint64_t since_ns; /* the first was told to stop */
+	uint64_t since_ns;    /* the first was told to stop */
+	VEC(pid_t) strangers; /* processes that shared nothing with the target before the stop; ascending */
 };
 
 struct job {
@@ -107,7 +109,10 @@ struct job {
 int job_trouble(struct job *job, enum trouble trouble, int code, pid_t tid);
 int job_system(struct job *job, enum step step, int code, pid_t tid);
 
-/* freeze.c. Stops all threads of the target and all tasks that share its memory or descriptors. 0 or negative. */
+/* freeze.c. Does process `pid` share memory or descriptors with thread `tid`? Not, as far as we may know. */
+bool freeze_is_shared(pid_t tid, pid_t pid);
+
+/* Stops all threads of the target and all tasks that share its memory or descriptors. 0 or negative. */
 int freeze_all(struct job *job);
 
 /* Lets go everything that stands; what does not is let go by our exit. */

@@ -102,15 +102,11 @@ static int find_code(struct job *job)
 	return 0;
 }
 
-static int open_mem(struct job *job, struct tide_error *err)
+static int open_mem(struct job *job, pid_t tid, struct tide_error *err)
 {
 	struct tide_target *target = job->target;
 	char path[32];
-	pid_t tid;
-	int result = target_live_thread(target, &tid, err);
 
-	if (result < 0)
-		return result;
 	snprintf(path, sizeof(path), "task/%d/mem", tid);
 	job->mem = sys_openat(target->dir, path, O_RDWR);
 	if (job->mem == -EACCES || job->mem == -EPERM)
@@ -123,6 +119,21 @@ static int open_mem(struct job *job, struct tide_error *err)
 	return 0;
 }
 
+struct company {
+	struct job *job;
+	pid_t tid;
+};
+
+/* Numbers come in ascending order. One that is given to another process by the time of the stop has gone all round. */
+static int note_stranger(void *arg, pid_t pid)
+{
+	struct company *company = arg;
+
+	if (freeze_is_shared(company->tid, pid))
+		return 0;
+	return vec_push(&company->job->freeze.strangers, pid);
+}
+
 static int count_thread(void *arg, pid_t tid)
 {
 	size_t *nr = arg;
@@ -132,13 +143,18 @@ static int count_thread(void *arg, pid_t tid)
 	return 0;
 }
 
-static int reserve_tasks(struct job *job, struct tide_error *err)
+static int reserve_tasks(struct job *job, pid_t tid, struct tide_error *err)
 {
+	struct company company = { job, tid };
 	size_t nr = 0;
 	int result = procfs_each_thread(job->target->dir, count_thread, &nr);
 
 	if (result < 0)
 		return error_system(err, result, "cannot list the threads of process %d (%s)", job->target->pid,
+		                    job->target->name);
+	result = procfs_each_process(note_stranger, &company);
+	if (result < 0)
+		return error_system(err, result, "cannot look for processes that share with %d (%s)", job->target->pid,
 		                    job->target->name);
 	job->freeze.capacity = 2 * nr + NR_TASKS_SPARE;
 	job->freeze.tasks = calloc(job->freeze.capacity, sizeof(job->freeze.tasks[0]));
@@ -149,10 +165,13 @@ static int reserve_tasks(struct job *job, struct tide_error *err)
 
 int plan_make(struct job *job, struct tide_error *err)
 {
-	int result = open_mem(job, err);
+	pid_t tid;
+	int result = target_live_thread(job->target, &tid, err);
 
 	if (result == 0)
-		result = reserve_tasks(job, err);
+		result = open_mem(job, tid, err);
+	if (result == 0)
+		result = reserve_tasks(job, tid, err);
 	if (result < 0)
 		return result;
 	result = find_code(job);
@@ -170,6 +189,7 @@ void plan_end(struct job *job)
 {
 	sys_close(job->mem);
 	free(job->freeze.tasks);
+	vec_free(&job->freeze.strangers);
 	job->mem = -1;
 	job->freeze = (struct freeze){ 0 };
 }

@@ -18,6 +18,7 @@ enum {
 	/* What Debian 12's headers do not have yet. */
 	GET_SYSCALL_USER_DISPATCH = 0x4211,
 	NR_TRIES = 4,
+	PAGE_BYTES = 4096,
 	NR_STOPS_MAX = 64, /* on the way to the one that is wanted */
 	MASK_BYTES = sizeof(uint64_t),
 };
@@ -98,12 +99,13 @@ static int choose(struct job *job)
 /* What was found before the stop must still be so. */
 static int check_program(struct job *job)
 {
-	int result = memory_alive(job->target);
+	int alive = memory_alive(job->target);
+	int replaced = alive > 0 ? memory_replaced(job->target) : 0;
 
-	if (result == 0 || (result > 0 && memory_replaced(job->target) != 0))
+	if (alive == 0 || replaced > 0)
 		return job_trouble(job, TROUBLE_REPLACED, -ESRCH, 0);
-	if (result < 0)
-		return job_system(job, STEP_MEMORY, result, 0);
+	if (alive < 0 || replaced < 0)
+		return job_system(job, STEP_MEMORY, alive < 0 ? alive : replaced, 0);
 	return arch_code_valid(&job->code, job->mem) ? 0 : job_trouble(job, TROUBLE_NO_CODE, -EAGAIN, 0);
 }
 
@@ -165,23 +167,28 @@ static bool is_zero(const unsigned char *bytes, size_t size)
 
 /*
  * The frame lies in the main thread's stack, below all that is in use. When nobody stands there, because all run on
- * stacks of their own making (Go, coroutines), how much is in use is not known: then at its far end, if that was never
- * written.
+ * stacks of their own making (Go, coroutines), how much is in use is not known: then at its far end, if nothing was
+ * ever written there but the frame of a helper that died.
  */
 static void place_frame(struct job *job)
 {
+	const struct tide_range *stack = &job->stack;
 	uint64_t lowest = lowest_stack_pointer(job);
-	bool is_known = lowest < job->stack.end;
-	uint64_t size = lowest - arch_frame_place(&job->state, lowest);
-	uint64_t top = is_known ? lowest - arch_red_zone_bytes() : job->stack.start + size + ARCH_CODE_MAX;
+	bool is_known = lowest < stack->end;
+	uint64_t top = lowest - arch_red_zone_bytes();
 	uint64_t at = arch_frame_place(&job->state, top);
+	size_t size = top - at;
 
-	if (job->code.resume == 0 || job->stack.end - job->stack.start <= size + 4096 || at < job->stack.start ||
-	    top - at > sizeof(job->saved) || arch_returns_are_guarded(job->tid))
+	if (!is_known) {
+		at = stack->start + sizeof(uint64_t);
+		size += ARCH_FRAME_ALIGN;
+	}
+	if (job->code.resume == 0 || lowest - stack->start <= size + PAGE_BYTES || size > sizeof(job->saved) ||
+	    arch_returns_are_guarded(job->tid))
 		return;
-	job->frame_bytes = top - at;
-	if (sys_pread(job->mem, job->saved, job->frame_bytes, (off_t)at) != (ssize_t)job->frame_bytes ||
-	    (!is_known && !is_zero(job->saved, job->frame_bytes)))
+	job->frame_bytes = size;
+	if (sys_pread(job->mem, job->saved, size, (off_t)at) != (ssize_t)size ||
+	    (!is_known && !is_zero(job->saved, size) && !arch_frame_is_ours(job->saved, &job->code)))
 		return;
 	job->frame = at;
 }
@@ -210,6 +217,15 @@ static int insist_regs(pid_t tid, const struct arch_regs *regs)
 
 	for (int tries = 0; tries < NR_TRIES && result < 0 && result != -ESRCH; tries++)
 		result = arch_regs_write(tid, regs);
+	return result;
+}
+
+static int insist_read(pid_t tid, struct arch_regs *regs)
+{
+	int result = -EIO;
+
+	for (int tries = 0; tries < NR_TRIES && result < 0 && result != -ESRCH; tries++)
+		result = arch_regs_read(tid, regs);
 	return result;
 }
 
@@ -286,8 +302,9 @@ int thread_call(struct job *job, long *result)
 
 	if (stop >= 0)
 		stop = run(job, PTRACE_SYSCALL, false);
+	/* Without its result, what it left could not be taken away. */
 	if (stop >= 0)
-		stop = arch_regs_read(job->tid, &regs);
+		stop = insist_read(job->tid, &regs);
 	if (stop == -EFAULT)
 		return job_trouble(job, TROUBLE_ASTRAY, stop, job->tid);
 	if (stop < 0)

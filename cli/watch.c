@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* This file is the verb `watch`. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "option-parse.h"
+#include "output.h"
+#include "say.h"
+#include "units.h"
+#include "verbs.h"
+#include "watching.h"
+
+#define AT(member) offsetof(struct options, member)
+
+static int parse_count(struct options *options, const struct option_spec *spec, const char *text,
+                       struct tide_error *err)
+{
+	return units_parse_count(text, "a number of epochs", 1, UINT64_MAX, &options->count, err);
+}
+
+static int parse_top(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	return units_parse_count(text, "a number of mappings", 1, 1000000000, &options->top, err);
+}
+
+static int parse_pins(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	static const char *const names[] = {
+		[PINS_AUTO] = "auto", [PINS_WALKER] = "walker", [PINS_FDINFO] = "fdinfo", [PINS_NONE] = "none"
+	};
+
+	for (int i = PINS_AUTO; i <= PINS_NONE; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->pins = (enum pins_mode)i;
+			return 0;
+		}
+	}
+	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of auto, walker, fdinfo and none", text);
+}
+
+static const struct option_spec specs[] = {
+	{ "pid", 'p', "PID", "The process to watch", option_parse_pids, 0, "@pid" },
+	{ "interval", 'i', "TIME", "Report this often (default: 1s)", option_parse_interval, AT(interval_us), NULL },
+	{ "count", 'n', "NUMBER", "Stop after so many epochs (default: when the process ends)", parse_count, 0, NULL },
+	{ "range", 0, "START-END", "Watch these addresses (hexadecimal) only; may be given more than once",
+	  option_parse_range, 0, NULL },
+	{ "runs", 0, NULL, "Print each run of written pages, too", option_parse_flag, AT(runs), NULL },
+	{ "verify", 0, NULL,
+	  "Read all memory after each epoch, and find changes that were not reported: exit status 1 if there are any",
+	  option_parse_flag, AT(verify), NULL },
+	{ "pins", 0, "HOW",
+	  "Find memory that is pinned for devices by the page-table walker, by io_uring's own lists (fdinfo), or not "
+	  "at all "
+	  "(none) (default: auto, the best that privileges allow)",
+	  parse_pins, 0, "auto walker fdinfo none" },
+	{ "top", 0, "NUMBER", "List at most so many mappings, those most written first (default: 3, and 10 at the end)",
+	  parse_top, 0, NULL },
+	{ "json", 0, NULL, "Print JSON, one object per line", option_parse_flag, AT(json), NULL },
+	{ "width", 0, "COLUMNS", "Write so wide (default: the terminal's width, else 80)", option_parse_width, 0,
+	  NULL },
+	{ 0 },
+};
+
+const struct option_group option_group_watch = { "What to watch, and what to show", specs };
+
+static int check_usage(const struct options *options, struct tide_error *err)
+{
+	if (options->pids.nr == 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "nothing to watch: name a process with -p");
+	if (options->pids.nr > 1)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "one process at a time: run this once for each");
+	return 0;
+}
+
+static void say_ending(const struct watching *watching, const char *how)
+{
+	char time[UNITS_TEXT_SIZE];
+
+	say("%s; watched %s of process %d (%s): %llu epochs", how, units_duration_text(time, watching->writes.at_us),
+	    (int)tide_target_pid(watching->target), tide_target_name(watching->target),
+	    (unsigned long long)watching->writes.nr_epochs);
+}
+
+/* How it ended: in words, and as an exit code. */
+static enum exit_code conclude(const struct watching *watching)
+{
+	const struct options *options = watching->options;
+	enum exit_code code = EXIT_DONE;
+
+	if (watching->ending == ENDED_BY_ERROR && output_reader_left())
+		return EXIT_DONE;
+	if (watching->ending == ENDED_BY_ERROR)
+		return say_error(&watching->end);
+	if (watching->ending == ENDED_BY_TARGET && (options->count != 0 || watching->writes.nr_epochs == 0))
+		code = EXIT_GONE;
+	if (watching->ending == ENDED_BY_TARGET && (code != EXIT_DONE || !options->quiet))
+		say_ending(watching, watching->end.text);
+	if (watching->ending == ENDED_BY_STOP && !options->quiet)
+		say_ending(watching, "interrupted");
+	if (watching->writes.verified.nr_lost == 0)
+		return code;
+	say("%llu changed pages were not reported: %s", (unsigned long long)watching->writes.verified.nr_lost,
+	    (watching->writes.blind & TIDE_BLIND_DEVICE_WRITES) != 0
+	            ? "devices may have written them, for not all pins are looked for (--pins)"
+	            : "this kernel's tracking, or this program, is wrong");
+	return EXIT_FAILED;
+}
+
+int verb_watch(const struct verb *verb, const struct options *options)
+{
+	struct watching watching = { .timer = -1 };
+	struct stop stop = { .fd = -1 };
+	struct tide_error err = { 0 };
+	int result = check_usage(options, &err);
+	enum exit_code code;
+
+	if (result == 0)
+		result = stop_open(&stop, &err);
+	if (result == 0)
+		result = watching_open(&watching, options, options->pids.items[0], &err);
+	if (result == 0) {
+		watching_run(&watching, &stop);
+		code = conclude(&watching);
+	} else {
+		code = say_error(&err);
+	}
+	watching_close(&watching);
+	stop_close(&stop);
+	return code;
+}

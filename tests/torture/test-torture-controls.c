@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file makes sure that the torture finds what it is for: each fault that is put in must be found, and the same
+ * schedule without the fault must pass.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kernel/need.h"
+#include "case.h"
+#include "faulty-scan.h"
+#include "pins-early.h"
+
+enum {
+	MAX_CASES = 30, /* until a fault must have been found */
+	NR_DEVICE_WRITES = 30,
+};
+
+static const char *mutator;
+
+/* With `fault`, until a write is lost, or not at all. */
+static struct score run_cases(const struct tracker_ops *tracker, const char *family, void (*fault)(void), unsigned nr,
+                              bool until_lost)
+{
+	struct case_opts opts = {
+		.mutator = mutator,
+		.family = family,
+		.tracker = tracker,
+		.silent = until_lost,
+		.opened = fault,
+	};
+	struct score score = { 0 };
+	unsigned nr_faults = 0;
+	unsigned flags = 0;
+
+	for (opts.seed = 1; opts.seed <= nr && !(until_lost && score.lost > 0); opts.seed++) {
+		struct tide_error err = { 0 };
+
+		if (case_run(&opts, &score, &flags, &err) != 0)
+			fail_msg("%s", err.text);
+		nr_faults += faulty_scan_disarm();
+	}
+	assert_true((nr_faults > 0) == (fault != NULL));
+	return score;
+}
+
+static void a_tracker_that_reports_everything_loses_nothing(void **state)
+{
+	struct score score = run_cases(&tracker_all, "mixed", NULL, 3, false);
+
+	assert_true(score.compared > 1000);
+	assert_int_equal(score.lost, 0);
+	assert_int_equal(score.broken, 0);
+}
+
+static void a_naive_tracker_is_found_out(void **state)
+{
+	assert_true(run_cases(&tracker_naive, "move", NULL, MAX_CASES, true).lost > 0);
+}
+
+static void drop(void)
+{
+	faulty_scan_arm(FAULTY_DROP);
+}
+
+static void forget(void)
+{
+	faulty_scan_arm(FAULTY_FORGET);
+}
+
+static void leave_unarmed(void)
+{
+	faulty_scan_arm(FAULTY_NO_REARM);
+}
+
+static void a_region_missing_from_a_scan_is_found(void **state)
+{
+	assert_true(run_cases(&tracker_watch, "cpu", drop, MAX_CASES, true).lost > 0);
+}
+
+static void a_page_not_armed_again_and_forgotten_is_found(void **state)
+{
+	assert_true(run_cases(&tracker_watch, "cpu", forget, MAX_CASES, true).lost > 0);
+}
+
+static void a_page_not_armed_again_is_reported_again(void **state)
+{
+	assert_int_equal(run_cases(&tracker_watch, "cpu", leave_unarmed, 3, false).lost, 0);
+}
+
+/*
+ * Pages are pinned after the epoch has begun and before they are scanned; the device writes after their contents were
+ * copied, and lets them go before the next look.
+ */
+static struct score pin_during_a_collect(const struct tracker_ops *tracker, const char *pins)
+{
+	struct tracker_opts opts = { .pins = pins };
+	struct tide_error err = { 0 };
+	struct oracle oracle;
+	struct score score;
+	struct rig rig;
+
+	rig_start(&rig, mutator, 7, "ring", false);
+	rig_do(&rig, "unregister", 1);
+	rig_done(&rig, -1);
+	if (oracle_init(&oracle, &rig, tracker, &opts, &err) != 0)
+		fail_msg("%s", err.text);
+	oracle.silent = true;
+	while (oracle_collect(&oracle, 4096))
+		;
+	faulty_scan_before_next(&rig, "register");
+	pins_early_begin();
+	while (oracle_collect(&oracle, 4096))
+		;
+	pins_early_end();
+	rig_do(&rig, "read-fixed", NR_DEVICE_WRITES);
+	rig_done(&rig, -1);
+	rig_do(&rig, "unregister", 1);
+	rig_done(&rig, -1);
+	rig_hold(&rig);
+	oracle_judge(&oracle, 4096);
+	score = oracle.score;
+	oracle_fini(&oracle);
+	rig_end(&rig);
+	assert_int_equal(faulty_scan_disarm(), 1);
+	return score;
+}
+
+static void B4_pages_pinned_during_a_collect_are_not_lost(void **state)
+{
+	assert_int_equal(pin_during_a_collect(&tracker_watch, "walker").lost, 0);
+	assert_int_equal(pin_during_a_collect(&tracker_watch, "fdinfo").lost, 0);
+}
+
+static void B4_without_a_look_for_pins_they_are_lost(void **state)
+{
+	assert_true(pin_during_a_collect(&tracker_watch, "none").lost > 0);
+}
+
+static void B4_with_a_look_before_the_scan_they_are_lost(void **state)
+{
+	assert_true(pin_during_a_collect(&tracker_watch, "early").lost > 0);
+}
+
+/* Kernels forget that the half that never moved is tracked, and not that it is protected. */
+static void E1_a_mapping_whose_neighbour_comes_back_loses_nothing(void **state)
+{
+	struct tracker_opts opts = { .pins = "none" };
+	struct tide_error err = { 0 };
+	struct oracle oracle;
+	struct rig rig;
+
+	rig_start(&rig, mutator, 7, "move", false);
+	if (oracle_init(&oracle, &rig, &tracker_watch, &opts, &err) != 0)
+		fail_msg("%s", err.text);
+	for (unsigned i = 0; i < 8; i++) {
+		rig_do(&rig, "part", 1);
+		rig_done(&rig, -1);
+		rig_hold(&rig);
+		assert_int_equal(oracle_judge(&oracle, 4096), 0);
+		rig_release(&rig);
+	}
+	oracle_fini(&oracle);
+	rig_end(&rig);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_tracker_that_reports_everything_loses_nothing),
+		cmocka_unit_test(a_naive_tracker_is_found_out),
+		cmocka_unit_test(a_region_missing_from_a_scan_is_found),
+		cmocka_unit_test(a_page_not_armed_again_and_forgotten_is_found),
+		cmocka_unit_test(a_page_not_armed_again_is_reported_again),
+		cmocka_unit_test(B4_pages_pinned_during_a_collect_are_not_lost),
+		cmocka_unit_test(B4_without_a_look_for_pins_they_are_lost),
+		cmocka_unit_test(B4_with_a_look_before_the_scan_they_are_lost),
+		cmocka_unit_test(E1_a_mapping_whose_neighbour_comes_back_loses_nothing),
+	};
+	int skip = need_walk();
+
+	if (skip != 0)
+		return skip;
+	mutator = argv[1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

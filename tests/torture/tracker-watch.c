@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* This file is tidemark's tracker as the torture sees it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pins-early.h"
+#include "tracker.h"
+
+enum {
+	TRIES = 1000, /* while somebody else traces the mutator */
+};
+
+struct ours {
+	struct tide_target *target;
+	struct tide_watch *watch;
+};
+
+static const struct tide_pins_ops *pins_of(const char *name)
+{
+	if (strcmp(name, "walker") == 0)
+		return tide_pins_walker();
+	if (strcmp(name, "early") == 0)
+		return pins_early();
+	return strcmp(name, "fdinfo") == 0 ? tide_pins_fdinfo() : NULL;
+}
+
+static void watch_close(void *tracker)
+{
+	struct ours *ours = tracker;
+
+	tide_watch_close(ours->watch);
+	tide_target_close(ours->target);
+	free(ours);
+}
+
+static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
+{
+	struct tide_watch_opts ask = {
+		.size = sizeof(ask),
+		.ranges = opts->ranges,
+		.nr_ranges = opts->nr_ranges,
+		.pins = pins_of(opts->pins),
+		.arm_holes = opts->arm_holes,
+	};
+	struct ours *ours = calloc(1, sizeof(*ours));
+	int result;
+
+	if (ours == NULL)
+		exit(2);
+	result = tide_target_open(&ours->target, rig->pid, err);
+	for (unsigned i = 0; result == 0 && i < TRIES; i++) {
+		result = tide_watch_open(&ours->watch, ours->target, &ask, err);
+		if (result == 0)
+			return ours;
+		if (err->cause != TIDE_CAUSE_BUSY)
+			break;
+		result = 0;
+	}
+	watch_close(ours);
+	return NULL;
+}
+
+static long watch_collect(void *tracker, struct tide_run *runs, size_t max, struct tide_error *err)
+{
+	return tide_watch_collect(((struct ours *)tracker)->watch, runs, max, err);
+}
+
+static void watch_epoch(void *tracker, struct tide_epoch *out)
+{
+	tide_watch_epoch(((struct ours *)tracker)->watch, out);
+}
+
+const struct tracker_ops tracker_watch = {
+	.name = "watch",
+	.takes_ranges = true,
+	.open = watch_open,
+	.collect = watch_collect,
+	.epoch = watch_epoch,
+	.close = watch_close,
+};
