@@ -22,12 +22,8 @@ enum action {
 struct count {
 	unsigned left; /* calls until the one that fails; 0: it has failed, or nothing is armed */
 	int error;
-<<<<<<< HEAD
-	pid_t pid; /* who armed it */
-=======
 	enum action action;
 	pid_t armer;
->>>>>>> main
 	const char *name;
 };
 
@@ -46,15 +42,6 @@ static bool due(const char *name)
 
 	if (left == 0 || !is_counted())
 		return false;
-<<<<<<< HEAD
-	state.name = name;
-	if (state.error == FAIL_NTH_KILL) {
-		if (getpid() == state.pid)
-			kill(state.pid, SIGKILL);
-		return false;
-	}
-	errno = state.error;
-=======
 	while (left != 0 &&
 	       !__atomic_compare_exchange_n(&count->left, &left, left - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
@@ -64,7 +51,6 @@ static bool due(const char *name)
 	if (count->action != FAIL)
 		kill(getpid(), SIGKILL);
 	errno = count->error;
->>>>>>> main
 	return true;
 }
 
@@ -175,19 +161,6 @@ static void arm(unsigned nth, int error, enum action action)
 
 void fail_nth_arm(unsigned nth, int error)
 {
-<<<<<<< HEAD
-	state.table = sys_table_linux;
-	state.table.mmap = fail_mmap;
-	state.table.mremap = fail_mremap;
-	state.table.close = fail_close;
-	state.table.munmap = fail_munmap;
-#define SET(type, member, parameters, arguments) state.table.member = fail_##member;
-	NUMBER_CALLS(SET)
-	state.left = nth;
-	state.error = error;
-	state.pid = getpid();
-	sys_table = &state.table;
-=======
 	arm(nth, error, FAIL);
 }
 
@@ -199,7 +172,6 @@ void fail_nth_kill_helper(unsigned nth)
 void fail_nth_kill_self(unsigned nth)
 {
 	arm(nth, 0, KILL_SELF);
->>>>>>> main
 }
 
 bool fail_nth_disarm(void)

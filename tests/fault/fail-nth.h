@@ -8,11 +8,6 @@
 
 #include <stdbool.h>
 
-/* Instead of an error: the process that armed it, and no helper of its, is killed before it makes the call. */
-enum {
-	FAIL_NTH_KILL = -1,
-};
-
 /*
  * From now on the calls made through sys_table are counted, with those of processes that are forked meanwhile, and
  * number `nth` (the first is 1) fails with `error`. A call that gives something back (close, munmap) does so all the

@@ -88,7 +88,7 @@ static bool kill_at(struct watched *self, unsigned nth, unsigned descriptors)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fail_nth_arm(nth, FAIL_NTH_KILL);
+		fail_nth_kill_self(nth);
 		live(self);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
