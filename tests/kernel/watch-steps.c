@@ -119,11 +119,20 @@ static void read_range(struct watched *self, size_t from, size_t to, unsigned ch
 	memset(out, self->hole, (to - from) * PAGE);
 	nr = pread(self->pagemap, entries, (to - from) * sizeof(entries[0]),
 	           (off_t)((first + from) * sizeof(entries[0])));
-	for (size_t page = 0; nr > 0 && page < to - from; page++) {
-		unsigned char *at = out + page * PAGE;
+	for (size_t page = 0, end; nr > 0 && page < to - from; page = end) {
+		ssize_t got, wanted;
 
-		if (entries[page] >> 62 && pread(self->mem, at, PAGE, (off_t)((first + from + page) * PAGE)) != PAGE)
-			memset(at, self->hole, PAGE);
+		for (end = page; end < to - from && entries[end] >> 62; end++)
+			;
+		wanted = (ssize_t)((end - page) * PAGE);
+		got = wanted == 0 ? 0
+		                  : pread(self->mem, out + page * PAGE, (size_t)wanted,
+		                          (off_t)((first + from + page) * PAGE));
+		if (got < wanted) { /* the page after them has gone */
+			end = page + (got > 0 ? (size_t)got / PAGE : 0);
+			memset(out + end * PAGE, self->hole, PAGE);
+		}
+		end += end < to - from;
 	}
 	free(entries);
 }
