@@ -153,6 +153,7 @@ TIDE_EXPORT void tide_watch_close(struct tide_watch *watch);
  * that do not overlap, at most `max` of them (at least 8); call it until it returns 0: then the epoch has ended, and
  * the next call begins the next one. A page that is written between two of these calls is reported in this epoch, in
  * the next, or in both. Contents may be read as soon as a run was returned: any write after that is reported again.
+ * Memory that is not mapped any more is not reported: tide_watch_layout tells what is.
  *
  * Returns the number of runs, 0 at the end of the epoch, or negative: GONE the process has exited or executed another
  * program; SYSTEM. After an error that is not GONE the next call goes on, and what may have been forgotten is `over`.

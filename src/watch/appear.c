@@ -132,7 +132,8 @@ static int report(struct appearance *self, uint64_t start, uint64_t end, const s
 static int arm(struct tide_watch *watch, uint64_t start, uint64_t end)
 {
 	while (start < end) {
-		uint64_t step = end - start > WATCH_ARM_BYTES ? start + WATCH_ARM_BYTES : end;
+		/* Not inside a huge page, which would be split. */
+		uint64_t step = end - start > WATCH_ARM_BYTES ? block_down(start + WATCH_ARM_BYTES) : end;
 		int result;
 
 		watch->now.nr_calls++;

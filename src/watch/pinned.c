@@ -265,7 +265,7 @@ static int ask(struct tide_watch *watch, uint64_t from, uint64_t to, const struc
 	return result;
 }
 
-/* Nothing is known of who holds which page: what was pinned stays so, and what was collected may be written on. */
+/* Nothing is known of who holds which page: what was held stays so, and what was collected may be written on. */
 static int doubt(struct tide_watch *watch, uint64_t from, uint64_t to, const struct runs *collected)
 {
 	struct pinned *pinned = &watch->pinned;
@@ -276,8 +276,10 @@ static int doubt(struct tide_watch *watch, uint64_t from, uint64_t to, const str
 		if (needs_look(&collected->v.items[i]))
 			result = intervals_add(&pinned->is_referenced, collected->v.items[i].start,
 			                       collected->v.items[i].end);
-	for (; result == 0 && intervals_next(&pinned->was_pinned, from, to, &part); from = part.end)
+	for (uint64_t at = from; result == 0 && intervals_next(&pinned->was_pinned, at, to, &part); at = part.end)
 		result = intervals_add(&pinned->is_pinned, part.start, part.end);
+	for (uint64_t at = from; result == 0 && intervals_next(&pinned->was_referenced, at, to, &part); at = part.end)
+		result = intervals_add(&pinned->is_referenced, part.start, part.end);
 	return result;
 }
 

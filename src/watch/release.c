@@ -12,15 +12,21 @@ enum {
 	ADVICE_COLLAPSE = 25,     /* MADV_COLLAPSE, Linux 6.1 */
 };
 
-/* Where a step from `start` on ends that holds no more armed memory than one call may lift. */
+/*
+ * Where a step from `start` on ends that holds no more armed memory than one call may lift, about. The mapping is split
+ * there for a moment: never inside a huge page, which would be split for good.
+ */
 static uint64_t step_end(const struct tide_watch *watch, uint64_t start, uint64_t end)
 {
 	uint64_t left = RELEASE_BYTES;
 	struct interval part;
 
 	for (uint64_t at = start; intervals_next(&watch->armed, at, end, &part); at = part.end) {
-		if (part.end - part.start > left)
-			return part.start + left;
+		if (part.end - part.start > left) {
+			at = (part.start + left) & ~(WATCH_BLOCK - 1);
+			at = at > start ? at : at + WATCH_BLOCK;
+			return at < end ? at : end;
+		}
 		left -= part.end - part.start;
 		if (left == 0)
 			return part.end;

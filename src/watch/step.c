@@ -138,7 +138,7 @@ static int tracked(struct tide_watch *watch, const struct tide_mapping *mapping,
 	if (armed.start > part->start)
 		return watch_appear(watch, mapping, part->start, armed.start, out, next, err);
 	if (armed.end - armed.start > WATCH_STEP_BYTES)
-		armed.end = armed.start + WATCH_STEP_BYTES;
+		armed.end = (armed.start + WATCH_STEP_BYTES) & ~(WATCH_BLOCK - 1);
 	return watch_harvest(watch, mapping, armed.start, armed.end, max_pages, out, next, err);
 }
 

@@ -147,7 +147,9 @@ static int control(struct uffd_async *self, unsigned char *memory, const char **
 	if (result <= 0)
 		return result;
 	*failed = "a page that was freed";
-	sys_madvise(memory + page, page, MADV_DONTNEED);
+	result = sys_madvise(memory + page, page, MADV_DONTNEED);
+	if (result < 0)
+		return result;
 	result = expect(self, start, start + page, start + 2 * page);
 	if (result <= 0)
 		return result;
@@ -157,7 +159,9 @@ static int control(struct uffd_async *self, unsigned char *memory, const char **
 	if (result <= 0)
 		return result;
 	*failed = "a page table that was freed";
-	sys_madvise(memory + (block - start), PROBE_BLOCK, MADV_DONTNEED);
+	result = sys_madvise(memory + (block - start), PROBE_BLOCK, MADV_DONTNEED);
+	if (result < 0)
+		return result;
 	result = expect(self, start, block, block + PROBE_BLOCK);
 	if (result <= 0)
 		return result;

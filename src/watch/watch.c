@@ -92,12 +92,16 @@ static int make_regions(struct tide_watch *watch, struct tide_error *err)
 
 static int open_backend(struct tide_watch *watch, struct tide_error *err)
 {
+	struct tide_error why = { 0 };
 	int usable;
 
 	watch->backend = &watch_uffd_async;
-	usable = watch->backend->probe(err);
-	if (usable <= 0)
-		return usable < 0 ? usable : -ENOTSUP;
+	usable = watch->backend->probe(&why);
+	if (usable <= 0) {
+		if (err != NULL)
+			*err = why;
+		return why.code;
+	}
 	watch->state = calloc(1, watch->backend->state_size);
 	if (watch->state == NULL)
 		return error_system(err, -ENOMEM, "cannot watch process %d", tide_target_pid(watch->target));

@@ -56,14 +56,20 @@ void watched_start(struct watched *self, unsigned char *area, size_t size)
 	child_start(&self->child, obey, self->order);
 }
 
+void watched_last_copy(struct watched *self)
+{
+	if (self->mem > 0) {
+		close(self->pagemap);
+		close(self->mem);
+	}
+	self->pagemap = self->mem = 0;
+}
+
 void watched_close(struct watched *self)
 {
 	tide_watch_close(self->watch);
 	tide_target_close(self->target);
-	if (self->target != NULL) {
-		close(self->pagemap);
-		close(self->mem);
-	}
+	watched_last_copy(self);
 	self->watch = NULL;
 	self->target = NULL;
 }
@@ -113,11 +119,20 @@ static void read_range(struct watched *self, size_t from, size_t to, unsigned ch
 	memset(out, self->hole, (to - from) * PAGE);
 	nr = pread(self->pagemap, entries, (to - from) * sizeof(entries[0]),
 	           (off_t)((first + from) * sizeof(entries[0])));
-	for (size_t page = 0; nr > 0 && page < to - from; page++) {
-		unsigned char *at = out + page * PAGE;
+	for (size_t page = 0, end; nr > 0 && page < to - from; page = end) {
+		ssize_t got, wanted;
 
-		if (entries[page] >> 62 && pread(self->mem, at, PAGE, (off_t)((first + from + page) * PAGE)) != PAGE)
-			memset(at, self->hole, PAGE);
+		for (end = page; end < to - from && entries[end] >> 62; end++)
+			;
+		wanted = (ssize_t)((end - page) * PAGE);
+		got = wanted == 0 ? 0
+		                  : pread(self->mem, out + page * PAGE, (size_t)wanted,
+		                          (off_t)((first + from + page) * PAGE));
+		if (got < wanted) { /* the page after them has gone */
+			end = page + (got > 0 ? (size_t)got / PAGE : 0);
+			memset(out + end * PAGE, self->hole, PAGE);
+		}
+		end += end < to - from;
 	}
 	free(entries);
 }
@@ -143,6 +158,13 @@ void watched_compare(struct watched *self)
 	free(now);
 }
 
+void watched_first_copy(struct watched *self)
+{
+	self->pagemap = open_of(self, "pagemap");
+	self->mem = open_of(self, "mem");
+	read_range(self, 0, self->size / PAGE, self->copy);
+}
+
 void watched_open(struct watched *self, const struct tide_watch_opts *opts)
 {
 	int result = tide_target_open(&self->target, self->child.pid, &self->err);
@@ -151,9 +173,7 @@ void watched_open(struct watched *self, const struct tide_watch_opts *opts)
 		result = tide_watch_open(&self->watch, self->target, opts, &self->err);
 	if (result < 0)
 		fail_msg("%s", self->err.text);
-	self->pagemap = open_of(self, "pagemap");
-	self->mem = open_of(self, "mem");
-	read_range(self, 0, self->size / PAGE, self->copy);
+	watched_first_copy(self);
 }
 
 void watched_take(struct watched *self, const struct tide_run *runs, long nr)

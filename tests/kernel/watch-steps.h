@@ -59,6 +59,10 @@ void watched_end(struct watched *self);
 /* The child does it now. What it returned. */
 long watched_order(struct watched *self, long (*fn)(struct order *order), unsigned char *at, size_t size, long value);
 
+/* Between the two the copy can be made, and compared; the first takes it from what is there. */
+void watched_first_copy(struct watched *self);
+void watched_last_copy(struct watched *self);
+
 /* Opens the watch, and takes the first copy. */
 void watched_open(struct watched *self, const struct tide_watch_opts *opts);
 void watched_close(struct watched *self);
