@@ -55,7 +55,9 @@ static int classify(void *arg, const struct pagescan_region *region)
 	if (region->categories & PAGESCAN_HUGE && !(region->categories & PAGESCAN_ZERO) &&
 	    intervals_add(&watch->huge, region->start, region->end) < 0)
 		return -ENOMEM;
-	is_new = intervals_next(&watch->fresh, region->start, region->end, &part);
+	/* In the first epoch it may have been written and freed again, after somebody copied all that was there. */
+	is_new = intervals_next(&watch->fresh, region->start, region->end, &part) ||
+	         (watch->last.number == 0 && region->categories & (PAGESCAN_FILE | PAGESCAN_ZERO));
 	if (is_new || region->categories & PAGESCAN_SWAPPED)
 		return runs_push(self->out, region->start, region->end, TIDE_OVER, TIDE_WHY_NEW);
 	if (region->categories & (PAGESCAN_FILE | PAGESCAN_ZERO))

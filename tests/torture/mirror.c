@@ -91,6 +91,13 @@ void mirror_take(struct mirror *mirror, const struct proc *proc, uint64_t start,
 	}
 }
 
+void mirror_keep(struct mirror *mirror, mirror_fn *is_mapped, const void *arg)
+{
+	for (size_t i = 0; i < mirror->nr_slots; i++)
+		if (mirror->slots[i] != NULL && !is_mapped(arg, mirror->slots[i]->address))
+			memset(mirror->slots[i]->bytes, 0, PAGE);
+}
+
 void mirror_free(struct mirror *mirror)
 {
 	for (size_t i = 0; i < mirror->nr_slots; i++)

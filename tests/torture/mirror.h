@@ -41,6 +41,10 @@ const struct mirror_page *mirror_find(const struct mirror *mirror, uint64_t addr
 void mirror_take(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end,
                  const struct mirror_copy *why);
 
+/* What `is_mapped` denies is forgotten: zeros. */
+typedef bool mirror_fn(const void *arg, uint64_t address);
+void mirror_keep(struct mirror *mirror, mirror_fn *is_mapped, const void *arg);
+
 void mirror_free(struct mirror *mirror);
 
 #endif

@@ -66,12 +66,42 @@ static void populate(struct mutator *m)
 	refill(m, at, size);
 }
 
+/* What one page table maps: freed, filled, or a part of it freed and read, so that zero pages come. */
+static void block_free(struct mutator *m)
+{
+	char *at = pick_area(m, AREA_THP)->at;
+
+	must(madvise(at, HUGE, MADV_DONTNEED) == 0, "MADV_DONTNEED");
+	note(m, at, HUGE);
+}
+
+static void block_fill(struct mutator *m)
+{
+	char *at = pick_area(m, AREA_THP)->at;
+
+	touch(m, at, HUGE);
+	note(m, at, HUGE);
+}
+
+static void block_zero(struct mutator *m)
+{
+	char *at = pick_area(m, AREA_THP)->at + MOST;
+
+	must(madvise(at, MOST, MADV_DONTNEED) == 0, "MADV_DONTNEED");
+	for (size_t i = 0; i < MOST; i += PAGE)
+		(void)*(volatile char *)(at + i);
+	note(m, at, MOST);
+}
+
 static const struct op OPS[] = {
 	{ .name = "dontneed", .flags = OP_HUGE, .run = dontneed },
 	{ .name = "dontneed-read", .flags = OP_HUGE, .run = dontneed_read },
 	{ .name = "dontneed-huge", .flags = OP_HUGE, .run = dontneed_huge },
 	{ .name = "free", .flags = OP_HUGE, .run = lazy_free },
 	{ .name = "populate", .flags = OP_HUGE, .run = populate },
+	{ .name = "block-free", .flags = OP_HUGE, .run = block_free },
+	{ .name = "block-fill", .flags = OP_HUGE, .run = block_fill },
+	{ .name = "block-zero", .flags = OP_HUGE, .run = block_zero },
 	{ 0 },
 };
 

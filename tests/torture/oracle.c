@@ -92,6 +92,23 @@ static void take(struct oracle *oracle, const struct tide_run *run)
 	            &(struct mirror_copy){ oracle->nr_epochs + 1, run->certainty, run->why, run->start, false });
 }
 
+static bool is_mapped(const void *layout, uint64_t address)
+{
+	return tide_layout_find(layout, address) != NULL;
+}
+
+/* What was not mapped at a collect is gone; what is mapped there later begins with zeros, and is reported when written.
+ */
+static void follow_layout(struct oracle *oracle)
+{
+	const struct tide_layout *layout = oracle->ops->layout != NULL ? oracle->ops->layout(oracle->tracker) : NULL;
+
+	if (layout == NULL || layout->generation == oracle->generation)
+		return;
+	oracle->generation = layout->generation;
+	mirror_keep(&oracle->mirror, is_mapped, layout);
+}
+
 static void end_epoch(struct oracle *oracle)
 {
 	struct tide_epoch epoch;
@@ -106,6 +123,7 @@ static void end_epoch(struct oracle *oracle)
 		broken(oracle, "over_bytes is its part", oracle->sum.over_bytes, epoch.over_bytes);
 	if (epoch.pinned_bytes != oracle->sum.pinned_bytes)
 		broken(oracle, "pinned_bytes is its part", oracle->sum.pinned_bytes, epoch.pinned_bytes);
+	follow_layout(oracle);
 	oracle->sum = (struct tide_epoch){ 0 };
 	oracle->end = 0;
 }

@@ -39,6 +39,7 @@ struct oracle {
 	uint64_t end; /* of its last run */
 	struct tide_epoch sum;
 	uint64_t nr_epochs;
+	uint64_t generation; /* of the layout that the mirror follows */
 };
 
 /* Opens the tracker, then copies everything once. 0 or negative with `err`. */

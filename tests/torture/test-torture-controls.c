@@ -170,6 +170,39 @@ static void E1_a_mapping_whose_neighbour_comes_back_loses_nothing(void **state)
 	rig_end(&rig);
 }
 
+static void *open_and_fill(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
+{
+	struct rig *mutator_rig = (struct rig *)rig;
+	void *tracker = tracker_watch.open(rig, opts, err);
+
+	rig_do(mutator_rig, "block-fill", 1);
+	rig_done(mutator_rig, -1);
+	return tracker;
+}
+
+/* Not there at the start, written when all was copied for the first time, then freed: zeros that must be reported. */
+static void B3_a_block_filled_and_freed_in_the_first_epoch_is_not_lost(void **state)
+{
+	struct tracker_opts opts = { .pins = "none" };
+	struct tracker_ops ops = tracker_watch;
+	struct tide_error err = { 0 };
+	struct oracle oracle;
+	struct rig rig;
+
+	ops.open = open_and_fill;
+	rig_start(&rig, mutator, 7, "zap", false);
+	rig_do(&rig, "block-free", 1);
+	rig_done(&rig, -1);
+	if (oracle_init(&oracle, &rig, &ops, &opts, &err) != 0)
+		fail_msg("%s", err.text);
+	rig_do(&rig, "block-zero", 1);
+	rig_done(&rig, -1);
+	rig_hold(&rig);
+	assert_int_equal(oracle_judge(&oracle, 4096), 0);
+	oracle_fini(&oracle);
+	rig_end(&rig);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +215,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(B4_without_a_look_for_pins_they_are_lost),
 		cmocka_unit_test(B4_with_a_look_before_the_scan_they_are_lost),
 		cmocka_unit_test(E1_a_mapping_whose_neighbour_comes_back_loses_nothing),
+		cmocka_unit_test(B3_a_block_filled_and_freed_in_the_first_epoch_is_not_lost),
 	};
 	int skip = need_walk();
 

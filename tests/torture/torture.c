@@ -20,6 +20,7 @@ static const char *const FAMILIES[] = {
 enum {
 	NR_FAMILIES = sizeof(FAMILIES) / sizeof(FAMILIES[0]),
 	MAX_OVER_PERCENT = 2,
+	ENOUGH_PAGES = 5000, /* below it, a share says nothing */
 	MAX_ROWS = NR_FAMILIES,
 };
 
@@ -143,7 +144,8 @@ static void print_skipped(const struct torture *torture)
 /* Private memory whose pages and mappings stay where they are: there almost all is known exactly. */
 static bool too_much_over(const struct row *row)
 {
-	return row->flags == 0 && percent(row->score.over, row->score.reported) > MAX_OVER_PERCENT;
+	return row->flags == 0 && row->score.reported >= ENOUGH_PAGES &&
+	       percent(row->score.over, row->score.reported) > MAX_OVER_PERCENT;
 }
 
 /* Where mappings come and go, a neighbour that did not change may have to be reported with them. */

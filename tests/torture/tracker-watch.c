@@ -72,11 +72,17 @@ static void watch_epoch(void *tracker, struct tide_epoch *out)
 	tide_watch_epoch(((struct ours *)tracker)->watch, out);
 }
 
+static const struct tide_layout *watch_layout(void *tracker)
+{
+	return tide_watch_layout(((struct ours *)tracker)->watch);
+}
+
 const struct tracker_ops tracker_watch = {
 	.name = "watch",
 	.takes_ranges = true,
 	.open = watch_open,
 	.collect = watch_collect,
 	.epoch = watch_epoch,
+	.layout = watch_layout,
 	.close = watch_close,
 };

@@ -22,6 +22,7 @@ struct tracker_ops {
 	void *(*open)(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err);
 	long (*collect)(void *tracker, struct tide_run *runs, size_t max, struct tide_error *err);
 	void (*epoch)(void *tracker, struct tide_epoch *out);
+	const struct tide_layout *(*layout)(void *tracker); /* NULL: does not say */
 	void (*close)(void *tracker);
 };
 
