@@ -284,10 +284,10 @@ static void C1_no_write_is_lost_when_memory_is_short(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WATCHED_TEST(C1_no_write_is_lost_when_memory_is_short),
 		WATCHED_TEST(C1_no_write_is_lost_when_a_call_fails),
 		WATCHED_TEST(C1_no_write_is_lost_when_a_call_has_no_memory),
 		WATCHED_TEST(C1_no_write_is_lost_when_a_call_is_interrupted),
-		WATCHED_TEST(C1_no_write_is_lost_when_memory_is_short),
 	};
 
 	return cmocka_run_group_tests_name("fault-watch", tests, NULL, NULL);
