@@ -246,6 +246,8 @@ static bool try(struct watched *self, unsigned nth, int error)
 	}
 	failed = error == 0 ? door.nr >= nth : fail_nth_disarm();
 	check_clean(&trial, descriptors);
+	if (!failed && trial.nr_failures > 0)
+		fail_msg("it failed by itself: %s", self->err.text);
 	return failed;
 }
 
