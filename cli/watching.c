@@ -239,7 +239,10 @@ static bool wait_for_end(const struct watching *watching, const struct stop *sto
 	return stop_take(stop, &from_terminal) != 0;
 }
 
-/* Changes that the last look suspected are decided by one more collect; nothing of it is reported otherwise. */
+/*
+ * Changes that the last look suspected are decided by one more collect; nothing of it is reported otherwise. When the
+ * process has gone meanwhile, nobody can decide them any more, and its end is not that of the watching.
+ */
 static int settle(struct watching *watching, struct tide_error *err)
 {
 	struct writes_verified verified = { 0 };
@@ -254,7 +257,9 @@ static int settle(struct watching *watching, struct tide_error *err)
 	if (nr == 0 && result == 0)
 		result = judge(watching, &verified, err);
 	watching->writes.verified.nr_lost += verified.nr_lost;
-	return nr < 0 ? (int)nr : result;
+	if (nr < 0)
+		return err->cause == TIDE_CAUSE_GONE ? 0 : (int)nr;
+	return result;
 }
 
 static void end_by_error(struct watching *watching, const struct tide_error *err)
@@ -281,8 +286,8 @@ static int step(struct watching *watching, const struct stop *stop, struct tide_
 	if (result < 0)
 		return result;
 	note_overrun(watching, now_ns - began_ns);
-	while (watching->next_ns <= now_ns)
-		watching->next_ns += watching->interval_ns;
+	if (now_ns >= watching->next_ns)
+		watching->next_ns += ((now_ns - watching->next_ns) / watching->interval_ns + 1) * watching->interval_ns;
 	if (stopped)
 		watching->ending = ENDED_BY_STOP;
 	return !stopped && (count == 0 || watching->writes.nr_epochs < count);

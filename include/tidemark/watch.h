@@ -132,8 +132,9 @@ struct tide_watch_opts {
  * docs/design/003-injection.md); nothing else in it changes but that its populated memory is write-protected and huge
  * pages are mapped by base pages when they are written. `target` outlives the watch and must not be used otherwise
  * meanwhile, except through the pointers it has given. What is written after the return is reported by the first
- * collect.
- * `opts` (NULL: all defaults) is copied.
+ * collect. Who begins with a copy of everything makes it between the two, and drops from it what is not present after
+ * the first collect: memory that was not there at the open, and came and went again before the collect, leaves no
+ * trace. `opts` (NULL: all defaults) is copied.
  *
  * Errors: UNSUPPORTED this kernel cannot (before 6.7); BUSY the process already uses userfaultfd, or is traced; DENIED
  * not ours to trace; GONE; USAGE; LIMIT. Needs no privilege for one's own process; for another one those of ptrace(2).

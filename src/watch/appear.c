@@ -55,7 +55,8 @@ static int classify(void *arg, const struct pagescan_region *region)
 	if (region->categories & PAGESCAN_HUGE && !(region->categories & PAGESCAN_ZERO) &&
 	    intervals_add(&watch->huge, region->start, region->end) < 0)
 		return -ENOMEM;
-	is_new = intervals_next(&watch->fresh, region->start, region->end, &part);
+	/* Before the first collect a caller may have copied what is not there any more. */
+	is_new = watch->now.number == 0 || intervals_next(&watch->fresh, region->start, region->end, &part);
 	if (is_new || region->categories & PAGESCAN_SWAPPED)
 		return runs_push(self->out, region->start, region->end, TIDE_OVER, TIDE_WHY_NEW);
 	if (region->categories & (PAGESCAN_FILE | PAGESCAN_ZERO))

@@ -102,10 +102,13 @@ check 'a range is watched alone' grep -q '"summary":.*"written_bytes":8192,' out
 run "$TIDEMARK" watch -n 3 -i 1us -p "$busy"
 expect 'work that takes longer than the interval is said' 0 'note: an epoch.s own work took .*, more than the interval of 1 us'
 check 'once' sh -c 'test "$(grep -c "own work" err)" = 1'
-start sleep 100
+start "$BUSY"
+await grep -qx cli-busy "/proc/$pid/comm"
+kill -STOP "$pid"
+await grep -q '^State:.T' "/proc/$pid/status"
 run "$TIDEMARK" watch -q -n 1 -i 10ms -p "$pid"
-expect 'a process that sleeps' 0 ''
-check 'writes nothing' grep -Eq '^sleep \(pid [0-9]+\): 0 B written' out
+expect 'a process that stands still' 0 ''
+check 'writes nothing' grep -Eq '^cli-busy \(pid [0-9]+\): 0 B written' out
 
 # What devices write, seen and not seen.
 "${DEVICE:?}" >device.out 2>device.err </dev/null &
@@ -219,14 +222,30 @@ left_alone() {
 }
 check 'also after SIGKILL' await left_alone
 check 'and lives on' kill -0 "$busy"
-start sleep 1
-run "$TIDEMARK" watch -i 100ms -p "$pid"
+
+# until_seen SIGNAL TARGET OPTION...: the target gets the signal when its first epoch has been reported.
+until_seen() {
+	local signal=$1 target=$2
+	shift 2
+	"$TIDEMARK" watch -i 100ms -p "$target" "$@" >out 2>err </dev/null &
+	pid=$!
+	started="$started $pid"
+	await grep -q '; cost ' out
+	kill "-$signal" "$target"
+	wait "$pid"
+	code=$?
+}
+start sleep 100
+await grep -qx sleep "/proc/$pid/comm"
+until_seen TERM "$pid"
 expect 'its end is the end' 0 'exited.*; watched .* epochs'
-start sleep 1
-run "$TIDEMARK" watch -i 100ms -n 1000 -p "$pid"
+start sleep 100
+await grep -qx sleep "/proc/$pid/comm"
+until_seen TERM "$pid" -n 100000
 expect 'gone before the count was reached' 4 'exited.*; watched .* epochs'
 check 'what was seen is summed up' grep -q '^sleep .* written in' out
-start sh -c 'sleep 1; exec sleep 60'
-run "$TIDEMARK" watch -i 100ms --verify -n 1000 -p "$pid"
+start sh -c 'trap "exec sleep 100" USR1; while :; do sleep 0.1; done'
+await grep -qx sh "/proc/$pid/comm"
+until_seen USR1 "$pid" --verify -n 100000
 expect 'another program is another target' 4 'executed another program'
 finish

@@ -82,6 +82,7 @@ static void every_call_fails_once(void **unused)
 	struct tide_error err = { 0 };
 	unsigned descriptors;
 	unsigned nr_refused = 0;
+	unsigned nr_idle = 0;
 	unsigned nth = 0;
 	bool reached;
 
@@ -98,9 +99,12 @@ static void every_call_fails_once(void **unused)
 		result = watch(child.pid, &nr_samples, &err);
 		reached = fail_nth_disarm();
 		/* A session that lost one sampling interval to the failure goes on; a short one may end without a
-		 * sample. */
-		if (!reached)
-			assert_true(result >= 0 && nr_samples > 0);
+		 * sample. So may one to which the machine gave no time: then the whole of it is tried again. */
+		if (!reached) {
+			assert_true(result >= 0);
+			assert_true(nr_samples > 0 || ++nr_idle < 50);
+			reached = nr_samples == 0;
+		}
 		if (result < 0 && (err.code != result || err.text[0] == '\0' || err.cause == TIDE_CAUSE_NONE))
 			fail_msg("%s fails: %d, but the error says %d '%s'", fail_nth_name(), result, err.code,
 			         err.text);

@@ -101,7 +101,7 @@ static void the_helper_may_die_at_any_call(void **state)
 	print_message("%u deaths, %u left a descriptor\n", sweep.nr_deaths, sweep.nr_left);
 	assert_true(sweep.nr_deaths > 50);
 	/* From the order to make the call to the order to close what it results in. */
-	assert_true(sweep.nr_left > 0 && sweep.nr_left <= 12);
+	assert_true(sweep.nr_left > 0 && sweep.nr_left * 4 <= sweep.nr_deaths);
 }
 
 static void die_while_it_spins(child_fn *fn)
@@ -267,7 +267,7 @@ static void waiting_calls_go_on_when_the_helper_dies(void **state)
 	die_while_it_waits(in_epoll, &sweep);
 	print_message("%u deaths, %u times epoll_wait said EINTR\n", sweep.nr_deaths, sweep.nr_interrupted);
 	/* From the order to stop to the order to repeat. */
-	assert_true(sweep.nr_interrupted <= 12);
+	assert_true(sweep.nr_interrupted * 8 <= sweep.nr_deaths);
 }
 
 static void every_call_may_fail_once(void **state)

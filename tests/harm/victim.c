@@ -29,6 +29,7 @@
 enum {
 	RED_ZONE_BYTES = 128,
 	PAGE_BYTES = 4096,
+	BOOKS_BYTES = 64 << 20,
 };
 
 void victim_start(struct victim *victim, child_fn *fn, void *arg)
@@ -182,6 +183,9 @@ static void add_memory(FILE *out, pid_t pid)
 
 		/* What it shares with the test is the test's to write. */
 		if (sscanf(line, "%lx-%lx %4s", &start, &end, rights) != 3 || rights[1] != 'w' || rights[3] != 'p')
+			continue;
+		/* A sanitizer's books. */
+		if (end - start > BOOKS_BYTES)
 			continue;
 		if (strstr(line, "[stack]") != NULL)
 			start = stack_pointer(pid) - RED_ZONE_BYTES;

@@ -66,6 +66,7 @@ int ring_read_fixed(struct ring *ring, int fd, void *buf, unsigned size, unsigne
 	unsigned tail = *ring->sq_tail;
 	struct io_uring_sqe *sqe = (struct io_uring_sqe *)ring->entries + (tail & *ring->sq_mask);
 	struct io_uring_cqe *cqe;
+	unsigned to_submit = 1;
 	int result;
 
 	memset(sqe, 0, sizeof(*sqe));
@@ -77,13 +78,13 @@ int ring_read_fixed(struct ring *ring, int fd, void *buf, unsigned size, unsigne
 	sqe->buf_index = (uint16_t)index;
 	ring->sq_array[tail & *ring->sq_mask] = tail & *ring->sq_mask;
 	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
-	do
-		result = (int)syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0);
-	while (result < 0 && errno == EINTR);
-	if (result < 0)
-		return -errno;
-	if (__atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) == *ring->cq_head)
-		return -EAGAIN;
+	do { /* a stop or a signal ends the wait early, also when it has submitted */
+		result = (int)syscall(SYS_io_uring_enter, ring->fd, to_submit, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+		if (result < 0 && errno != EINTR)
+			return -errno;
+		if (result > 0)
+			to_submit = 0;
+	} while (__atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) == *ring->cq_head);
 	cqe = (struct io_uring_cqe *)ring->cqes + (*ring->cq_head & *ring->cq_mask);
 	result = cqe->res;
 	__atomic_store_n(ring->cq_head, *ring->cq_head + 1, __ATOMIC_RELEASE);

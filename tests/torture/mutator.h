@@ -79,6 +79,9 @@ struct mutator {
 /* Ends the program with a sentence when `good` is false: what must work in any case did not. */
 void must(bool good, const char *what);
 
+/* In a child: ends with its parent, also when that has ended already. */
+void die_with(pid_t parent);
+
 /* Counts an operation that the kernel may refuse. Returns `good`. */
 bool agreed(struct mutator *m, bool good);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file forks: pages are shared, then copied by whichever side writes first. */
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,14 +35,17 @@ static void both_write(struct mutator *m)
 /* A child that lives on does nothing but share pages while they are collected. */
 static void bystand(struct mutator *m)
 {
+	pid_t parent;
+
 	if (m->bystander > 0) {
 		kill(m->bystander, SIGKILL);
 		must(waitpid(m->bystander, NULL, 0) == m->bystander, "waitpid");
 	}
+	parent = getpid();
 	m->bystander = fork();
 	must(m->bystander >= 0, "fork");
 	if (m->bystander == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		die_with(parent);
 		close(STDIN_FILENO);
 		close(STDOUT_FILENO);
 		for (;;)

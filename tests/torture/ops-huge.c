@@ -76,7 +76,7 @@ static void store(struct mutator *m)
 static const struct op OPS[] = {
 	{ .name = "collapse", .flags = OP_HUGE, .run = collapse },
 	{ .name = "huge-fresh", .flags = OP_HUGE, .run = fresh },
-	{ .name = "split-munmap", .flags = OP_HUGE | OP_MOVES, .run = split_by_unmapping },
+	{ .name = "split-munmap", .flags = OP_HUGE, .run = split_by_unmapping },
 	{ .name = "split-mprotect", .flags = OP_HUGE, .run = split_by_protecting },
 	{ .name = "split-dontneed", .flags = OP_HUGE, .run = split_by_freeing },
 	{ .name = "huge-store", .flags = OP_HUGE, .run = store },

@@ -53,7 +53,7 @@ static void serve(int socket, pid_t pid)
 	char path[32];
 	int mem;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	die_with(pid);
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	mem = open(path, O_RDWR | O_CLOEXEC);
 	must(mem >= 0, path);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* This file draws the mutator's decisions from its seed, and says what it changes. */
+/* This file draws the mutator's decisions from its seed, says what it changes, and ends children with it. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +19,13 @@ void must(bool good, const char *what)
 		return;
 	dprintf(STDERR_FILENO, "mutator: %s: %s\n", what, strerror(error));
 	syscall(SYS_exit_group, 2);
+}
+
+void die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
 }
 
 bool agreed(struct mutator *m, bool good)

@@ -37,6 +37,7 @@ void rig_start(struct rig *rig, const char *program, uint64_t seed, const char *
 	int from[2];
 
 	*rig = (struct rig){ 0 };
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	must(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0, "pipe2");
 	rig->pid = fork();
 	must(rig->pid >= 0, "fork");
@@ -52,7 +53,9 @@ void rig_start(struct rig *rig, const char *program, uint64_t seed, const char *
 void rig_end(struct rig *rig)
 {
 	kill(rig->pid, SIGKILL);
-	waitpid(rig->pid, NULL, 0);
+	/* Its children die with it, and become ours before. */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	close(rig->orders);
 	close(rig->replies);
 }

@@ -18,7 +18,10 @@ struct rig {
 	struct wire_reply reply; /* the last */
 };
 
-/* `program` is the mutator; `uffd`: let it make a userfaultfd of its own. */
+/*
+ * `program` is the mutator; `uffd`: let it make a userfaultfd of its own. The end waits for all children of this
+ * process, those that the mutator has left among them.
+ */
 void rig_start(struct rig *rig, const char *program, uint64_t seed, const char *family, bool uffd);
 void rig_end(struct rig *rig);
 

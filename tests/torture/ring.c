@@ -97,6 +97,7 @@ void ring_read_fixed(struct mutator *m, int fd, void *at, size_t size, bool asyn
 	uint32_t mask = *(uint32_t *)(ring->rings + ring->params.sq_off.ring_mask);
 	uint32_t *array = (void *)(ring->rings + ring->params.sq_off.array);
 	_Atomic uint32_t *cq_head = (void *)(ring->rings + ring->params.cq_off.head);
+	_Atomic uint32_t *cq_tail = (void *)(ring->rings + ring->params.cq_off.tail);
 	uint32_t cq_mask = *(uint32_t *)(ring->rings + ring->params.cq_off.ring_mask);
 	struct io_uring_cqe *cqes = (void *)(ring->rings + ring->params.cq_off.cqes);
 	uint32_t tail = *sq_tail;
@@ -112,6 +113,9 @@ void ring_read_fixed(struct mutator *m, int fd, void *at, size_t size, bool asyn
 	array[tail & mask] = tail & mask;
 	atomic_store(sq_tail, tail + 1);
 	must(syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1, "io_uring_enter");
+	/* A stop by a tracer ends the wait early. */
+	while (atomic_load(cq_tail) == *cq_head)
+		syscall(SYS_io_uring_enter, ring->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 	must(cqes[*cq_head & cq_mask].res == (int32_t)size, "READ_FIXED");
 	atomic_store(cq_head, *cq_head + 1);
 }

@@ -71,15 +71,15 @@ void arch_restart(struct arch_regs *regs);
 
 /*
  * A signal frame out of which the kernel's sigreturn restores `regs`, `state` and `mask`, leaving the alternate stack
- * as it is. _place: where below `top` it must begin; the bytes [result, top) are used. _build fills `frame` with
+ * as it is. _place: where below `top` it must begin; the bytes [result, top) are used. _build fills `bytes` with
  * `top - at` bytes, at most ARCH_FRAME_MAX.
  */
 uint64_t arch_frame_place(const struct arch_state *state, uint64_t top);
-size_t arch_frame_build(unsigned char *frame, uint64_t at, const struct arch_code *code, const struct arch_regs *regs,
+size_t arch_frame_build(unsigned char *bytes, uint64_t at, const struct arch_code *code, const struct arch_regs *regs,
                         const struct arch_state *state, uint64_t mask);
 
-/* Is `frame` one that arch_frame_build() made? */
-bool arch_frame_is_ours(const unsigned char *frame, const struct arch_code *code);
+/* Are `bytes` a frame that arch_frame_build() made? */
+bool arch_frame_is_ours(const unsigned char *bytes, const struct arch_code *code);
 
 /* How much below the stack pointer belongs to the program all the same. */
 uint64_t arch_red_zone_bytes(void);

@@ -344,12 +344,12 @@ static void copy_context(struct sigcontext64 *out, const struct user_regs_struct
 	};
 }
 
-size_t arch_frame_build(unsigned char *out, uint64_t at, const struct arch_code *code, const struct arch_regs *regs,
+size_t arch_frame_build(unsigned char *bytes, uint64_t at, const struct arch_code *code, const struct arch_regs *regs,
                         const struct arch_state *state, uint64_t mask)
 {
 	size_t used = used_bytes(state);
 	uint64_t state_at = (at + sizeof(struct frame) + STATE_ALIGN - 1) & ~(uint64_t)(STATE_ALIGN - 1);
-	unsigned char *image = out + (state_at - at);
+	unsigned char *image = bytes + (state_at - at);
 	const uint32_t magic2 = STATE_MAGIC2;
 	struct software software = {
 		.magic1 = STATE_MAGIC1,
@@ -366,12 +366,12 @@ size_t arch_frame_build(unsigned char *out, uint64_t at, const struct arch_code 
 
 	copy_context(&frame.context, &regs->user);
 	frame.context.fpstate = state_at;
-	memset(out, 0, (size_t)(image - out));
-	memcpy(out, &frame, sizeof(frame));
+	memset(bytes, 0, (size_t)(image - bytes));
+	memcpy(bytes, &frame, sizeof(frame));
 	memcpy(image, state->image, used);
 	memcpy(image + STATE_SOFTWARE_AT, &software, sizeof(software));
 	memcpy(image + used, &magic2, sizeof(magic2));
-	return (size_t)(image - out) + used + sizeof(magic2);
+	return (size_t)(image - bytes) + used + sizeof(magic2);
 }
 
 bool arch_frame_is_ours(const unsigned char *bytes, const struct arch_code *code)

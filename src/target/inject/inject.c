@@ -151,7 +151,7 @@ static int take_report(struct job *job, int socket)
  * that what it said lies in the socket, or nothing; our own word after it makes sure that there is an end to read,
  * also when a process that was forked meanwhile holds the other end open.
  */
-static int await_report(struct job *job, pid_t helper, const int sockets[2])
+static int await_report(struct job *job, pid_t helper, int ours, int theirs)
 {
 	char nothing = 0;
 	struct iovec vector = { .iov_base = &nothing, .iov_len = sizeof(nothing) };
@@ -162,8 +162,8 @@ static int await_report(struct job *job, pid_t helper, const int sockets[2])
 	for (int tries = 0; tries < NR_TRIES && ended < 0 && ended != -ECHILD; tries++)
 		ended = sys_wait4(helper, NULL, __WALL);
 	for (int tries = 0; tries < NR_TRIES && sent < 0; tries++)
-		sent = sys_sendmsg(sockets[1], &end);
-	return sent < 0 ? (int)sent : take_report(job, sockets[0]);
+		sent = sys_sendmsg(theirs, &end);
+	return sent < 0 ? (int)sent : take_report(job, ours);
 }
 
 static int run_helper(struct job *job)
@@ -191,7 +191,7 @@ static int run_helper(struct job *job)
 	result = -EIO;
 	for (int tries = 0; tries < NR_TRIES && result < 0; tries++)
 		result = sys_sigmask(&before, NULL);
-	return helper < 0 ? helper : await_report(job, helper, sockets);
+	return helper < 0 ? helper : await_report(job, helper, ours, theirs);
 }
 
 static void clear(struct inject_call *calls, size_t nr)

@@ -118,9 +118,9 @@ int freeze_all(struct job *job);
 /* Lets go everything that stands; what does not is let go by our exit. */
 void freeze_end(struct job *job);
 
-/* Time of each whole attempt at stopping. */
+/* Time of each whole attempt at stopping, when all that is missing is a processor to run on until the stop. */
 enum {
-	FREEZE_TIMEOUT_NS = 100000000,
+	FREEZE_TIMEOUT_NS = 2000000000,
 };
 
 /* What a stop of a traced task means. */
