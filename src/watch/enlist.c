@@ -65,6 +65,24 @@ static int explain(struct tide_watch *watch, const struct tide_mapping *mapping,
 }
 
 /*
+ * A mapping of which a part was tracked before: has it grown, or did it take the place of that one? In the second case
+ * nothing of it is registered, nor armed, and it is to be registered whole: a part would be kept apart from the rest.
+ */
+static int check_parts(struct tide_watch *watch, const struct tide_mapping *mapping)
+{
+	struct interval part;
+	uint64_t next;
+
+	for (uint64_t at = mapping->start; intervals_next(&watch->tracked, at, mapping->end, &part); at = part.end) {
+		watch->now.nr_calls++;
+		if (watch->backend->peek(watch->state, part.start, part.start + WATCH_PAGE, 1, watch->regions, 1,
+		                         &next) < 0)
+			return forget(watch, mapping);
+	}
+	return 0;
+}
+
+/*
  * Only what is not tracked is registered, never what is armed already. A mapping can lose its registration under our
  * hands (mremap onto its edge drops it from the mapping that comes of it), while its entries keep their mark and no
  * longer lose it at a write. To register it again unawares would make those marks good, and writes be lost.
@@ -82,6 +100,8 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 		return refuse(watch, mapping, err);
 	if (!watch_has_room(watch))
 		return 0; /* asked again in the next epoch */
+	if (check_parts(watch, mapping) < 0)
+		return error_system(err, -ENOMEM, "cannot note a mapping");
 	while (intervals_next_gap(&watch->tracked, mapping->start, mapping->end, &gap)) {
 		watch->now.nr_calls++;
 		result = watch->backend->track(watch->state, gap.start, gap.end);

@@ -190,6 +190,26 @@ static void C1_a_mapping_in_the_place_of_a_smaller_one_is_reported(void **state)
 	assert_int_equal(watched_collect(self), 0);
 }
 
+/* Half a registration would keep its halves apart, and fail the target's own calls. */
+static void C2_a_mapping_is_never_registered_in_part(void **state)
+{
+	struct watched *self = *state;
+	const struct tide_mapping *mapping;
+
+	begin(self, 0);
+	watched_order(self, do_unmap, self->area + HALF * PAGE, AREA / 2, 0);
+	assert_int_equal(watched_collect(self), 0);
+	watched_order(self, do_unmap, self->area, AREA / 2, 0);
+	assert_int_equal(watched_order(self, do_map, self->area, AREA, 0), 0);
+	assert_int_equal(watched_collect(self), 0);
+	assert_int_equal(watched_collect(self), 0);
+	mapping = tide_layout_find(tide_watch_layout(self->watch), (uint64_t)(uintptr_t)self->area);
+	assert_true(mapping->end >= (uint64_t)(uintptr_t)self->area + AREA);
+	touch(self, HALF + 5, 1, 2);
+	assert_int_equal(watched_collect(self), PAGE);
+	assert_pages(self, HALF + 5, HALF + 6, TIDE_EXACT);
+}
+
 static void C1_protection_changed_and_back_loses_nothing(void **state)
 {
 	struct watched *self = *state;
@@ -288,6 +308,7 @@ int main(void)
 		WATCHED_TEST(C1_a_part_unmapped_is_gone_and_the_rest_exact),
 		WATCHED_TEST(C1_half_of_a_mapping_replaced_is_reported),
 		WATCHED_TEST(C1_a_mapping_in_the_place_of_a_smaller_one_is_reported),
+		WATCHED_TEST(C2_a_mapping_is_never_registered_in_part),
 		WATCHED_TEST(C1_protection_changed_and_back_loses_nothing),
 		WATCHED_TEST(C1_the_heap_grows_and_shrinks),
 		WATCHED_TEST(C1_the_stack_grows),
