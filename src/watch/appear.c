@@ -19,7 +19,7 @@
 #include "watch/tracker.h"
 
 enum {
-	POPULATED_PAGES = 16384, /* asked for at once */
+	POPULATED_PAGES = 8192, /* asked for at once */
 };
 
 #define HOLE_BYTES ((uint64_t)64 << 30) /* ... in so many bytes */

@@ -11,6 +11,8 @@ static int note_split(struct tide_watch *watch, uint64_t start, uint64_t end)
 {
 	struct interval part;
 
+	if (watch->huge.v.nr == 0)
+		return 0;
 	while (intervals_next(&watch->huge, start, end, &part)) {
 		uint64_t block = part.start & ~(WATCH_BLOCK - 1);
 
@@ -48,9 +50,12 @@ static int replaced(struct tide_watch *watch, const struct tide_mapping *mapping
 int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
                   uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err)
 {
-	long nr = watch->backend->collect(watch->state, start, end, max_pages, watch->regions, WATCH_NR_REGIONS, next);
 	int result = 0;
+	long nr;
 
+	if (max_pages == 0 || max_pages > WATCH_STEP_PAGES)
+		max_pages = WATCH_STEP_PAGES;
+	nr = watch->backend->collect(watch->state, start, end, max_pages, watch->regions, WATCH_NR_REGIONS, next);
 	watch->now.nr_calls++;
 	if (nr >= 0 && *next > start && *next <= end) {
 		for (long i = 0; i < nr && result == 0; i++) {

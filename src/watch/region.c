@@ -6,7 +6,7 @@
 
 enum {
 	NR_AT_ONCE = 512,
-	PAGES_AT_ONCE = 32768, /* keeps the mmap lock well below a millisecond */
+	PAGES_AT_ONCE = 8192, /* keeps the mmap lock well below a millisecond */
 };
 
 /* Holes cost next to nothing, but there may be terabytes of them. */

@@ -67,9 +67,15 @@ int runs_overlay(struct runs *out, const struct runs *in, const struct runs *ove
 int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out)
 {
 	static const struct runs nothing;
+	const struct tide_run *first = runs->v.items;
+	struct interval all;
 	int result = 0;
 
-	if (watch->wanted.v.nr == 0)
+	if (runs->v.nr == 0 || watch->wanted.v.nr == 0)
+		return runs_overlay(out, runs, &nothing);
+	/* Mostly all of them are in one range. */
+	if (intervals_next(&watch->wanted, first->start, first[runs->v.nr - 1].end, &all) &&
+	    all.start == first->start && all.end == first[runs->v.nr - 1].end)
 		return runs_overlay(out, runs, &nothing);
 	for (size_t i = 0; i < runs->v.nr && result == 0; i++) {
 		const struct tide_run *run = &runs->v.items[i];

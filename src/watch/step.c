@@ -157,42 +157,43 @@ static int background(struct tide_watch *watch, const struct tide_mapping *mappi
 
 /* Lays what was found in [start, end) upon the background, and upon it what cannot be told for sure. */
 static int finish(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
-                  const struct runs *found, const struct runs *doubts, struct runs *out, struct tide_error *err)
+                  struct step_lists *lists, struct runs *out, struct tide_error *err)
 {
-	struct runs owed = { 0 }, known = { 0 }, both = { 0 }, sure = { 0 };
-	int result = background(watch, mapping, start, end, &owed, &known, err);
+	int result = background(watch, mapping, start, end, &lists->owed, &lists->known, err);
 
 	if (result == 0)
-		result = runs_overlay(&both, &owed, &known);
+		result = runs_overlay(&lists->both, &lists->owed, &lists->known);
+	if (result == 0 && lists->both.v.nr + lists->doubts.v.nr == 0)
+		result = runs_overlay(out, &lists->both, &lists->found);
+	else if (result == 0)
+		result = runs_overlay(&lists->sure, &lists->both, &lists->found);
 	if (result == 0)
-		result = runs_overlay(&sure, &both, found);
-	if (result == 0)
-		result = runs_overlay(out, &sure, doubts);
-	vec_free(&owed.v);
-	vec_free(&known.v);
-	vec_free(&both.v);
-	vec_free(&sure.v);
+		result = runs_overlay(out, &lists->sure, &lists->doubts);
 	if (result < 0)
 		watch_owe(watch, start, end);
 	return result == -ENOMEM ? error_system(err, -ENOMEM, "cannot note what was written") : result;
 }
 
+static void empty(struct step_lists *lists)
+{
+	lists->found.v.nr = lists->doubts.v.nr = lists->owed.v.nr = 0;
+	lists->known.v.nr = lists->both.v.nr = lists->sure.v.nr = 0;
+}
+
 static int collect_tracked(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,
                            uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err)
 {
-	struct runs found = { 0 }, doubts = { 0 };
-	int result = take_doubts(watch, part, &doubts);
+	struct step_lists *lists = &watch->lists;
+	int result;
 
+	empty(lists);
+	result = take_doubts(watch, part, &lists->doubts);
 	if (result == 0)
-		result = tracked(watch, mapping, part, max_pages, &found, next, err);
+		result = tracked(watch, mapping, part, max_pages, &lists->found, next, err);
 	else
 		error_system(err, result, "cannot note what was written");
-	keep_doubts(watch, result == 0 ? *next : part->start, &doubts);
-	if (result == 0)
-		result = finish(watch, mapping, part->start, *next, &found, &doubts, out, err);
-	vec_free(&found.v);
-	vec_free(&doubts.v);
-	return result;
+	keep_doubts(watch, result == 0 ? *next : part->start, &lists->doubts);
+	return result == 0 ? finish(watch, mapping, part->start, *next, lists, out, err) : result;
 }
 
 int watch_collect_part(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,

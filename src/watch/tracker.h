@@ -15,13 +15,19 @@
 
 enum {
 	WATCH_NR_REGIONS = 4096,
-	WATCH_STEP_BYTES = 256 << 20, /* of one scan: 65,536 pages keep the mmap lock below a millisecond */
-	WATCH_ARM_BYTES = 64 << 20,   /* of one arming, which touches every entry */
+	WATCH_STEP_BYTES = 256 << 20, /* of one scan */
+	WATCH_STEP_PAGES = 16384,     /* written, that one scan takes at most: half a millisecond */
+	WATCH_ARM_BYTES = 16 << 20,   /* of one arming, which touches every entry */
 	WATCH_MAX_BYTES = 1 << 30,    /* written memory that one call of tide_watch_collect takes, about */
 };
 
 struct runs {
 	VEC(struct tide_run) v;
+};
+
+/* What one step found, layer by layer; kept from step to step, as memory is dear to get and to give back. */
+struct step_lists {
+	struct runs found, doubts, owed, known, both, sure;
 };
 
 /* Pages that devices or direct I/O may write: what they were at the last look, and what they are at this one. */
@@ -68,7 +74,8 @@ struct tide_watch {
 	struct runs raw;    /* collected, not yet looked at for pins */
 	uint64_t raw_from;  /* it covers [raw_from, at) */
 	uint64_t raw_bytes; /* written, in it */
-	struct runs ready;  /* to be returned, from ready_at on */
+	struct step_lists lists;
+	struct runs ready; /* to be returned, from ready_at on */
 	size_t ready_at;
 	struct pagescan_region *regions; /* WATCH_NR_REGIONS, locked: a scan must not fail for want of it */
 	uint64_t nr_max_mappings;

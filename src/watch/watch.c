@@ -165,6 +165,24 @@ int tide_watch_open(struct tide_watch **out, struct tide_target *target, const s
 	return 0;
 }
 
+static void free_sets(struct tide_watch *watch)
+{
+	struct step_lists *lists = &watch->lists;
+	struct intervals *const sets[] = {
+		&watch->wanted, &watch->asked,    &watch->mapped, &watch->tracked, &watch->armed, &watch->refused,
+		&watch->fresh,  &watch->doubtful, &watch->owed,   &watch->copies,  &watch->huge,  &watch->split,
+	};
+	struct runs *const runs[] = {
+		&watch->raw,  &watch->ready, &lists->found, &lists->doubts,
+		&lists->owed, &lists->known, &lists->both,  &lists->sure,
+	};
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		intervals_fini(sets[i]);
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+		vec_free(&runs[i]->v);
+}
+
 void tide_watch_close(struct tide_watch *watch)
 {
 	if (watch == NULL)
@@ -175,14 +193,7 @@ void tide_watch_close(struct tide_watch *watch)
 		free(watch->state);
 	}
 	pinned_close(&watch->pinned);
-	struct intervals *const sets[] = {
-		&watch->wanted, &watch->asked,    &watch->mapped, &watch->tracked, &watch->armed, &watch->refused,
-		&watch->fresh,  &watch->doubtful, &watch->owed,   &watch->copies,  &watch->huge,  &watch->split,
-	};
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		intervals_fini(sets[i]);
-	vec_free(&watch->raw.v);
-	vec_free(&watch->ready.v);
+	free_sets(watch);
 	sys_munmap(watch->regions, REGIONS_BYTES);
 	sys_close(watch->pagemap);
 	sys_close(watch->mem);
