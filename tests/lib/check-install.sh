@@ -62,5 +62,6 @@ cc "$source/tests/cli/busy.c" -o "$root/busy" # writes 8 MiB without end: no rou
 "$root/busy" &
 child=$!
 sleep 0.5
-run precopy '^stopped: [1-9][0-9]* pages; 0 of 8[0-9]* pages differ' $child
+# On a busy machine it may not have come to write anything in the last round.
+run precopy '^stopped: [0-9]* pages; 0 of 8[0-9]* pages differ' $child
 kill -0 $child
