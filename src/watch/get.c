@@ -155,14 +155,14 @@ static int hand_out(struct getting *self, bool reset, uint64_t *addresses, size_
 
 static int get_and_reset(struct getting *self, uint64_t *end, struct tide_error *err)
 {
-	int result = pinned_turn(&self->watch->pinned, self->start, self->end, false);
+	int result = pinned_turn(self->watch, self->start, self->end, false);
 
 	if (result < 0)
 		return error_system(err, result, "cannot note what was written");
 	result = collect(self, end, err);
 	if (result == 0)
 		result = pinned_settle(self->watch, self->start, *end, &self->collected, &self->out, err);
-	if (result == 0 && pinned_turn(&self->watch->pinned, self->start, *end, true) < 0)
+	if (result == 0 && pinned_turn(self->watch, self->start, *end, true) < 0)
 		result = error_system(err, -ENOMEM, "cannot note what was written");
 	return result;
 }
