@@ -130,7 +130,7 @@ static int gather(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 	return result;
 }
 
-/* Takes the answers of one batch down. A page of which nothing can be said stays what it was. */
+/* Takes the answers of one batch down. A pinned page of which nothing can be said stays so. */
 static int note(struct pinned *pinned)
 {
 	int result = 0;
