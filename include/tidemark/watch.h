@@ -49,8 +49,7 @@ enum tide_certainty {
 	X(BOUND, "bound", "tracking it would need more mappings or page tables than the bound allows")                 \
 	X(FREED, "freed", "a private copy was given up, and the file's contents are back, or it cannot be told")       \
 	X(PIN, "pin", "it is pinned for a device, or was so at the last collect")                                      \
-	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")                  \
-	X(COPY, "copy", "it was written again while it was copied")
+	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")
 
 enum tide_why {
 #define TIDE_WHY_ENUM(id, name, sentence) TIDE_WHY_##id,
