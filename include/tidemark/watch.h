@@ -49,8 +49,7 @@ enum tide_certainty {
 	X(BOUND, "bound", "tracking it would need more mappings or page tables than the bound allows")                 \
 	X(FREED, "freed", "a private copy was given up, and the file's contents are back, or it cannot be told")       \
 	X(PIN, "pin", "it is pinned for a device, or was so at the last collect")                                      \
-	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")                  \
-	X(COPY, "copy", "it was written again while it was copied")
+	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")
 
 enum tide_why {
 #define TIDE_WHY_ENUM(id, name, sentence) TIDE_WHY_##id,
@@ -172,8 +171,8 @@ TIDE_EXPORT const struct tide_layout *tide_watch_layout(const struct tide_watch 
  * Copies the contents of [start, end), whole pages, into `buf`, and says page by page in `certainty` (one byte a page,
  * enum tide_certainty, may be NULL) how good the copy is: EXACT; TORN when the page was written again since the last
  * collect (it will be reported by the next); LOST when it is not mapped, or was given up since; PINNED when a device
- * may have written it; OVER where there is no page yet, but a file behind it, which is not read, and where others may
- * have written unseen. Does not touch pages that are not there: they are zeros in `buf`. Mappings are those of the last
+ * may have written it; OVER where there is no page yet, but a file behind it, which is not read, and where it may have
+ * been written unseen. Does not touch pages that are not there: they are zeros in `buf`. Mappings are those of the last
  * collect or get. Returns 0 or negative: GONE, USAGE, SYSTEM.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void *buf,

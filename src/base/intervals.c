@@ -27,7 +27,7 @@ static int replace(struct intervals *set, size_t at, size_t nr_old, const struct
 {
 	if (nr_new > nr_old && vec_reserve(&set->v, set->v.nr + nr_new - nr_old) < 0)
 		return -ENOMEM;
-	if (set->v.nr > at + nr_old)
+	if (nr_new != nr_old && set->v.nr > at + nr_old)
 		memmove(&set->v.items[at + nr_new], &set->v.items[at + nr_old],
 		        (set->v.nr - at - nr_old) * sizeof(set->v.items[0]));
 	if (nr_new > 0)

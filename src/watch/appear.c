@@ -199,6 +199,31 @@ static uint64_t holes_until(struct tide_watch *watch, uint64_t start, uint64_t e
 	return until;
 }
 
+static int note_before(void *arg, const struct pagescan_region *region)
+{
+	return runs_push(arg, region->start, region->end, TIDE_OVER, TIDE_WHY_NEW);
+}
+
+/* With its holes. A page that is on the move while it is armed looks as the marker of one does. */
+static int take_all(struct appearance *self, uint64_t start, uint64_t end, struct tide_error *err)
+{
+	struct pagescan there = {
+		.start = start,
+		.end = end,
+		.any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+		.returned = PAGESCAN_PRESENT,
+	};
+	struct runs before = { 0 };
+	int result = watch_each_region(self->watch, &there, note_before, &before);
+
+	if (result == 0)
+		result = take(self, start, end, &before, err);
+	else
+		watch_failed(self->watch, result, "look at", err);
+	vec_free(&before.v);
+	return result;
+}
+
 /* Populated runs of one scan, gathered to whole blocks. */
 static int take_populated(struct appearance *self, const struct pagescan_region *regions, long nr, uint64_t start,
                           uint64_t end, uint64_t *next, struct tide_error *err)
@@ -240,7 +265,7 @@ int watch_appear(struct tide_watch *watch, const struct tide_mapping *mapping, u
 
 	*next = holes_until(watch, start, end);
 	if (*next > start)
-		return take(&self, start, *next, &(struct runs){ 0 }, err);
+		return take_all(&self, start, *next, err);
 	watch->now.nr_calls++;
 	nr = pagescan(watch->pagemap, &scan, watch->regions, WATCH_NR_REGIONS);
 	*next = scan.next;

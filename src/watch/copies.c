@@ -48,13 +48,13 @@ int watch_copies_gone(struct tide_watch *watch, uint64_t start, uint64_t end, st
 		.inverted = PAGESCAN_FILE,
 		.returned = PAGESCAN_PRESENT,
 	};
-	struct interval part;
+	struct interval part, hole;
 	int result = watch_each_region(watch, &match, add, present);
 
 	for (uint64_t at = start; result == 0 && intervals_next(&watch->copies, at, end, &part); at = part.end)
-		result = intervals_add(gone, part.start, part.end);
-	for (size_t i = 0; i < present->v.nr && result == 0; i++)
-		result = intervals_remove(gone, present->v.items[i].start, present->v.items[i].end);
+		for (uint64_t from = part.start; result == 0 && intervals_next_gap(present, from, part.end, &hole);
+		     from = hole.end)
+			result = intervals_add(gone, hole.start, hole.end);
 	return result;
 }
 
@@ -67,8 +67,9 @@ static int update(struct tide_watch *watch, uint64_t start, uint64_t end, struct
 		result = find_swapped(watch, gone, swapped);
 	for (size_t i = 0; i < gone->v.nr && result == 0; i++)
 		result = runs_push(out, gone->v.items[i].start, gone->v.items[i].end, TIDE_OVER, TIDE_WHY_FREED);
-	if (result == 0)
-		result = intervals_remove(&watch->copies, start, end);
+	/* Only what changed: most stay what they were, and a change in the midst of many is dear. */
+	for (size_t i = 0; i < gone->v.nr && result == 0; i++)
+		result = intervals_remove(&watch->copies, gone->v.items[i].start, gone->v.items[i].end);
 	for (size_t i = 0; i < present->v.nr && result == 0; i++)
 		result = intervals_add(&watch->copies, present->v.items[i].start, present->v.items[i].end);
 	for (size_t i = 0; i < swapped->v.nr && result == 0; i++)

@@ -124,6 +124,37 @@ static void judge_pinned(struct copying *self, uint64_t start, uint64_t end)
 			mark(self, part.start, part.end, TIDE_PINNED);
 }
 
+static int mark_unsure(void *arg, const struct pagescan_region *region)
+{
+	const struct copying *self = arg;
+
+	for (uint64_t at = region->start; at < region->end; at += WATCH_PAGE)
+		if (self->certainty[(at - self->start) / WATCH_PAGE] == TIDE_EXACT)
+			mark(self, at, at + WATCH_PAGE, TIDE_OVER);
+	return 0;
+}
+
+/*
+ * Pages that could be written unnoticed. A mapping that lost its tracking (mremap onto its edge) keeps marks that no
+ * write takes away, also when it is tracked again, until it is armed.
+ */
+static int judge_untracked(struct copying *self, uint64_t start, uint64_t end)
+{
+	struct pagescan untracked = {
+		.start = start,
+		.end = end,
+		.inverted = PAGESCAN_WPALLOWED,
+		.all_of = PAGESCAN_WPALLOWED,
+		.any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+		.returned = PAGESCAN_PRESENT,
+	};
+	struct interval part;
+
+	for (uint64_t at = start; intervals_next(&self->watch->doubtful, at, end, &part); at = part.end)
+		mark_unsure(self, &(struct pagescan_region){ .start = part.start, .end = part.end });
+	return watch_each_region(self->watch, &untracked, mark_unsure, self);
+}
+
 /* After the reading: what has been written by then, was written before it or under way. */
 static int judge(struct copying *self, uint64_t start, uint64_t end)
 {
@@ -136,6 +167,8 @@ static int judge(struct copying *self, uint64_t start, uint64_t end)
 	};
 	int result = watch_each_region(self->watch, &written, mark_torn, self);
 
+	if (result == 0)
+		result = judge_untracked(self, start, end);
 	if (result == 0)
 		result = judge_freed(self, start, end);
 	judge_pinned(self, start, end);

@@ -47,6 +47,31 @@ static int add_written(void *arg, const struct pagescan_region *region)
 	return intervals_add(arg, region->start, region->end);
 }
 
+/*
+ * What of [start, end) was written, all of it armed. A mapping that the backend does not track any more keeps marks
+ * that no write takes away: what was written there cannot be told.
+ */
+static int peek_armed(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *pages)
+{
+	while (start < end) {
+		uint64_t next = end - start > WATCH_STEP_BYTES ? start + WATCH_STEP_BYTES : end;
+		long nr = watch->backend->peek(watch->state, start, next, 0, watch->regions, WATCH_NR_REGIONS, &next);
+		int result = 0;
+
+		watch->now.nr_calls++;
+		if (nr == -EPERM)
+			return intervals_add(pages, start, end);
+		if (nr < 0 || next <= start)
+			return nr < 0 ? (int)nr : -EIO;
+		for (long i = 0; i < nr && result == 0; i++)
+			result = intervals_add(pages, watch->regions[i].start, watch->regions[i].end);
+		if (result < 0)
+			return result;
+		start = next;
+	}
+	return 0;
+}
+
 static int add_all(const struct intervals *set, uint64_t start, uint64_t end, struct intervals *pages)
 {
 	struct interval part;
@@ -60,18 +85,23 @@ static int add_all(const struct intervals *set, uint64_t start, uint64_t end, st
 /* What of [start, end) was written: nothing is re-armed. Where nothing is armed, every page that is there. */
 static int peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *pages)
 {
-	struct pagescan match = { .returned = PAGESCAN_WRITTEN };
 	struct interval part;
 	int result = 0;
 
-	for (uint64_t at = start; result == 0 && at < end; at = match.end) {
-		bool armed = intervals_next(&watch->armed, at, end, &part) && part.start == at;
+	for (uint64_t at = start; result == 0 && at < end; at = part.end) {
+		struct pagescan match = {
+			.all_of = PAGESCAN_WRITTEN,
+			.any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+			.returned = PAGESCAN_WRITTEN,
+		};
 
+		if (!intervals_next(&watch->armed, at, end, &part))
+			part = (struct interval){ end, end };
 		match.start = at;
-		match.end = armed ? part.end : intervals_next(&watch->armed, at, end, &part) ? part.start : end;
-		match.all_of = PAGESCAN_WRITTEN;
-		match.any_of = armed ? 0 : PAGESCAN_PRESENT | PAGESCAN_SWAPPED;
+		match.end = part.start;
 		result = watch_each_region(watch, &match, add_written, pages);
+		if (result == 0)
+			result = peek_armed(watch, part.start, part.end, pages);
 	}
 	return result;
 }
@@ -155,14 +185,14 @@ static int hand_out(struct getting *self, bool reset, uint64_t *addresses, size_
 
 static int get_and_reset(struct getting *self, uint64_t *end, struct tide_error *err)
 {
-	int result = pinned_turn(&self->watch->pinned, self->start, self->end, false);
+	int result = pinned_turn(self->watch, self->start, self->end, false);
 
 	if (result < 0)
 		return error_system(err, result, "cannot note what was written");
 	result = collect(self, end, err);
 	if (result == 0)
 		result = pinned_settle(self->watch, self->start, *end, &self->collected, &self->out, err);
-	if (result == 0 && pinned_turn(&self->watch->pinned, self->start, *end, true) < 0)
+	if (result == 0 && pinned_turn(self->watch, self->start, *end, true) < 0)
 		result = error_system(err, -ENOMEM, "cannot note what was written");
 	return result;
 }
@@ -179,6 +209,8 @@ int tide_watch_get(struct tide_watch *watch, unsigned flags, uint64_t start, uin
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "%llx-%llx, %zu pages: a range of whole pages and room for one are needed",
 		                 (unsigned long long)start, (unsigned long long)end, *count);
+	if (self.max > (end - start) / WATCH_PAGE)
+		self.max = (end - start) / WATCH_PAGE;
 	*count = 0;
 	/* Within an epoch the mappings are those that it began with. */
 	result = watch->in_epoch ? 0 : watch_refresh(watch, err);

@@ -130,7 +130,7 @@ static int gather(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 	return result;
 }
 
-/* Takes the answers of one batch down. A page of which nothing can be said stays what it was. */
+/* Takes the answers of one batch down. A pinned page of which nothing can be said stays so. */
 static int note(struct pinned *pinned)
 {
 	int result = 0;
@@ -154,6 +154,7 @@ static int look(struct tide_watch *watch, const struct intervals *pages, struct 
 	struct pinned *pinned = &watch->pinned;
 	int result = 0;
 
+	pinned->addresses.nr = 0; /* a look that failed may have left some */
 	for (size_t i = 0; i < pages->v.nr; i++) {
 		for (uint64_t at = pages->v.items[i].start; at < pages->v.items[i].end;) {
 			bool full, last;
@@ -303,19 +304,24 @@ int pinned_settle(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 	return result < 0 ? error_system(err, result, "cannot note what was written") : 0;
 }
 
-static int move(struct intervals *to_set, struct intervals *from_set, uint64_t from, uint64_t to, bool forget)
+static int move(struct intervals *to_set, struct intervals *from_set, uint64_t from, uint64_t to, uint64_t kept_to,
+                bool forget)
 {
 	struct interval part;
 	int result = forget ? intervals_remove(to_set, from, to) : 0;
 
 	for (uint64_t at = from; result == 0 && intervals_next(from_set, at, to, &part); at = part.end)
 		result = intervals_add(to_set, part.start, part.end);
-	return result == 0 ? intervals_remove(from_set, from, to) : result;
+	return result == 0 ? intervals_remove(from_set, kept_to > from ? kept_to : from, to) : result;
 }
 
-int pinned_turn(struct pinned *pinned, uint64_t from, uint64_t to, bool forget)
+int pinned_turn(struct tide_watch *watch, uint64_t from, uint64_t to, bool forget)
 {
-	int result = move(&pinned->was_pinned, &pinned->is_pinned, from, to, forget);
+	struct pinned *pinned = &watch->pinned;
+	uint64_t kept_to = watch->in_epoch ? watch->raw_from : 0;
+	int result = move(&pinned->was_pinned, &pinned->is_pinned, from, to, kept_to, forget);
 
-	return result == 0 ? move(&pinned->was_referenced, &pinned->is_referenced, from, to, forget) : result;
+	if (result == 0)
+		result = move(&pinned->was_referenced, &pinned->is_referenced, from, to, kept_to, forget);
+	return result;
 }

@@ -209,6 +209,28 @@ int watch_collect_part(struct tide_watch *watch, const struct tide_mapping *mapp
 	return result == -ENOMEM ? error_system(err, -ENOMEM, "cannot note what was written") : result;
 }
 
+/* Of the runs from `nr` on, and of the one before, which they may have been joined to: what is written above `from`. */
+static uint64_t exact_bytes(const struct runs *runs, size_t nr, uint64_t from)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = nr > 0 ? nr - 1 : 0; i < runs->v.nr; i++) {
+		const struct tide_run *run = &runs->v.items[i];
+
+		if (run->certainty == TIDE_EXACT && run->end > from)
+			bytes += run->end - (run->start > from ? run->start : from);
+	}
+	return bytes;
+}
+
+/* Takes the same back: it is owed, and will be reported in order. */
+static void drop_from(struct runs *runs, size_t nr, uint64_t from)
+{
+	runs->v.nr = nr;
+	if (nr > 0 && runs->v.items[nr - 1].end > from)
+		runs->v.items[nr - 1].end = from;
+}
+
 int watch_step(struct tide_watch *watch, struct tide_error *err)
 {
 	struct interval part;
@@ -223,13 +245,10 @@ int watch_step(struct tide_watch *watch, struct tide_error *err)
 	}
 	result = watch_collect_part(watch, mapping, &part, 0, &watch->raw, &next, err);
 	if (result < 0) {
-		/* It is owed, and will be reported in order. */
-		watch->raw.v.nr = before;
+		drop_from(&watch->raw, before, part.start);
 		return result;
 	}
-	for (size_t i = before; i < watch->raw.v.nr; i++)
-		if (watch->raw.v.items[i].certainty == TIDE_EXACT)
-			watch->raw_bytes += watch->raw.v.items[i].end - watch->raw.v.items[i].start;
+	watch->raw_bytes += exact_bytes(&watch->raw, before, part.start);
 	watch->now.watched_bytes += next - part.start;
 	watch->at = next;
 	return 0;

@@ -150,8 +150,11 @@ int pinned_settle(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 /* What this epoch's looks found is what was held before, from now on. */
 void pinned_end_epoch(struct pinned *pinned);
 
-/* The same for [from, to) alone; with `forget` false, what was held before stays so, too. */
-int pinned_turn(struct pinned *pinned, uint64_t from, uint64_t to, bool forget);
+/*
+ * The same for [from, to) alone; with `forget` false, what was held before stays so, too. Where the epoch under way has
+ * looked already, what it found stays found, and is held at its end.
+ */
+int pinned_turn(struct tide_watch *watch, uint64_t from, uint64_t to, bool forget);
 void pinned_close(struct pinned *pinned);
 
 /* release.c. Lifts everything, and puts huge pages back. */

@@ -236,6 +236,31 @@ static uint64_t nr_mappings(struct watched *self)
 	return layout->nr_mappings;
 }
 
+/* Pages that were given up with their page tables count as written, and cost no memory. */
+static void C2_a_call_takes_a_gigabyte_of_what_was_written_in_one_piece(void **state)
+{
+	struct watched *self = *state;
+	size_t size = (size_t)2 << 30;
+	unsigned char *area = area_map(size, MAP_PRIVATE | MAP_NORESERVE);
+	struct tide_range range = { (uint64_t)(uintptr_t)area, (uint64_t)(uintptr_t)area + size };
+	struct tide_watch_opts opts = { .size = sizeof(opts), .ranges = &range, .nr_ranges = 1, .arm_holes = 1 };
+	struct tide_run runs[8];
+	uint64_t at = range.start;
+	long nr;
+
+	watched_start(self, area, BLOCK);
+	watched_open(self, &opts);
+	watched_order(self, do_advise, area, size, MADV_DONTNEED);
+	while ((nr = tide_watch_collect(self->watch, runs, 8, &self->err)) > 0) {
+		assert_int_equal(nr, 1);
+		assert_int_equal(runs[0].start, at);
+		assert_true(runs[0].end - runs[0].start <= (size_t)1 << 30);
+		at = runs[0].end;
+	}
+	assert_int_equal(nr, 0);
+	assert_int_equal(at, range.end);
+}
+
 static void C2_a_process_with_too_many_mappings_is_left_alone(void **state)
 {
 	struct watched *self = *state;
@@ -293,6 +318,7 @@ int main(void)
 		WATCHED_TEST(C1_get_between_the_calls_of_a_collect_loses_nothing),
 		WATCHED_TEST(C1_get_returns_what_cannot_be_seen),
 		WATCHED_TEST(C2_untouched_memory_gets_no_page_tables),
+		WATCHED_TEST(C2_a_call_takes_a_gigabyte_of_what_was_written_in_one_piece),
 		WATCHED_TEST(C2_a_process_with_too_many_mappings_is_left_alone),
 		WATCHED_TEST(C2_tens_of_thousands_of_mappings_are_watched_and_can_grow),
 	};

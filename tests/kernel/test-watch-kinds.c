@@ -334,6 +334,32 @@ static void C1_pages_that_move_and_leave_their_place_mapped_are_reported_there_t
 	assert_int_equal(watched_collect(self), 2 * PAGE);
 }
 
+/* What comes back joins its neighbour, which so loses its tracking, and keeps the marks of its pages. */
+static void C1_a_mapping_that_lost_its_tracking_is_not_believed(void **state)
+{
+	struct watched *self = *state;
+	unsigned char *top, contents[PAGE];
+	uint64_t start, address = 0;
+	size_t count = 1;
+	uint8_t certainty = TIDE_EXACT;
+
+	begin_half(self);
+	top = self->area + AREA / 2 - BLOCK;
+	start = (uint64_t)(uintptr_t)self->area + PAGE;
+	assert_int_equal(watched_order(self, do_move, top, BLOCK, 2 * BLOCK), 0);
+	watched_collect(self);
+	assert_int_equal(watched_order(self, do_move, top + 2 * BLOCK, BLOCK, -2 * BLOCK), 0);
+	touch(self, 1, 1, 2);
+	assert_int_equal(tide_watch_copy(self->watch, start, start + PAGE, contents, &certainty, NULL), 0);
+	assert_int_equal(certainty, TIDE_OVER);
+	assert_int_equal(tide_watch_get(self->watch, 0, start, start + PAGE, &address, &count, NULL, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(address, start);
+	watched_collect(self);
+	assert_pages(self, 1, 2, TIDE_OVER);
+	assert_int_equal(watched_collect(self), 0);
+}
+
 static void C2_a_mapping_watched_in_part_can_be_moved_whole(void **state)
 {
 	struct watched *self = *state;
@@ -372,6 +398,7 @@ int main(void)
 		WATCHED_TEST(C1_a_mapping_that_grows_and_shrinks_is_followed),
 		WATCHED_TEST(C1_a_mapping_that_moves_is_followed),
 		WATCHED_TEST(C1_pages_that_move_and_leave_their_place_mapped_are_reported_there_too),
+		WATCHED_TEST(C1_a_mapping_that_lost_its_tracking_is_not_believed),
 		WATCHED_TEST(C2_a_mapping_watched_in_part_can_be_moved_whole),
 	};
 

@@ -317,6 +317,32 @@ static void B4_who_does_not_look_says_so(void **state)
 	vec_free(&out.v);
 }
 
+/* tide_watch_get with a reset, in the midst of an epoch, where that has been already: both looks count at its end. */
+static void B4_a_reset_within_an_epoch_forgets_no_pin(void **state)
+{
+	struct rig *rig = *state;
+	struct tide_watch *watch = &rig->watch;
+	struct runs collected = { 0 }, out = { 0 };
+
+	port.answers[3] = PIN_PINNED;
+	port.answers[5] = PIN_REFERENCE;
+	watch->in_epoch = true;
+	assert_int_equal(runs_push(&collected, page(0), page(8), TIDE_EXACT, TIDE_WHY_NONE), 0);
+	assert_int_equal(pinned_settle(watch, page(0), page(8), &collected, &out, NULL), 0);
+	watch->raw_from = page(8);
+	collected.v.nr = out.v.nr = 0;
+	assert_int_equal(pinned_turn(watch, page(0), page(NR), false), 0);
+	assert_int_equal(pinned_settle(watch, page(0), page(NR), &collected, &out, NULL), 0);
+	assert_int_equal(pinned_turn(watch, page(0), page(NR), true), 0);
+	out.v.nr = 0;
+	assert_int_equal(pinned_settle(watch, page(8), page(NR), &collected, &out, NULL), 0);
+	pinned_end_epoch(&watch->pinned);
+	vec_free(&out.v);
+	epoch(rig, 0);
+	assert_int_equal(rig->pages[3], TIDE_PINNED);
+	assert_int_equal(rig->pages[5], TIDE_OVER);
+}
+
 #define PINNED_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -332,6 +358,7 @@ int main(void)
 		PINNED_TEST(B4_nothing_is_looked_at_where_nothing_can_be_pinned),
 		PINNED_TEST(B4_what_is_known_to_be_pinned_needs_no_look),
 		PINNED_TEST(B4_who_does_not_look_says_so),
+		PINNED_TEST(B4_a_reset_within_an_epoch_forgets_no_pin),
 	};
 
 	return cmocka_run_group_tests_name("watch-pinned", tests, NULL, NULL);
