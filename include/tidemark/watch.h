@@ -31,7 +31,7 @@ struct tide_watch;
 
 /* How sure a written run is; the strongest that holds, in rising order. */
 enum tide_certainty {
-	TIDE_EXACT = 0, /* its pages were written in this epoch */
+	TIDE_EXACT = 0, /* its pages were written in this epoch; to be given up or to appear anew counts as that */
 	TIDE_OVER,      /* may not have been written, `why` says why it cannot be told */
 	TIDE_LOST,      /* was freed before it was copied */
 	TIDE_TORN,      /* was written again while it was copied (tide_watch_copy) */

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "kernel/pagescan.h"
+#include "kernel/pagemap.h"
+#include "kernel/pagescan.h"
 #include "kernel/sys.h"
 #include "target/target.h"
 #include "verify/hash-store.h"
@@ -21,7 +23,6 @@
 #define UNKNOWN UINT64_C(0)
 
 /* In /proc/PID/pagemap: the page is a file's, or shared. */
-#define PAGEMAP_IS_FILE (UINT64_C(1) << 61)
 
 typedef VEC(struct tide_range) range_vec;
 
@@ -140,29 +141,6 @@ static bool is_reported(const struct shadow *shadow, uint64_t addr)
 	return low < shadow->reported.nr && shadow->reported.items[low].start <= addr;
 }
 
-/* A page that was unmapped since it was suspected cannot be reported any more; nobody can miss its contents. */
-static int judge_page(void *arg, uint64_t addr)
-{
-	struct shadow *shadow = arg;
-
-	if (is_reported(shadow, addr) || tide_layout_find(tide_watch_layout(shadow->watch), addr) == NULL)
-		return 0;
-	shadow->counts.nr_lost++;
-	return vec_push(&shadow->lost, addr);
-}
-
-int shadow_judge(struct shadow *shadow, const uint64_t **lost, size_t *nr, struct tide_error *err)
-{
-	tidy(&shadow->reported);
-	shadow->lost.nr = 0;
-	if (hash_store_marked(&shadow->store, judge_page, shadow) < 0)
-		return out_of_memory(err);
-	shadow->counts.nr_suspected = 0;
-	*lost = shadow->lost.items;
-	*nr = shadow->lost.nr;
-	return 0;
-}
-
 /* Private anonymous memory that is not there reads as zeros: to appear with other contents it must be written. */
 static bool begins_as_zeros(const struct tide_mapping *mapping)
 {
@@ -180,14 +158,52 @@ static int open_pagemap(struct shadow *shadow)
 /* Is the page of a private file mapping still the file's? Then who wrote the file changed it. */
 static bool is_files_page(struct shadow *shadow, const struct tide_mapping *mapping, uint64_t addr)
 {
-	uint64_t entry = 0;
+	uint64_t entry;
 
 	if (mapping->inode == 0 || (mapping->flags & TIDE_MAPPING_SHARED) != 0)
 		return false;
-	if (sys_pread(open_pagemap(shadow), &entry, sizeof(entry), (off_t)(addr / PAGE * sizeof(entry))) !=
-	    sizeof(entry))
+	if (pagemap_read(open_pagemap(shadow), addr, &entry, 1) != 1)
 		return true; /* it cannot be told: no suspicion without a ground */
-	return (entry & PAGEMAP_IS_FILE) != 0;
+	return (pagemap_categories(entry) & PAGESCAN_FILE) != 0;
+}
+
+/* Has a page of private anonymous memory gone? A marker of write protection looks as if swapped, and is not written. */
+static bool has_gone(struct shadow *shadow, const struct tide_mapping *mapping, uint64_t addr)
+{
+	uint64_t entry, categories;
+
+	if (!begins_as_zeros(mapping) || pagemap_read(open_pagemap(shadow), addr, &entry, 1) != 1)
+		return false;
+	categories = pagemap_categories(entry);
+	return (categories & PAGESCAN_PRESENT) == 0 &&
+	       (categories & (PAGESCAN_SWAPPED | PAGESCAN_WRITTEN)) != (PAGESCAN_SWAPPED | PAGESCAN_WRITTEN);
+}
+
+/*
+ * A page that was unmapped since it was suspected cannot be reported any more; nobody can miss its contents. Nor those
+ * of one that came and went between two collects, in memory that was not armed, where it had been zeros.
+ */
+static int judge_page(void *arg, uint64_t addr)
+{
+	struct shadow *shadow = arg;
+	const struct tide_mapping *mapping = tide_layout_find(tide_watch_layout(shadow->watch), addr);
+
+	if (is_reported(shadow, addr) || mapping == NULL || has_gone(shadow, mapping, addr))
+		return 0;
+	shadow->counts.nr_lost++;
+	return vec_push(&shadow->lost, addr);
+}
+
+int shadow_judge(struct shadow *shadow, const uint64_t **lost, size_t *nr, struct tide_error *err)
+{
+	tidy(&shadow->reported);
+	shadow->lost.nr = 0;
+	if (hash_store_marked(&shadow->store, judge_page, shadow) < 0)
+		return out_of_memory(err);
+	shadow->counts.nr_suspected = 0;
+	*lost = shadow->lost.items;
+	*nr = shadow->lost.nr;
+	return 0;
 }
 
 /* Compares a page of the open block with what it was, and keeps what it is: UNKNOWN where it could not be read. */

@@ -19,7 +19,7 @@
 #include "verify/page-hash.h"
 #include "verify/shadow.h"
 
-#define PAGEMAP_IS_FILE (UINT64_C(1) << 61)
+#define PAGEMAP_IS_FILE (UINT64_C(5) << 61)
 
 struct rig {
 	struct tide_watch watch;
@@ -233,6 +233,32 @@ static void a_page_that_is_still_the_files_is_not_judged(void **state)
 	procfs = -1;
 }
 
+/* In memory that was not armed: nobody can report it, and it is zeros as it was. */
+static void a_page_that_came_and_went_between_collects_is_not_judged(void **state)
+{
+	char dir[] = "/tmp/tidemark-shadow.XXXXXX";
+	struct rig *rig = *state;
+	char path[64];
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/pagemap", dir);
+	procfs = open(dir, O_RDONLY | O_DIRECTORY);
+	put_pagemap(path, 1, UINT64_C(1) << 63);
+	put_pagemap(path, 2, 0);
+	put_pagemap(path, 3, UINT64_C(1) << 62 | UINT64_C(1) << 57);
+	put_pagemap(path, 4, UINT64_C(1) << 62);
+	assert_int_equal(judge(rig, NULL), 0);
+	for (size_t page = 1; page <= 4; page++)
+		scripted_write(&rig->watch, page, 1);
+	assert_int_equal(judge(rig, NULL), 0);
+	assert_int_equal(suspected(rig), 4);
+	assert_int_equal(judge(rig, NULL), 2); /* what is present, and what may be swapped */
+	unlink(path);
+	rmdir(dir);
+	close(procfs);
+	procfs = -1;
+}
+
 static void only_the_ranges_are_looked_at(void **state)
 {
 	const struct tide_range ranges[] = {
@@ -374,6 +400,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_unmapped_meanwhile_is_not_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_new_mapping_is_reported_by_the_next_epoch, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_page_that_is_still_the_files_is_not_judged, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_page_that_came_and_went_between_collects_is_not_judged, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(only_the_ranges_are_looked_at, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_goes_while_it_is_read_is_not_judged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_counted, set_up, tear_down),
