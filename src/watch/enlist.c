@@ -14,13 +14,17 @@ bool watch_has_room(const struct tide_watch *watch)
 	return watch->now.nr_mappings < watch->nr_max_mappings / 5 * 4;
 }
 
-/* hugetlb has its own page tables, faults and bugs: it is not tracked, and always `over`. */
+/*
+ * hugetlb has its own page tables, faults and bugs: it is not tracked, and always `over`. Where the kernel cannot be
+ * asked for the page size (before 6.11), every mapping of a file that could be one is taken for it.
+ */
 static bool is_hugetlb(const struct tide_watch *watch, const struct tide_mapping *mapping)
 {
 	struct vma vma;
 
-	return watch->target->query && procmap_query(watch->target->maps, mapping->start, &vma, NULL) == 0 &&
-	       vma.page_bytes > WATCH_PAGE;
+	if (watch->target->query && procmap_query(watch->target->maps, mapping->start, &vma, NULL) == 0)
+		return vma.page_bytes > WATCH_PAGE;
+	return mapping->inode != 0 && (mapping->start | mapping->end) % WATCH_BLOCK == 0;
 }
 
 /*

@@ -154,11 +154,42 @@ static void C1_writes_of_another_process_are_got_and_cleared(void **state)
 	end(&self);
 }
 
+/* Before Linux 6.11 nobody says what is hugetlb; what might be is not believed. */
+static void C1_what_may_be_hugetlb_is_over(void **state)
+{
+	unsigned char *place = map(2 * BLOCK, MAP_PRIVATE);
+	int fd = memfd_create("aligned", MFD_CLOEXEC);
+	struct watching self = { 0 };
+	static int pages[2 * BLOCK / PAGE];
+	unsigned char *memory;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 2 * BLOCK), 0);
+	memory = mmap(place, 2 * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	assert_ptr_equal(memory, place);
+	memset(memory, 1, 2 * BLOCK);
+	setenv("TIDEMARK_FAULT", "no-procmap-query", 1);
+	watch_pid(&self, getpid(), NULL);
+	unsetenv("TIDEMARK_FAULT");
+	memory[0] = 2;
+	assert_int_equal(epoch(&self, memory, 2 * BLOCK, pages), 2 * BLOCK);
+	assert_int_equal(pages[0], TIDE_OVER);
+	end(&self);
+	watch_pid(&self, getpid(), NULL);
+	memory[0] = 3;
+	assert_int_equal(epoch(&self, memory, 2 * BLOCK, pages), PAGE);
+	assert_int_equal(pages[0], TIDE_EXACT);
+	end(&self);
+	munmap(memory, 2 * BLOCK);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(C2_a_part_of_ones_own_memory_is_watched_alone),
 		cmocka_unit_test(C1_writes_of_another_process_are_got_and_cleared),
+		cmocka_unit_test(C1_what_may_be_hugetlb_is_over),
 	};
 
 	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
