@@ -2,6 +2,7 @@
 /* This file keeps sets of numbers as intervals. */
 #include "base/intervals.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ int intervals_add(struct intervals *set, uint64_t start, uint64_t end)
 
 	if (start >= end)
 		return 0;
+	assert(set->v.nr == 0 || set->v.items != NULL);
 	/* Neighbours that only touch are taken in as well. */
 	first = first_after(set, start);
 	if (first > 0 && set->v.items[first - 1].end == start)

@@ -22,9 +22,7 @@ int vec_grow(void **items, size_t *capacity, size_t wanted, size_t item_size);
 
 /* Appends `item`. 0 or -ENOMEM. */
 #define vec_push(vec, item)                                                                                            \
-	((vec)->nr == (vec)->capacity && vec_reserve((vec), (vec)->nr + 1) < 0                                         \
-	         ? -12 /* ENOMEM */                                                                                    \
-	         : ((vec)->items[(vec)->nr++] = (item), 0))
+	(vec_reserve((vec), (vec)->nr + 1) < 0 ? -12 /* ENOMEM */ : ((vec)->items[(vec)->nr++] = (item), 0))
 
 #define vec_free(vec)                                                                                                  \
 	do {                                                                                                           \

@@ -39,7 +39,7 @@ static bool is_swapcache(const struct walker_sample *sample, const struct walker
 /* References that mappings and caches do not explain. */
 static int64_t unexplained(const struct walker_sample *sample, const struct walker_facts *facts)
 {
-	int64_t nr_pages = 1ll << sample->folio_order;
+	int64_t nr_pages = 1LL << sample->folio_order;
 	int64_t explained = sample->mapcount;
 
 	if (is_swapcache(sample, facts))

@@ -72,7 +72,7 @@ int target_live_thread(struct tide_target *target, pid_t *tid, struct tide_error
 int target_open_file(struct tide_target *target, const char *name, int flags, struct tide_error *err)
 {
 	char path[64];
-	pid_t tid;
+	pid_t tid = 0;
 	int fd, result = target_live_thread(target, &tid, err);
 
 	if (result < 0)

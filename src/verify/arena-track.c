@@ -25,7 +25,7 @@ static int start_uffd(struct arena *arena)
 		             "asynchronous write protection by userfaultfd");
 	if (arena->error < 0)
 		return arena->error;
-	return uffd_register(arena->uffd, start, start + ARENA_PAGES * ARENA_PAGE);
+	return uffd_register(arena->uffd, start, start + (uint64_t)ARENA_PAGES * ARENA_PAGE);
 }
 
 static int scan(struct arena *arena, bool *seen, uint64_t flags)
@@ -34,7 +34,7 @@ static int scan(struct arena *arena, bool *seen, uint64_t flags)
 	struct pagescan_region regions[64] = { 0 };
 	struct pagescan scan = {
 		.start = start,
-		.end = start + ARENA_PAGES * ARENA_PAGE,
+		.end = start + (uint64_t)ARENA_PAGES * ARENA_PAGE,
 		.flags = flags | PAGESCAN_CHECK_ASYNC,
 		.all_of = PAGESCAN_WRITTEN,
 		.returned = PAGESCAN_WRITTEN,

@@ -15,11 +15,11 @@
 #define BLOCK_BYTES ((size_t)ARENA_BLOCK * ARENA_PAGE)
 #define ARENA_BYTES ((size_t)ARENA_PAGES * ARENA_PAGE)
 
-void arena_failed(struct arena *arena, int error, const char *step)
+void arena_failed(struct arena *arena, int result, const char *step)
 {
-	if (arena->error < 0 || error >= 0)
+	if (arena->error < 0 || result >= 0)
 		return;
-	arena->error = error;
+	arena->error = result;
 	arena->why = step;
 }
 

@@ -12,7 +12,7 @@ static void fail_scan(struct arena *arena)
 	uint64_t start = (uint64_t)(uintptr_t)arena->start;
 	struct pagescan scan = {
 		.start = start,
-		.end = start + ARENA_PAGES * ARENA_PAGE,
+		.end = start + (uint64_t)ARENA_PAGES * ARENA_PAGE,
 		.flags = PAGESCAN_REARM | PAGESCAN_CHECK_ASYNC,
 		.all_of = PAGESCAN_WRITTEN,
 		.returned = PAGESCAN_WRITTEN,

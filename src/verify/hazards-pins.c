@@ -34,7 +34,7 @@ static int plug_in(struct arena *arena, struct device *device)
 	if (result == -ENOSYS || result == -EPERM || result == -EACCES)
 		arena_cannot(arena, "io_uring, to pin memory with, is not there or not allowed");
 	if (result == 0)
-		result = uring_pin(&device->ring, (void *)(uintptr_t)arena->start, NR_PINNED * ARENA_PAGE);
+		result = uring_pin(&device->ring, (void *)(uintptr_t)arena->start, (size_t)NR_PINNED * ARENA_PAGE);
 	arena_failed(arena, result, "pinning memory with io_uring");
 	if (result < 0)
 		return result;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "kernel/pagescan.h"
 #include "kernel/pagemap.h"
 #include "kernel/pagescan.h"
 #include "kernel/sys.h"

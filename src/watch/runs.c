@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file keeps lists of runs, and knows their words. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,14 @@ int runs_overlay(struct runs *out, const struct runs *in, const struct runs *ove
 
 		if (low != NULL && low->end <= at) {
 			i++;
-		} else if (high != NULL && (low == NULL || high->start <= low_start)) {
+		} else if (low != NULL && (high == NULL || high->start > low_start)) {
+			at = high != NULL && high->start < low->end ? high->start : low->end;
+			result = runs_push(out, low_start, at, low->certainty, low->why);
+		} else {
+			assert(high != NULL);
 			result = runs_push(out, high->start, high->end, high->certainty, high->why);
 			at = high->end;
 			j++;
-		} else {
-			at = high != NULL && high->start < low->end ? high->start : low->end;
-			result = runs_push(out, low_start, at, low->certainty, low->why);
 		}
 	}
 	return result;
