@@ -131,8 +131,8 @@ enum stop {
 	STOP_DEAD,
 };
 
-/* Waits for the next stop of `tid`. An enum stop, -ETIMEDOUT, or -errno. */
-int freeze_wait(pid_t tid, uint64_t timeout_ns, int *signal);
+/* Waits for the next stop of `tid`, one of those that are held. An enum stop, -ETIMEDOUT, or -errno. */
+int freeze_wait(struct job *job, pid_t tid, uint64_t timeout_ns, int *signal);
 
 /* ptrace(2), tried again when it fails for no reason of the target's: for what must be put back. */
 long freeze_insist(int request, pid_t tid, void *addr, void *data);

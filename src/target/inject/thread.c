@@ -277,7 +277,7 @@ static int run(struct job *job, int request, bool any)
 			return (int)result;
 		job->at_event = false;
 		job->running = true;
-		stop = freeze_wait(job->tid, CALL_TIMEOUT_NS, &signal);
+		stop = freeze_wait(job, job->tid, CALL_TIMEOUT_NS, &signal);
 		if (stop < 0)
 			return stop;
 		job->running = false;
@@ -336,7 +336,7 @@ static int reach_event(struct job *job)
 		if (!job->running) {
 			stop = run(job, PTRACE_CONT, true);
 		} else {
-			stop = freeze_wait(job->tid, CALL_TIMEOUT_NS, &signal);
+			stop = freeze_wait(job, job->tid, CALL_TIMEOUT_NS, &signal);
 			job->running = stop < 0;
 			job->at_event = stop == STOP_EVENT;
 		}
