@@ -7,13 +7,18 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <elf.h>
+#include <errno.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #include "kernel/procfs.h"
@@ -92,6 +97,62 @@ static void a_process_that_is_killed_in_the_middle_is_gone(void **state)
 	}
 }
 
+/* Reading the registers back fails once, or shows something else; the helper has a copy of this. */
+static struct {
+	struct sys_table table;
+	int nr_masks; /* set so far: first ours, then its own */
+	bool lies;
+	bool has_failed;
+} mirror;
+
+static long misread(int request, pid_t tid, void *addr, void *data)
+{
+	long result = sys_table_linux.ptrace(request, tid, addr, data);
+	struct user_regs_struct *user = request == PTRACE_GETREGSET ? ((struct iovec *)data)->iov_base : NULL;
+
+	mirror.nr_masks += request == PTRACE_SETSIGMASK;
+	if (user == NULL || (uintptr_t)addr != NT_PRSTATUS || mirror.nr_masks < 2)
+		return result;
+	if (mirror.lies) {
+		user->r15++;
+	} else if (!mirror.has_failed) {
+		mirror.has_failed = true;
+		errno = EIO;
+		return -1;
+	}
+	return result;
+}
+
+static int fetch_misread(struct victim *victim, bool lies, struct tide_error *err)
+{
+	struct inject_cost cost;
+	int result;
+
+	mirror.table = sys_table_linux;
+	mirror.table.ptrace = misread;
+	mirror.lies = lies;
+	sys_table = &mirror.table;
+	result = victim_fetch(victim->target, &cost, err);
+	sys_table = &sys_table_linux;
+	return result;
+}
+
+static void registers_are_looked_at_until_they_are_right(void **state)
+{
+	struct tide_error err = { 0 };
+	struct victim victim;
+
+	(void)state;
+	victim_start(&victim, serve_among_threads, NULL);
+	if (fetch_misread(&victim, false, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(fetch_misread(&victim, true, &err), -EIO);
+	assert_int_equal(err.cause, TIDE_CAUSE_SYSTEM);
+	assert_non_null(strstr(err.text, "registers"));
+	child_step(&victim.child);
+	victim_end(&victim);
+}
+
 struct ends {
 	int in;
 	int out;
@@ -156,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_process_that_is_killed_in_the_middle_is_gone),
+		cmocka_unit_test(registers_are_looked_at_until_they_are_right),
 		cmocka_unit_test(the_kernels_own_threads_make_no_calls),
 	};
 

@@ -49,11 +49,6 @@ long freeze_insist(int request, pid_t tid, void *addr, void *data)
 	return result;
 }
 
-static void *signal_arg(int signal)
-{
-	return (void *)(uintptr_t)signal; /* NOLINT(performance-no-int-to-ptr) */
-}
-
 static uint64_t now_ns(void)
 {
 	return sys_clock_ns(CLOCK_MONOTONIC);
@@ -126,7 +121,7 @@ static int seize(struct job *job, int dir, pid_t pid, pid_t tid)
 
 	if (freeze->nr == freeze->capacity)
 		return job_trouble(job, TROUBLE_TASKS, -EOVERFLOW, tid);
-	result = sys_ptrace(PTRACE_SEIZE, tid, NULL, signal_arg(PTRACE_O_TRACESYSGOOD));
+	result = sys_ptrace(PTRACE_SEIZE, tid, NULL, ptrace_number((uintptr_t)PTRACE_O_TRACESYSGOOD));
 	if (result == -ESRCH)
 		return 0;
 	if (result == -EPERM || result == -EACCES)
@@ -173,7 +168,7 @@ static int note_report(struct job *job, pid_t tid, int status)
 		return note_stopped(job, task);
 	default:
 		/* A signal that was on its way: it is delivered, and our stop follows. */
-		result = freeze_insist(PTRACE_CONT, tid, NULL, signal_arg(signal));
+		result = freeze_insist(PTRACE_CONT, tid, NULL, ptrace_number((uintptr_t)signal));
 		return result < 0 && result != -ESRCH ? job_system(job, STEP_RESUME, (int)result, tid) : 0;
 	}
 }
