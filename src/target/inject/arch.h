@@ -50,7 +50,7 @@ int arch_state_write(pid_t tid, struct arch_state *state);
 /* Does returning to another address than the one that was called from kill this thread (shadow stack)? */
 bool arch_returns_are_guarded(pid_t tid);
 
-/* Runs code of the kernel's own word size, whose calls we know how to make. */
+/* Runs code of the program's, and of the kernel's own word size, whose calls we know how to make. */
 bool arch_is_native(const struct arch_regs *regs);
 
 /* Was interrupted inside a system call, which will be finished or made again when it goes on. */

@@ -134,7 +134,8 @@ bool arch_returns_are_guarded(pid_t tid)
 
 bool arch_is_native(const struct arch_regs *regs)
 {
-	return regs->user.cs == USER_CS;
+	/* The kernel's own threads inside of a process (io_uring, vhost) are nowhere in the program. */
+	return regs->user.cs == USER_CS && regs->user.rip != 0;
 }
 
 bool arch_in_call(const struct arch_regs *regs)

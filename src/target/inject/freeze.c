@@ -49,11 +49,6 @@ long freeze_insist(int request, pid_t tid, void *addr, void *data)
 	return result;
 }
 
-static void *signal_arg(int signal)
-{
-	return (void *)(uintptr_t)signal; /* NOLINT(performance-no-int-to-ptr) */
-}
-
 static uint64_t now_ns(void)
 {
 	return sys_clock_ns(CLOCK_MONOTONIC);
@@ -88,18 +83,6 @@ static enum stop stop_of(int status, int *signal)
 	if (status >> 16 == PTRACE_EVENT_STOP)
 		return STOP_EVENT;
 	return *signal == (SIGTRAP | 0x80) ? STOP_SYSCALL : STOP_SIGNAL;
-}
-
-int freeze_wait(pid_t tid, uint64_t timeout_ns, int *signal)
-{
-	int status = 0;
-	pid_t got = wait_until(tid, &status, now_ns() + timeout_ns);
-
-	if (got == 0)
-		return -ETIMEDOUT;
-	if (got == -ECHILD)
-		return STOP_DEAD;
-	return got < 0 ? got : (int)stop_of(status, signal);
 }
 
 static struct task *find(struct freeze *freeze, pid_t tid)
@@ -138,7 +121,7 @@ static int seize(struct job *job, int dir, pid_t pid, pid_t tid)
 
 	if (freeze->nr == freeze->capacity)
 		return job_trouble(job, TROUBLE_TASKS, -EOVERFLOW, tid);
-	result = sys_ptrace(PTRACE_SEIZE, tid, NULL, signal_arg(PTRACE_O_TRACESYSGOOD));
+	result = sys_ptrace(PTRACE_SEIZE, tid, NULL, ptrace_number((uintptr_t)PTRACE_O_TRACESYSGOOD));
 	if (result == -ESRCH)
 		return 0;
 	if (result == -EPERM || result == -EACCES)
@@ -185,7 +168,7 @@ static int note_report(struct job *job, pid_t tid, int status)
 		return note_stopped(job, task);
 	default:
 		/* A signal that was on its way: it is delivered, and our stop follows. */
-		result = freeze_insist(PTRACE_CONT, tid, NULL, signal_arg(signal));
+		result = freeze_insist(PTRACE_CONT, tid, NULL, ptrace_number((uintptr_t)signal));
 		return result < 0 && result != -ESRCH ? job_system(job, STEP_RESUME, (int)result, tid) : 0;
 	}
 }
@@ -202,14 +185,39 @@ static char state_of(const struct job *job, const struct task *task)
 	return result == 0 || result == -ESRCH || result == -ENOENT ? trace.state : 'R';
 }
 
-/* None of the threads reported in time; `task` is one that should have. */
-static int give_up_or_wait(struct job *job, struct task *task, uint64_t waited_ns)
+static bool is_dead(const struct job *job, const struct task *task)
 {
 	char state = state_of(job, task);
 
-	if (state == 'Z' || state == 'X')
+	return state == 'Z' || state == 'X';
+}
+
+int freeze_wait(struct job *job, pid_t tid, uint64_t timeout_ns, int *signal)
+{
+	const struct task *task = find(&job->freeze, tid);
+	uint64_t deadline_ns = now_ns() + timeout_ns;
+	int status = 0;
+	pid_t got = 0;
+
+	while (got == 0 && now_ns() < deadline_ns) {
+		got = wait_until(tid, &status, now_ns() + SLICE_NS);
+		/* A main thread whose threads died with it: they wait for us to reap them, and so does its report. */
+		if (got == 0 && task != NULL && is_dead(job, task))
+			return STOP_DEAD;
+	}
+	if (got == 0)
+		return -ETIMEDOUT;
+	if (got == -ECHILD)
+		return STOP_DEAD;
+	return got < 0 ? got : (int)stop_of(status, signal);
+}
+
+/* None of the threads reported in time; `task` is one that should have. */
+static int give_up_or_wait(struct job *job, struct task *task, uint64_t waited_ns)
+{
+	if (is_dead(job, task))
 		task->state = TASK_DEAD;
-	else if (waited_ns >= FREEZE_TIMEOUT_NS || (state == 'D' && waited_ns >= PATIENCE_NS))
+	else if (waited_ns >= FREEZE_TIMEOUT_NS || (waited_ns >= PATIENCE_NS && state_of(job, task) == 'D'))
 		return job_trouble(job, TROUBLE_UNSTOPPABLE, -EBUSY, task->tid);
 	return 0;
 }

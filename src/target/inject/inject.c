@@ -23,7 +23,8 @@
  *             the helper. It may be killed at any instruction, and so may we: each file says what then happens.
  * freeze.c    seizes and stops every thread of the target, and all tasks that share its memory or its descriptors. A
  *             tracer's death lets them go on as they are: so what a stop would show to the program is mended at once.
- * thread.c    borrows one thread. It writes a signal frame into unused stack, and then sets registers only so that a
+ * choose.c    says which thread makes the calls.
+ * thread.c    borrows it. It writes a signal frame into unused stack, and then sets registers only so that a
  *             thread let go will restore itself out of that frame. In the end it puts back mask, registers, memory, in
  *             this order: the frame is needed until the registers are back, the mask is also in the frame.
  * calls.c     makes the calls. A thread that has made a descriptor is set to close it before the descriptor is fetched.

@@ -27,14 +27,13 @@ enum trouble {
 	TROUBLE_CALL,        /* call `index` failed with `code` */
 	TROUBLE_FETCH,       /* its descriptor could not be fetched */
 	TROUBLE_ASTRAY,      /* the thread did something else than it was set to do */
-	TROUBLE_CHANGED,     /* it is not as it was before */
+	TROUBLE_CHANGED,     /* its registers are not as they were before */
 	TROUBLE_SYSTEM,      /* `step` failed with `code` */
 };
 
 /* Of enum trouble TROUBLE_SYSTEM: at what. */
 enum step {
 	STEP_NONE,
-	STEP_PREPARE,
 	STEP_LIST,
 	STEP_SEIZE,
 	STEP_WAIT,
@@ -131,13 +130,25 @@ enum stop {
 	STOP_DEAD,
 };
 
-/* Waits for the next stop of `tid`. An enum stop, -ETIMEDOUT, or -errno. */
-int freeze_wait(pid_t tid, uint64_t timeout_ns, int *signal);
+/* Waits for the next stop of `tid`, one of those that are held. An enum stop, -ETIMEDOUT, or -errno. */
+int freeze_wait(struct job *job, pid_t tid, uint64_t timeout_ns, int *signal);
 
 /* ptrace(2), tried again when it fails for no reason of the target's: for what must be put back. */
 long freeze_insist(int request, pid_t tid, void *addr, void *data);
 
-/* thread.c. Chooses the thread and makes it ready; makes the calls; puts everything back. */
+/* Many requests of ptrace(2) want a number where others want an address. */
+static inline void *ptrace_number(uintptr_t number)
+{
+	return (void *)number; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* choose.c. Sets job->tid. 0 or negative. */
+int choose_thread(struct job *job);
+
+/* Where the kernel would send a thread that was interrupted at `ip`: 0, nowhere; it is in no critical section. */
+uint64_t choose_abort_address(const struct job *job, pid_t tid, uint64_t ip);
+
+/* thread.c. Has the thread chosen and makes it ready; makes the calls; puts everything back. */
 int thread_prepare(struct job *job);
 void thread_restore(struct job *job);
 

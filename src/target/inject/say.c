@@ -10,7 +10,6 @@
 
 static const char *const steps[] = {
 	[STEP_NONE] = "work",
-	[STEP_PREPARE] = "prepare",
 	[STEP_LIST] = "list the threads",
 	[STEP_SEIZE] = "stop a thread",
 	[STEP_WAIT] = "wait for the threads",
@@ -84,6 +83,9 @@ int outcome_say(const struct job *job, const struct outcome *outcome, struct tid
 	case TROUBLE_ASTRAY:
 		return error_set(err, TIDE_CAUSE_SYSTEM, outcome->code,
 		                 "thread %d of %s did not make the call it was set to", outcome->tid, who);
+	case TROUBLE_CHANGED:
+		return error_set(err, TIDE_CAUSE_SYSTEM, outcome->code,
+		                 "the registers of thread %d of %s are not what they were before", outcome->tid, who);
 	case TROUBLE_SYSTEM:
 		return error_system(err, outcome->code, "cannot %s of %s", steps[outcome->step], who);
 	default:

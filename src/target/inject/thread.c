@@ -15,8 +15,6 @@
 #endif
 
 enum {
-	/* What Debian 12's headers do not have yet. */
-	GET_SYSCALL_USER_DISPATCH = 0x4211,
 	NR_TRIES = 4,
 	PAGE_BYTES = 4096,
 	NR_STOPS_MAX = 64, /* on the way to the one that is wanted */
@@ -24,77 +22,6 @@ enum {
 };
 
 #define CALL_TIMEOUT_NS 5000000000u
-
-static void *number_arg(uintptr_t number)
-{
-	return (void *)number; /* NOLINT(performance-no-int-to-ptr) */
-}
-
-/* struct rseq_cs of the kernel. */
-struct critical_section {
-	uint32_t version;
-	uint32_t flags;
-	uint64_t start_ip;
-	uint64_t length;
-	uint64_t abort_ip;
-};
-
-/* Where the kernel would send a thread that was interrupted at `ip`: 0, nowhere; it is in no critical section. */
-static uint64_t abort_address(const struct job *job, pid_t tid, uint64_t ip)
-{
-	struct __ptrace_rseq_configuration config;
-	struct critical_section section;
-	uint64_t at = 0;
-	long result = sys_ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, number_arg(sizeof(config)), &config);
-
-	/* The address of the section follows two numbers of the processor. */
-	if (result < 0 || config.rseq_abi_pointer == 0 ||
-	    sys_pread(job->mem, &at, sizeof(at), (off_t)(config.rseq_abi_pointer + 8)) != sizeof(at) || at == 0 ||
-	    sys_pread(job->mem, &section, sizeof(section), (off_t)at) != sizeof(section))
-		return 0;
-	return ip - section.start_ip < section.length ? section.abort_ip : 0;
-}
-
-/* Its calls are turned into signals (prctl(2), PR_SET_SYSCALL_USER_DISPATCH). */
-static bool calls_are_diverted(pid_t tid)
-{
-	struct {
-		uint64_t mode, selector, offset, length;
-	} config = { 0 };
-
-	/* Kernels before 6.4 cannot say. */
-	return sys_ptrace(GET_SYSCALL_USER_DISPATCH, tid, number_arg(sizeof(config)), &config) >= 0 && config.mode != 0;
-}
-
-/* The higher, the less there is to be put right again. */
-static int rank(const struct job *job, const struct task *task)
-{
-	struct arch_regs regs;
-
-	if (task->state != TASK_STOPPED || task->pid != job->target->pid || !task->is_native ||
-	    calls_are_diverted(task->tid))
-		return 0;
-	if (task->in_call)
-		return 2;
-	if (arch_regs_read(task->tid, &regs) < 0)
-		return 0;
-	return abort_address(job, task->tid, arch_ip(&regs)) == 0 ? 3 : 1;
-}
-
-static int choose(struct job *job)
-{
-	int best = 0;
-
-	for (size_t i = 0; i < job->freeze.nr && best < 3; i++) {
-		int now = rank(job, &job->freeze.tasks[i]);
-
-		if (now > best) {
-			best = now;
-			job->tid = job->freeze.tasks[i].tid;
-		}
-	}
-	return best > 0 ? 0 : job_trouble(job, TROUBLE_NO_THREAD, -EOPNOTSUPP, 0);
-}
 
 /* What was found before the stop must still be so. */
 static int check_program(struct job *job)
@@ -119,7 +46,7 @@ static int suspend_filter(struct job *job)
 	if (trace.seccomp == 0)
 		return 0;
 	result = (int)sys_ptrace(PTRACE_SETOPTIONS, job->tid, NULL,
-	                         number_arg(PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP));
+	                         ptrace_number(PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP));
 	if (result == -EPERM)
 		return job_trouble(job, TROUBLE_SECCOMP, result, job->tid);
 	if (result == -EINVAL)
@@ -136,11 +63,11 @@ static int read_thread(struct job *job)
 	if (result == 0)
 		result = arch_state_read(job->tid, &job->state);
 	if (result == 0)
-		result = (int)sys_ptrace(PTRACE_GETSIGMASK, job->tid, number_arg(MASK_BYTES), &job->mask);
+		result = (int)sys_ptrace(PTRACE_GETSIGMASK, job->tid, ptrace_number(MASK_BYTES), &job->mask);
 	if (result < 0)
 		return job_system(job, STEP_REGISTERS, result, job->tid);
 	/* The kernel would do so when the thread goes on, but would not find it in the section any more. */
-	abort_ip = arch_in_call(&job->before) ? 0 : abort_address(job, job->tid, arch_ip(&job->before));
+	abort_ip = arch_in_call(&job->before) ? 0 : choose_abort_address(job, job->tid, arch_ip(&job->before));
 	if (abort_ip != 0)
 		arch_set_ip(&job->before, abort_ip);
 	return 0;
@@ -241,7 +168,7 @@ static int park(struct job *job)
 int thread_prepare(struct job *job)
 {
 	uint64_t all = ~(uint64_t)0;
-	int result = choose(job);
+	int result = choose_thread(job);
 
 	if (result == 0)
 		result = check_program(job);
@@ -260,7 +187,7 @@ int thread_prepare(struct job *job)
 		job->window_since_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	result = park(job);
 	if (result == 0)
-		result = (int)freeze_insist(PTRACE_SETSIGMASK, job->tid, number_arg(MASK_BYTES), &all);
+		result = (int)freeze_insist(PTRACE_SETSIGMASK, job->tid, ptrace_number(MASK_BYTES), &all);
 	return result < 0 ? job_system(job, STEP_REGISTERS, result, job->tid) : 0;
 }
 
@@ -270,14 +197,14 @@ static int run(struct job *job, int request, bool any)
 	int signal = 0;
 
 	for (int i = 0; i < NR_STOPS_MAX; i++) {
-		long result = freeze_insist(request, job->tid, NULL, number_arg((uintptr_t)signal));
+		long result = freeze_insist(request, job->tid, NULL, ptrace_number((uintptr_t)signal));
 		int stop;
 
 		if (result < 0)
 			return (int)result;
 		job->at_event = false;
 		job->running = true;
-		stop = freeze_wait(job->tid, CALL_TIMEOUT_NS, &signal);
+		stop = freeze_wait(job, job->tid, CALL_TIMEOUT_NS, &signal);
 		if (stop < 0)
 			return stop;
 		job->running = false;
@@ -336,7 +263,7 @@ static int reach_event(struct job *job)
 		if (!job->running) {
 			stop = run(job, PTRACE_CONT, true);
 		} else {
-			stop = freeze_wait(job->tid, CALL_TIMEOUT_NS, &signal);
+			stop = freeze_wait(job, job->tid, CALL_TIMEOUT_NS, &signal);
 			job->running = stop < 0;
 			job->at_event = stop == STOP_EVENT;
 		}
@@ -348,21 +275,28 @@ static int reach_event(struct job *job)
 
 static int restore_registers(struct job *job)
 {
-	struct arch_regs now;
-	int result = insist_regs(job->tid, &job->before);
+	struct arch_regs now = { 0 };
+	int result = 0;
+	bool is_same = false;
 
-	for (int tries = 0; result == 0 && tries < NR_TRIES; tries++) {
-		result = arch_regs_read(job->tid, &now);
-		if (result == 0 && memcmp(&now, &job->before, sizeof(now)) == 0)
-			break;
+	for (int tries = 0; result == 0 && !is_same && tries < NR_TRIES; tries++) {
 		result = insist_regs(job->tid, &job->before);
+		if (result == 0)
+			result = insist_read(job->tid, &now);
+		is_same = memcmp(&now, &job->before, sizeof(now)) == 0;
 	}
-	/* Calls do not touch it; the kernel may have stored it in another, equal way. */
-	if (result == 0 && arch_state_read(job->tid, &job->after) == 0 &&
-	    (job->after.size_bytes != job->state.size_bytes ||
-	     memcmp(job->after.image, job->state.image, job->state.size_bytes) != 0))
-		result = arch_state_write(job->tid, &job->state);
-	return result;
+	return result == 0 && !is_same ? job_trouble(job, TROUBLE_CHANGED, -EIO, job->tid) : result;
+}
+
+/* Calls do not touch it; the kernel may have stored it in another, equal way. */
+static int restore_state(struct job *job)
+{
+	int result = arch_state_read(job->tid, &job->after);
+
+	if (result < 0 || (job->after.size_bytes == job->state.size_bytes &&
+	                   memcmp(job->after.image, job->state.image, job->state.size_bytes) == 0))
+		return result;
+	return arch_state_write(job->tid, &job->state);
 }
 
 static int restore_memory(struct job *job)
@@ -371,27 +305,32 @@ static int restore_memory(struct job *job)
 
 	if (job->frame == 0)
 		return 0;
-	for (int tries = 0; tries < NR_TRIES && put < 0 && put != -ESRCH; tries++)
+	for (int tries = 0; tries < NR_TRIES && put != (ssize_t)job->frame_bytes && put != -ESRCH; tries++)
 		put = sys_pwrite(job->mem, job->saved, job->frame_bytes, (off_t)job->frame);
-	return put < 0 ? (int)put : 0;
+	if (put == (ssize_t)job->frame_bytes)
+		return 0;
+	return put < 0 ? (int)put : -EFAULT;
 }
 
 void thread_restore(struct job *job)
 {
+	int state = -EIO;
 	int result;
 
 	if (!job->touched)
 		return;
 	result = reach_event(job);
 	if (result == 0)
-		result = (int)freeze_insist(PTRACE_SETSIGMASK, job->tid, number_arg(MASK_BYTES), &job->mask);
+		result = (int)freeze_insist(PTRACE_SETSIGMASK, job->tid, ptrace_number(MASK_BYTES), &job->mask);
 	if (result == 0)
 		result = restore_registers(job);
+	for (int tries = 0; result == 0 && tries < NR_TRIES && state < 0; tries++)
+		state = restore_state(job);
 	if (job->window_since_ns != 0)
 		job->cost.window_ns = sys_clock_ns(CLOCK_MONOTONIC) - job->window_since_ns;
 	/* Only now: until its registers were back, it might have needed the frame. */
 	if (result == 0)
 		result = restore_memory(job);
-	if (result < 0)
-		job_system(job, STEP_RESTORE, result, job->tid);
+	if (result < 0 || state < 0)
+		job_system(job, STEP_RESTORE, result < 0 ? result : state, job->tid);
 }
