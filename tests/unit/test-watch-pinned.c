@@ -337,6 +337,7 @@ static void B4_a_reset_within_an_epoch_forgets_no_pin(void **state)
 	out.v.nr = 0;
 	assert_int_equal(pinned_settle(watch, page(8), page(NR), &collected, &out, NULL), 0);
 	pinned_end_epoch(&watch->pinned);
+	vec_free(&collected.v);
 	vec_free(&out.v);
 	epoch(rig, 0);
 	assert_int_equal(rig->pages[3], TIDE_PINNED);
