@@ -272,10 +272,12 @@ static long deepen(struct order *order)
 {
 	volatile unsigned char frame[64 << 10];
 
+	uintptr_t here = (uintptr_t)frame;
+
 	memset((void *)frame, 5, sizeof(frame));
 	if (order->value-- > 0)
 		return deepen(order) + frame[9] - 5;
-	return (long)(uintptr_t)frame;
+	return (long)here;
 }
 
 static void C1_the_stack_grows(void **state)

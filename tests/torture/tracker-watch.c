@@ -54,7 +54,7 @@ static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, 
 		result = tide_watch_open(&ours->watch, ours->target, &ask, err);
 		if (result == 0)
 			return ours;
-		if (err->cause != TIDE_CAUSE_BUSY)
+		if (err->cause != TIDE_CAUSE_BUSY && err->cause != TIDE_CAUSE_DENIED)
 			break;
 		result = 0;
 	}

@@ -217,8 +217,9 @@ static int attempt(struct job *job, bool *again, struct tide_error *err)
 	if (result < 0)
 		return error_system(err, result, "the helper that reaches into process %d (%s) failed",
 		                    job->target->pid, job->target->name);
+	/* Also when it is denied: a tracer that was there a moment ago looks like that. */
 	*again = job->outcome.trouble == TROUBLE_UNSTOPPABLE || job->outcome.trouble == TROUBLE_NO_CODE ||
-	         job->outcome.trouble == TROUBLE_TASKS;
+	         job->outcome.trouble == TROUBLE_TASKS || job->outcome.trouble == TROUBLE_DENIED;
 	return outcome_say(job, &job->outcome, err);
 }
 
