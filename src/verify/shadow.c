@@ -21,8 +21,6 @@
 /* Stands for the hash of a page that could not be read, or, where absence does not mean zeros, is absent. */
 #define UNKNOWN UINT64_C(0)
 
-/* In /proc/PID/pagemap: the page is a file's, or shared. */
-
 typedef VEC(struct tide_range) range_vec;
 
 struct shadow {

@@ -14,11 +14,6 @@
 #include "base/error.h"
 #include "watch/tracker.h"
 
-static int add(void *arg, const struct pagescan_region *region)
-{
-	return intervals_add(arg, region->start, region->end);
-}
-
 /* Of `gone`, what may be swapped out only. */
 static int find_swapped(struct tide_watch *watch, const struct intervals *gone, struct intervals *swapped)
 {
@@ -29,7 +24,7 @@ static int find_swapped(struct tide_watch *watch, const struct intervals *gone, 
 			.all_of = PAGESCAN_SWAPPED,
 			.returned = PAGESCAN_SWAPPED,
 		};
-		int result = watch_each_region(watch, &match, add, swapped);
+		int result = watch_each_region(watch, &match, watch_add_region, swapped);
 
 		if (result < 0)
 			return result;
@@ -49,7 +44,7 @@ int watch_copies_gone(struct tide_watch *watch, uint64_t start, uint64_t end, st
 		.returned = PAGESCAN_PRESENT,
 	};
 	struct interval part, hole;
-	int result = watch_each_region(watch, &match, add, present);
+	int result = watch_each_region(watch, &match, watch_add_region, present);
 
 	for (uint64_t at = start; result == 0 && intervals_next(&watch->copies, at, end, &part); at = part.end)
 		for (uint64_t from = part.start; result == 0 && intervals_next_gap(present, from, part.end, &hole);

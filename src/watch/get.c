@@ -42,11 +42,6 @@ static int collect(struct getting *self, uint64_t *end, struct tide_error *err)
 	return 0;
 }
 
-static int add_written(void *arg, const struct pagescan_region *region)
-{
-	return intervals_add(arg, region->start, region->end);
-}
-
 /*
  * What of [start, end) was written, all of it armed. A mapping that the backend does not track any more keeps marks
  * that no write takes away: what was written there cannot be told.
@@ -99,7 +94,7 @@ static int peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct i
 			part = (struct interval){ end, end };
 		match.start = at;
 		match.end = part.start;
-		result = watch_each_region(watch, &match, add_written, pages);
+		result = watch_each_region(watch, &match, watch_add_region, pages);
 		if (result == 0)
 			result = peek_armed(watch, part.start, part.end, pages);
 	}

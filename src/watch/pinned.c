@@ -93,11 +93,6 @@ static bool needs_look(const struct tide_run *run)
 	       run->why == TIDE_WHY_ERROR || run->why == TIDE_WHY_FREED;
 }
 
-static int add_pages(void *arg, const struct pagescan_region *region)
-{
-	return intervals_add(arg, region->start, region->end);
-}
-
 /* The pages to look at: of [from, to), what was collected and is there, and what was held by somebody at the last look.
  */
 static int gather(struct tide_watch *watch, uint64_t from, uint64_t to, const struct runs *collected,
@@ -119,7 +114,7 @@ static int gather(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 		if (run->certainty == TIDE_EXACT)
 			result = intervals_add(pages, run->start, run->end);
 		else if (needs_look(run))
-			result = watch_each_region(watch, &match, add_pages, pages);
+			result = watch_each_region(watch, &match, watch_add_region, pages);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		struct interval part;

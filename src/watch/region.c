@@ -37,3 +37,8 @@ int watch_each_region(struct tide_watch *watch, const struct pagescan *match, wa
 	}
 	return 0;
 }
+
+int watch_add_region(void *set, const struct pagescan_region *region)
+{
+	return intervals_add(set, region->start, region->end);
+}

@@ -59,29 +59,6 @@ static enum tide_why why_untracked(const struct tide_watch *watch, const struct 
 	return watch_has_room(watch) ? TIDE_WHY_ERROR : TIDE_WHY_BOUND;
 }
 
-/*
- * Memory that the backend cannot track, now or ever. Nobody writes a private mapping that is not writable; but it may
- * have been until now.
- */
-static int untracked(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,
-                     struct runs *out)
-{
-	enum tide_why why = why_untracked(watch, mapping, part);
-	struct interval doubtful;
-	int result = 0;
-
-	if (why == TIDE_WHY_REFUSED && !(mapping->flags & TIDE_MAPPING_WRITE)) {
-		while (result == 0 && intervals_next(&watch->doubtful, part->start, part->end, &doubtful)) {
-			result = runs_push(out, doubtful.start, doubtful.end, TIDE_OVER, TIDE_WHY_NEW);
-			if (result == 0)
-				result = intervals_remove(&watch->doubtful, doubtful.start, doubtful.end);
-		}
-		return result;
-	}
-	result = runs_push(out, part->start, part->end, TIDE_OVER, why);
-	return result == 0 ? intervals_add(&watch->doubtful, part->start, part->end) : result;
-}
-
 /* Takes what is doubtful of `part` out of the set. */
 static int take_doubts(struct tide_watch *watch, const struct interval *part, struct runs *out)
 {
@@ -92,6 +69,22 @@ static int take_doubts(struct tide_watch *watch, const struct interval *part, st
 	     at = doubt.end)
 		result = runs_push(out, doubt.start, doubt.end, TIDE_OVER, TIDE_WHY_NEW);
 	return result == 0 ? intervals_remove(&watch->doubtful, part->start, part->end) : result;
+}
+
+/*
+ * Memory that the backend cannot track, now or ever. Nobody writes a private mapping that is not writable; but it may
+ * have been until now.
+ */
+static int untracked(struct tide_watch *watch, const struct tide_mapping *mapping, const struct interval *part,
+                     struct runs *out)
+{
+	enum tide_why why = why_untracked(watch, mapping, part);
+	int result;
+
+	if (why == TIDE_WHY_REFUSED && !(mapping->flags & TIDE_MAPPING_WRITE))
+		return take_doubts(watch, part, out);
+	result = runs_push(out, part->start, part->end, TIDE_OVER, why);
+	return result == 0 ? intervals_add(&watch->doubtful, part->start, part->end) : result;
 }
 
 /* Leaves those doubts that lie below `next`, and puts the others back. */

@@ -138,6 +138,9 @@ int watch_copies_gone(struct tide_watch *watch, uint64_t start, uint64_t end, st
 typedef int watch_region_fn(void *arg, const struct pagescan_region *region);
 int watch_each_region(struct tide_watch *watch, const struct pagescan *match, watch_region_fn *fn, void *arg);
 
+/* A watch_region_fn that adds each to a struct intervals. */
+int watch_add_region(void *set, const struct pagescan_region *region);
+
 /* pinned.c */
 int pinned_open(struct pinned *pinned, const struct tide_pins_ops *ops, struct tide_target *target,
                 struct tide_error *err);

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/scope.h"
-#include "kernel/fault.h"
 #include "kernel/sys.h"
 #include "kernel/text.h"
 #include "target/target.h"
