@@ -26,12 +26,21 @@ struct tide_monitor_opts {
 	uint32_t max_nr_regions; /* 1,000; at least min_nr_regions */
 	uint64_t seed;           /* of the random source; 0 is a seed like any other */
 	uint32_t flags;          /* enum tide_monitor_flags */
+	uint64_t max_stall_us;   /* EXACT: that one call may keep the target waiting; 100,000 */
+	uint32_t way;            /* EXACT: enum tide_way; 0: the best that is possible */
 };
 
 enum tide_monitor_flags {
 	/* DAMON's own behaviour: no guided splitting, every region checked in every sampling interval, no page cleared
 	   but it. */
 	TIDE_MONITOR_UNGUIDED = 1 << 0,
+	/*
+	 * Exact mode: every page, once per aggregation interval (default then: 1,000,000), instead of one page per
+	 * region and sampling interval. The sample's `idle` is filled; its regions are runs of pages that are alike, of
+	 * which nr_accesses says how many percent were accessed in the interval (nr_checks is 100). Needs a sensor with
+	 * `plan`.
+	 */
+	TIDE_MONITOR_EXACT = 1 << 1,
 };
 
 /*
@@ -51,6 +60,24 @@ struct tide_region {
 /* Part of the region nobody could see, in bytes, estimated from the share of its checks that went unanswered. */
 TIDE_EXPORT uint64_t tide_region_unobservable_bytes(const struct tide_region *region, uint32_t nr_checks);
 
+/* So many bytes were last accessed at least so long ago, and not as long ago as the next age's idle_us. */
+struct tide_age {
+	uint64_t idle_us;
+	uint64_t bytes;
+};
+
+/*
+ * Exact mode: all of one target's present memory at the end of an interval. present_bytes = unobservable_bytes + the
+ * sum over ages. Memory that nobody accessed since watching began is as old as that, which is the last age then.
+ */
+struct tide_idle {
+	uint64_t present_bytes;
+	uint64_t accessed_bytes;     /* in this interval: the exact working set */
+	uint64_t unobservable_bytes; /* nothing can be said about this interval */
+	size_t nr_ages;
+	const struct tide_age *ages; /* ascending; the first, idle_us 0, is what was accessed in this interval */
+};
+
 /* One aggregation interval's result: immutable, valid until the next step. */
 struct tide_sample {
 	uint64_t start_ns; /* the interval, in the caller's time */
@@ -59,7 +86,9 @@ struct tide_sample {
 	uint32_t nr_targets;
 	size_t nr_regions; /* ordered by target, then address */
 	const struct tide_region *regions;
-	uint64_t reasons[TIDE_NR_REASONS]; /* unanswered checks of this interval by reason */
+	uint64_t reasons[TIDE_NR_REASONS]; /* unanswered checks of this interval by reason; in exact mode: pages of 4
+	                                      KiB */
+	const struct tide_idle *idle;      /* exact mode: by target, nr_targets; else NULL */
 };
 
 /*

@@ -36,6 +36,7 @@ enum tide_answer {
 	X(PARTIAL, "partial", "part of a folio that does not lie wholly in one mapping: clearing would split it")      \
 	X(REFUSED, "refused", "the kernel refused to clear the accessed bit")                                          \
 	X(PREFAULT, "prefault", "file page mapped around a neighbour's fault: its accessed bit says nothing")          \
+	X(COARSE, "coarse", "the kernel tells only how much of this mapping was accessed, not which part")             \
 	X(UNREAD, "unread", "the page-table entry could not be read")
 
 enum tide_reason {
@@ -64,19 +65,64 @@ struct tide_check {
 	uint8_t reason;    /* out, by check: enum tide_reason, NONE unless UNOBSERVABLE */
 };
 
-/* What a bulk scan says of one run of entries of one page table; valid during the callback only. */
+/*
+ * What a bulk scan says of one run of entries of one page table; valid during the callback only. A sensor that sees
+ * whole mappings only reports each as one block, of any number of entries, without bitmaps.
+ */
 struct tide_block {
 	uint64_t start;          /* address of the first entry */
-	uint32_t nr_entries;     /* at most 512 */
+	uint32_t nr_entries;     /* at most 512 where there are bitmaps */
 	uint32_t entry_shift;    /* log2 of the bytes an entry maps: 12, 21, 30 */
 	uint32_t nr_present;     /* bits set in `present` */
 	uint32_t nr_young;       /* bits set in `young` */
 	const uint64_t *present; /* bitmaps of 512 bits: entry maps a page / was accessed since it was last cleared */
-	const uint64_t *young;
+	const uint64_t *young;   /* both NULL: only the counts are known */
+	uint8_t reason;          /* enum tide_reason: no way clears accessed bits here; NONE: some does */
+	uint8_t is_file;         /* a file's pages appear young without having been used (fault-around) */
 };
 
 /* Return 0 to go on, anything else ends the scan and is returned by it. */
 typedef int tide_block_fn(void *arg, const struct tide_block *block);
+
+/* X-macro: how exact mode forgets accesses: identifier, name, sentence. Best for the target first. */
+#define TIDE_WAYS(X)                                                                                                   \
+	X(RWP, "rwp", "userfaultfd's access protection: nothing but the pages' own protection changes")                \
+	X(DAMON, "damon", "the kernel's DAMON clears a whole machine's accessed bits: no lock, nothing moves")         \
+	X(REFS, "refs", "clear_refs clears the whole process and keeps its mmap lock meanwhile")                       \
+	X(COLD, "cold", "MADV_COLD in small steps, for accessed pages only, moves them towards reclaim")
+
+enum tide_way {
+	TIDE_WAY_AUTO = 0, /* the best that is possible and bounded */
+#define TIDE_WAY_ENUM(id, name, sentence) TIDE_WAY_##id,
+	TIDE_WAYS(TIDE_WAY_ENUM)
+#undef TIDE_WAY_ENUM
+	        TIDE_NR_WAYS
+};
+
+/* The way's name and sentence; "auto" and NULL for AUTO. Static storage. */
+TIDE_EXPORT const char *tide_way_name(enum tide_way way);
+TIDE_EXPORT const char *tide_way_sentence(enum tide_way way);
+
+/* One pass of exact mode over all memory of a target: what the sensor plans it by, and what it plans. */
+struct tide_pass {
+	uint64_t interval_us;  /* from pass to pass */
+	uint64_t max_stall_us; /* that one call may keep the target waiting */
+	uint64_t nr_present;   /* entries, in the last pass; 0: this is the first */
+	uint64_t nr_young;
+	enum tide_way wanted; /* AUTO, or the user's */
+	enum tide_way way;    /* out: never AUTO */
+	bool whole;           /* out: everything is forgotten at once, at the pass's end, by forget_all */
+};
+
+/* Pages whose accesses are to be forgotten: [start, end) of present, young entries of one size. */
+struct tide_young_run {
+	uint64_t start;
+	uint64_t end;
+	uint32_t entry_shift;
+};
+
+/* Pages of a run that could not be made old, and why: nothing can be said of them in the next interval. */
+typedef int tide_stuck_fn(void *arg, uint64_t start, uint64_t end, enum tide_reason reason);
 
 /* What the sensor has cost so far: counted work, and the longest time it kept the target waiting. */
 struct tide_sensor_cost {
@@ -86,6 +132,12 @@ struct tide_sensor_cost {
 	uint64_t nr_calls;        /* system calls that took the target's mmap lock */
 	uint64_t longest_hold_ns; /* longest single call that held the target's mmap lock in read mode: upper bound of a
 	                             stall */
+	/* Of whole-process clearing (exact mode, sensor "refs"): */
+	uint64_t nr_stalls;        /* calls that held the lock in write mode */
+	uint64_t longest_stall_ns; /* the longest of them */
+	uint64_t stall_ns;         /* their sum */
+	uint64_t blind_ns;         /* time between looking and clearing, in which accesses went unseen; sum */
+	uint32_t ways;             /* bit 1 << enum tide_way for each way in which exact mode has cleared */
 };
 
 enum tide_sensor_flags {
@@ -136,6 +188,25 @@ struct tide_sensor_ops {
 	 */
 	int (*turn)(void *state, struct tide_check *old, size_t nr_old, struct tide_check *fresh, size_t nr_fresh,
 	            struct tide_error *err);
+	/*
+	 * Exact mode, which needs `scan` and these; one pass is: plan, then scans over all memory with second_look and
+	 * forget for what each showed, in the end forget_all where the plan is a whole one.
+	 *
+	 * Decides how this pass will forget accesses; fills in `way` and `whole`. NULL: no exact mode.
+	 */
+	int (*plan)(void *state, struct tide_pass *pass, struct tide_error *err);
+	/*
+	 * Pages (ascending addresses) that were accessed and forgotten in the last pass and are not young now: was the
+	 * accessed bit cleared by somebody else since? Fills in answer and reason. NULL: it cannot be told, believe the
+	 * bit.
+	 */
+	int (*second_look)(void *state, struct tide_check *checks, size_t nr, struct tide_error *err);
+	/* Makes the pages of `runs` (ascending) old; `stuck` is told, ascending, what could not be. NULL: whole only.
+	 */
+	int (*forget)(void *state, const struct tide_young_run *runs, size_t nr, tide_stuck_fn *stuck, void *arg,
+	              struct tide_error *err);
+	/* Makes all memory old, in one stall of at most the plan's max_stall_us. NULL: never planned. */
+	int (*forget_all)(void *state, struct tide_error *err);
 };
 
 /*
