@@ -350,6 +350,7 @@ static __always_inline int copy_table(struct walk *walk, uint64_t table, uint64_
 	copy->vm_start = walk->vm_start;
 	copy->vm_end = walk->vm_end;
 	copy->vm_flags = walk->vm_flags;
+	copy->vm_has_file = walk->vm_has_file;
 	query.nr_tables = n + 1;
 	return 0;
 }

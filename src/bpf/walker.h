@@ -129,7 +129,7 @@ struct walker_table {
 	uint64_t vm_end;
 	uint64_t vm_flags;
 	uint32_t shift; /* log2 of the bytes one entry maps */
-	uint32_t pad;
+	uint32_t vm_has_file;
 	uint64_t entries[WALKER_ENTRIES];
 };
 

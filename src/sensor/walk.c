@@ -33,6 +33,7 @@ static void cleanup(void *state)
 	vec_free(&walk->folio_of);
 	vec_free(&walk->sample_of);
 	vec_free(&walk->failed);
+	vec_free(&walk->exact.addrs);
 }
 
 /* Neighbouring mappings make one range. [vsyscall] is in the kernel's half: no memory of the process. */
@@ -81,6 +82,11 @@ static void cost(const void *state, struct tide_sensor_cost *out)
 		.nr_cleared = walk->nr_cleared,
 		.nr_calls = read->nr_runs + walk->cold.nr_calls,
 		.longest_hold_ns = read->longest_ns > walk->cold.longest_ns ? read->longest_ns : walk->cold.longest_ns,
+		.nr_stalls = walk->exact.nr_stalls,
+		.longest_stall_ns = walk->exact.longest_stall_ns,
+		.stall_ns = walk->exact.stall_ns,
+		.blind_ns = walk->exact.blind_ns,
+		.ways = walk->exact.ways,
 	};
 }
 
@@ -99,4 +105,8 @@ const struct tide_sensor_ops sensor_walk = {
 	.scan = walk_scan,
 	.cost = cost,
 	.turn = walk_turn,
+	.plan = walk_plan,
+	.second_look = walk_second_look,
+	.forget = walk_forget,
+	.forget_all = walk_forget_all,
 };

@@ -11,6 +11,23 @@
 #include "sensor/cold.h"
 #include "sensor/witness.h"
 
+/* Of exact mode. */
+struct walk_exact {
+	uint64_t began_ns;     /* the pass under way */
+	uint64_t nr_present;   /* entries in the last one */
+	uint64_t nr_clearable; /* of the last cold pass: stuck entries that clear_refs would have cleared */
+	bool was_whole;
+	uint64_t entry_ns;   /* of clear_refs, as last measured; 0: not yet */
+	uint64_t nr_scanned; /* by reclaim, on the whole machine */
+	bool has_scans;
+	uint32_t ways; /* in which it has cleared */
+	uint64_t nr_stalls;
+	uint64_t stall_ns;
+	uint64_t longest_stall_ns;
+	uint64_t blind_ns;
+	VEC(uint64_t) addrs; /* of the entries at hand */
+};
+
 struct walk_state {
 	struct tide_target *target;
 	struct walker *walker;
@@ -23,6 +40,7 @@ struct walk_state {
 	VEC(uint32_t) sample_of;       /* check -> walker sample */
 	VEC(uint32_t) folio_of;        /* witness -> folio */
 	VEC(bool) failed;
+	struct walk_exact exact;
 };
 
 extern const struct tide_sensor_ops sensor_walk;
@@ -30,12 +48,27 @@ extern const struct tide_sensor_ops sensor_walk;
 int walk_prepare(void *state, struct tide_check *checks, size_t nr, struct tide_error *err);
 /* Extends what the first look found to clear by what the checks allow along. */
 int walk_extend(struct walk_state *walk, const struct tide_check *checks, size_t nr, struct tide_error *err);
+
+/* Room for `nr` checks at once. */
+int walk_reserve(struct walk_state *walk, size_t nr, struct tide_error *err);
+
+/*
+ * Clears what the first `nr` witnesses want cleared, and tells them what became of it. At most `max_verified` pages are
+ * looked at to see that large folios are whole; beyond that they count as partial.
+ */
+int walk_clear(struct walk_state *walk, size_t nr, uint64_t max_verified, struct tide_error *err);
+
 int walk_check(void *state, struct tide_check *checks, size_t nr, struct tide_error *err);
 /* walk_check, then walk_prepare: in one run of the walker where both fit into it. */
 int walk_turn(void *state, struct tide_check *old, size_t nr_old, struct tide_check *fresh, size_t nr_fresh,
               struct tide_error *err);
 int walk_scan(void *state, uint64_t start, uint64_t end, uint64_t max_entries, tide_block_fn *fn, void *arg,
               uint64_t *next, struct tide_error *err);
+int walk_plan(void *state, struct tide_pass *pass, struct tide_error *err);
+int walk_second_look(void *state, struct tide_check *checks, size_t nr, struct tide_error *err);
+int walk_forget(void *state, const struct tide_young_run *runs, size_t nr, tide_stuck_fn *stuck, void *arg,
+                struct tide_error *err);
+int walk_forget_all(void *state, struct tide_error *err);
 int walk_probe(struct tide_error *why);
 
 #endif

@@ -2,24 +2,10 @@
 /* This file prepares and checks sampled pages: look, clear what may be cleared, look again later. */
 #include "sensor/walk.h"
 
-#include <errno.h>
-
-#include "base/error.h"
-
-#define PAGE_BYTES 4096u
-#define MAX_CHUNK  ((size_t)WALKER_MAX_SAMPLES - NR_CANARIES)
+#define MAX_CHUNK ((size_t)WALKER_MAX_SAMPLES - NR_CANARIES)
 /* Pages looked at, in one prepare, to see that the large folios to clear are whole; beyond that they count as partial.
  */
 #define MAX_VERIFIED 4096u
-
-static int reserve(struct walk_state *walk, size_t nr, struct tide_error *err)
-{
-	if (vec_reserve(&walk->witnesses, nr) < 0 || vec_reserve(&walk->folios, nr) < 0 ||
-	    vec_reserve(&walk->folio_of, nr) < 0 || vec_reserve(&walk->sample_of, nr) < 0 ||
-	    vec_reserve(&walk->failed, nr) < 0)
-		return error_system(err, -ENOMEM, "watching %zu pages at once", nr);
-	return 0;
-}
 
 /* Two ascending arrays of checks that are looked at together; either may be empty. */
 struct looked {
@@ -73,91 +59,6 @@ static const struct walker_sample *sample_of(struct walk_state *walk, size_t che
 	return &walker_samples(walk->walker)[walk->sample_of.items[check]];
 }
 
-/* Looks at every page of a folio mapped by single entries: is each in its place? Else clearing would split it. */
-static int verify_folio(struct walk_state *walk, struct witness *witness, struct tide_error *err)
-{
-	struct walker_sample *samples = walker_samples(walk->walker);
-	uint32_t nr_pages = (uint32_t)((witness->clear.end - witness->clear.start) / PAGE_BYTES);
-	int result;
-
-	for (uint32_t i = 0; i < nr_pages; i++)
-		walker_ask(&samples[i], witness->clear.start + (uint64_t)i * PAGE_BYTES, true);
-	result = walker_sample(walk->walker, nr_pages, err);
-	if (result < 0)
-		return result;
-	for (uint32_t i = 0; i < nr_pages; i++) {
-		if (!witness_in_place(&samples[i], walker_facts(walk->walker), samples[0].folio_pfn, i)) {
-			witness_stuck(witness, TIDE_REASON_PARTIAL);
-			return 0;
-		}
-	}
-	return 0;
-}
-
-static bool same_range(const struct tide_range *a, const struct tide_range *b)
-{
-	return a->start == b->start && a->end == b->end;
-}
-
-/* Collects the folios to clear; neighbouring samples may lie in the same one. */
-static int collect_folios(struct walk_state *walk, size_t nr, struct tide_error *err)
-{
-	uint64_t nr_verified = 0;
-
-	walk->folios.nr = 0;
-	for (size_t i = 0; i < nr; i++) {
-		struct witness *witness = &walk->witnesses.items[i];
-		const struct tide_range *last = walk->folios.items + walk->folios.nr - 1;
-		uint64_t nr_pages = (witness->clear.end - witness->clear.start) / PAGE_BYTES;
-
-		if (nr_pages == 0)
-			continue;
-		if (walk->folios.nr == 0 || !same_range(last, &witness->clear)) {
-			if (witness->verify && nr_pages > 1) {
-				int result = 0;
-
-				nr_verified += nr_pages;
-				if (nr_verified > MAX_VERIFIED || nr_pages > WALKER_MAX_SAMPLES)
-					witness_stuck(witness, TIDE_REASON_PARTIAL);
-				else
-					result = verify_folio(walk, witness, err);
-				if (result < 0)
-					return result;
-				if (witness->clear.end == 0)
-					continue;
-			}
-			walk->folios.items[walk->folios.nr++] = witness->clear;
-		}
-		walk->folio_of.items[i] = (uint32_t)walk->folios.nr - 1;
-	}
-	return 0;
-}
-
-static int clear_folios(struct walk_state *walk, size_t nr, struct tide_error *err)
-{
-	const struct walker_facts *facts = walker_facts(walk->walker);
-	int result = cold_clear(&walk->cold, tide_target_pidfd(walk->target), walk->folios.items, walk->folios.nr,
-	                        walk->failed.items, err);
-
-	if (result < 0)
-		return result;
-	for (size_t i = 0; i < walk->folios.nr; i++) {
-		walk->nr_cleared += !walk->failed.items[i];
-		canary_drop_range(&walk->canaries, &walk->folios.items[i]);
-	}
-	for (size_t i = 0; i < nr; i++) {
-		struct witness *witness = &walk->witnesses.items[i];
-
-		if (witness->clear.end == 0)
-			continue;
-		if (walk->failed.items[walk->folio_of.items[i]])
-			witness_stuck(witness, TIDE_REASON_REFUSED);
-		else
-			witness_cleared(witness, facts);
-	}
-	return 0;
-}
-
 /* The page behind what is cleared is often young too, and left alone: a candidate. */
 static void recruit(struct walk_state *walk, size_t nr)
 {
@@ -175,9 +76,7 @@ static int arm(struct walk_state *walk, struct tide_check *checks, size_t nr, si
 		witness_first(&walk->witnesses.items[i], sample_of(walk, first + i), walker_facts(walk->walker));
 	result = walk_extend(walk, checks, nr, err);
 	if (result == 0)
-		result = collect_folios(walk, nr, err);
-	if (result == 0 && walk->folios.nr > 0)
-		result = clear_folios(walk, nr, err);
+		result = walk_clear(walk, nr, MAX_VERIFIED, err);
 	if (result < 0)
 		return result;
 	recruit(walk, nr);
@@ -208,7 +107,7 @@ static int turn_chunk(struct walk_state *walk, struct tide_check *old, size_t nr
                       size_t nr_fresh, struct tide_error *err)
 {
 	const struct looked looked = { .old = old, .nr_old = nr_old, .fresh = fresh, .nr_fresh = nr_fresh };
-	int result = reserve(walk, nr_old + nr_fresh, err);
+	int result = walk_reserve(walk, nr_old + nr_fresh, err);
 
 	if (result == 0)
 		result = look(walk, &looked, err);

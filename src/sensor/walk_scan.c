@@ -34,6 +34,8 @@ static int hand_on(void *arg, const struct walker_table *table)
 		.entry_shift = table->shift,
 		.present = present,
 		.young = young,
+		.reason = (uint8_t)witness_of_mapping(table->vm_flags),
+		.is_file = table->vm_has_file != 0,
 	};
 
 	entries_decode(table->entries, index_of(table, scan->start > table->vm_start ? scan->start : table->vm_start),

@@ -26,13 +26,22 @@
 
 #define PAGE_BYTES 4096u
 
+enum tide_reason witness_of_mapping(uint64_t vm_flags)
+{
+	if (vm_flags & VM_HUGETLB)
+		return TIDE_REASON_HUGETLB;
+	return vm_flags & (VM_PFNMAP | VM_IO) ? TIDE_REASON_SPECIAL : TIDE_REASON_NONE;
+}
+
 /* Why the accessed bit of this page cannot be cleared; NONE when it can. */
 static enum tide_reason obstacle(const struct walker_sample *sample, const struct page_entry *entry,
                                  const struct walker_facts *facts)
 {
-	if (sample->vm_flags & VM_HUGETLB)
-		return TIDE_REASON_HUGETLB;
-	if (sample->vm_flags & (VM_PFNMAP | VM_IO) || entry->special)
+	enum tide_reason reason = witness_of_mapping(sample->vm_flags);
+
+	if (reason != TIDE_REASON_NONE)
+		return reason;
+	if (entry->special)
 		return TIDE_REASON_SPECIAL;
 	if (sample->vm_flags & VM_LOCKED)
 		return TIDE_REASON_LOCKED;
@@ -61,6 +70,7 @@ static void cover_folio(struct witness *witness, const struct walker_sample *sam
 		witness_stuck(witness, TIDE_REASON_PARTIAL);
 	else
 		witness->clear = (struct tide_range){ start, end };
+	witness->follows = start > sample->vm_start;
 	witness->verify = !by_one_entry;
 }
 

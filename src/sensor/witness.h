@@ -10,6 +10,9 @@
 
 #include "bpf/walker.h"
 
+/* Why no way clears accessed bits in a mapping with these vm_flags; NONE: some does. */
+enum tide_reason witness_of_mapping(uint64_t vm_flags);
+
 /* What the first look, and the clearing after it, left behind. */
 enum witness_before {
 	WITNESS_UNMAPPED = 0, /* no VMA */
@@ -26,6 +29,7 @@ struct witness {
 	uint16_t nr_alarms;      /* of the canaries, at the first look */
 	uint64_t folio_flags;    /* at the first look */
 	struct tide_range clear; /* what to clear to forget accesses: the whole folio; empty: nothing to do */
+	bool follows;            /* the address before `clear` lies in the same mapping */
 	bool verify;             /* `clear` is mapped by single entries: every one of its pages must be in its place */
 };
 

@@ -10,7 +10,7 @@
 
 #include "kernel/sys.h"
 #include "kernel/uffd.h"
-#include "verify/sysfile.h"
+#include "kernel/sysfile.h"
 
 #define BLOCK_BYTES ((size_t)ARENA_BLOCK * ARENA_PAGE)
 #define ARENA_BYTES ((size_t)ARENA_PAGES * ARENA_PAGE)

@@ -14,7 +14,7 @@
 #include "verify/need.h"
 #include "verify/place.h"
 #include "verify/row.h"
-#include "verify/sysfile.h"
+#include "kernel/sysfile.h"
 
 #define LOCKDOWN "/sys/kernel/security/lockdown"
 #define LOCKDOWN_REMEDY                                                                                                \

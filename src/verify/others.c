@@ -11,8 +11,9 @@
 
 #include "kernel/procfs.h"
 #include "kernel/sys.h"
+#include "kernel/vmstat.h"
 #include "verify/row.h"
-#include "verify/sysfile.h"
+#include "kernel/sysfile.h"
 
 #define MOMENT_MS 100
 
@@ -99,29 +100,17 @@ static void ask_mglru(struct doctor_row *row)
 	}
 }
 
-/* Pages that reclaim has looked at since boot; UINT64_MAX when it could not be asked. */
-static uint64_t nr_scanned(void)
-{
-	static const char *const by[] = { "pgscan_kswapd", "pgscan_direct", "pgscan_khugepaged", "pgscan_proactive" };
-	char text[16384];
-	uint64_t nr = 0;
-
-	if (sysfile_read("/proc/vmstat", text, sizeof(text)) < 0)
-		return UINT64_MAX;
-	for (size_t i = 0; i < sizeof(by) / sizeof(by[0]); i++)
-		nr += sysfile_number(text, by[i], 0);
-	return nr;
-}
-
 static void ask_reclaim(struct doctor_row *row)
 {
 	const struct timespec moment = { .tv_nsec = MOMENT_MS * 1000000L };
-	uint64_t before = nr_scanned();
-	uint64_t after;
+	uint64_t before = 0;
+	uint64_t after = 0;
+	int result = vmstat_nr_scanned(&before);
 
 	(void)nanosleep(&moment, NULL);
-	after = nr_scanned();
-	if (before == UINT64_MAX || after == UINT64_MAX) {
+	if (result == 0)
+		result = vmstat_nr_scanned(&after);
+	if (result < 0) {
 		row_unknown(row, "/proc/vmstat could not be read");
 	} else if (after > before) {
 		row_yes(row, "it looked at %llu pages within %d ms: memory is short",

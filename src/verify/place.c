@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "verify/row.h"
-#include "verify/sysfile.h"
+#include "kernel/sysfile.h"
 
 /* Inodes of the first namespaces (PROC_USER_INIT_INO, PROC_PID_INIT_INO): the same since 3.8. */
 #define FIRST_USER_NS 0xEFFFFFFDu

@@ -16,7 +16,7 @@
 
 #include "kernel/sys.h"
 #include "verify/doctor.h"
-#include "verify/sysfile.h"
+#include "kernel/sysfile.h"
 
 static struct doctor_row rows[] = {
 	{ "first", DOCTOR_YES, "it is there", "" },

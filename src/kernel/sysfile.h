@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Small files of procfs and sysfs, read whole. */
-#ifndef VERIFY_SYSFILE_H
-#define VERIFY_SYSFILE_H
+#ifndef KERNEL_SYSFILE_H
+#define KERNEL_SYSFILE_H
 
 #include <stddef.h>
 #include <stdint.h>

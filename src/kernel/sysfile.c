@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file reads small files of procfs and sysfs. */
-#include "verify/sysfile.h"
+#include "kernel/sysfile.h"
 
 #include <fcntl.h>
 #include <string.h>

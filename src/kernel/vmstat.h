@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Counters of the whole machine's memory management (/proc/vmstat). */
+#ifndef KERNEL_VMSTAT_H
+#define KERNEL_VMSTAT_H
+
+#include <stdint.h>
+
+/* How many pages reclaim has looked at since boot, whoever asked for it. 0 or -errno. */
+int vmstat_nr_scanned(uint64_t *out);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file is the walk sensor's part in exact mode: how a pass forgets what it saw.
+ *
+ * MADV_COLD (way "cold") clears only what is young, in small steps, and flushes the TLB: no access is missed, and the
+ * cost grows with what is hot. But it cannot clear what several page tables map, or locked memory, and it moves the
+ * pages towards reclaim. clear_refs (way "refs") clears all of that and moves nothing, but takes the whole process at
+ * once with its mmap lock held in write mode, clears also what was accessed since it was looked at (the pass is blind
+ * for so long), and leaves the TLB as it is: an access through an entry that is still there is not seen.
+ *
+ * So a pass is cold, unless the last one left unseen what clear_refs would let be seen, or reclaim is at work, which
+ * would take the pages that MADV_COLD offers. And then only if the stall is bounded as the caller wants, and does not
+ * come back for more than a fiftieth of the time.
+ */
+#include "sensor/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "kernel/sys.h"
+#include "kernel/vmstat.h"
+#include "target/target.h"
+
+#define MAX_VERIFIED   (UINT64_C(64) * WALKER_MAX_SAMPLES)
+#define STALL_SHARE    50u  /* clear_refs may keep the target waiting for 1/50 of the time */
+#define UNSEEN_SHARE   100u /* ... where 1/100 of memory would be unseen without */
+#define FIRST_ENTRY_NS 25u  /* of clear_refs for an entry, until it was measured */
+
+/* How long clear_refs would hold the target's mmap lock. */
+static uint64_t stall_ns(const struct walk_exact *exact, const struct tide_pass *pass)
+{
+	return pass->nr_present * (exact->entry_ns > 0 ? exact->entry_ns : FIRST_ENTRY_NS);
+}
+
+/* Did the kernel look for pages to reclaim since the last pass? */
+static bool is_reclaiming(struct walk_exact *exact)
+{
+	uint64_t nr_scanned = 0;
+	bool moved;
+
+	if (vmstat_nr_scanned(&nr_scanned) < 0)
+		return false;
+	moved = exact->has_scans && nr_scanned != exact->nr_scanned;
+	exact->nr_scanned = nr_scanned;
+	exact->has_scans = true;
+	return moved;
+}
+
+static enum tide_way choose(struct walk_exact *exact, const struct tide_pass *pass)
+{
+	bool reclaiming = is_reclaiming(exact);
+	uint64_t ns = stall_ns(exact, pass);
+	uint64_t nr_unseen = exact->nr_clearable;
+
+	exact->nr_clearable = exact->was_whole ? nr_unseen : 0;
+	if (pass->nr_present == 0 || ns > pass->max_stall_us * 1000 || ns > pass->interval_us * 1000 / STALL_SHARE)
+		return TIDE_WAY_COLD;
+	return reclaiming || nr_unseen * UNSEEN_SHARE > pass->nr_present ? TIDE_WAY_REFS : TIDE_WAY_COLD;
+}
+
+int walk_plan(void *state, struct tide_pass *pass, struct tide_error *err)
+{
+	struct walk_state *walk = state;
+	struct walk_exact *exact = &walk->exact;
+	uint64_t ns = stall_ns(exact, pass);
+
+	if (pass->wanted != TIDE_WAY_AUTO && pass->wanted != TIDE_WAY_COLD && pass->wanted != TIDE_WAY_REFS)
+		return error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		                 "the sensor walk cannot forget by the way %s: it can by cold and refs",
+		                 tide_way_name(pass->wanted));
+	if (pass->wanted == TIDE_WAY_REFS && ns > pass->max_stall_us * 1000)
+		return error_set(err, TIDE_CAUSE_LIMIT, -E2BIG,
+		                 "clear_refs would keep the process waiting for about %llu ms, and %llu ms are "
+		                 "allowed: give it more with --max-stall, or take the way cold",
+		                 (unsigned long long)(ns / 1000000), (unsigned long long)(pass->max_stall_us / 1000));
+	pass->way = pass->wanted != TIDE_WAY_AUTO ? pass->wanted : choose(exact, pass);
+	pass->whole = pass->way == TIDE_WAY_REFS;
+	exact->was_whole = pass->whole;
+	exact->nr_present = pass->nr_present;
+	exact->began_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	exact->ways |= 1u << pass->way;
+	return 0;
+}
+
+/* Pages that were forgotten, at whose folios nothing was left that speaks of an access, as of now. */
+int walk_second_look(void *state, struct tide_check *checks, size_t nr, struct tide_error *err)
+{
+	struct walk_state *walk = state;
+	const struct walker_facts *facts = walker_facts(walk->walker);
+	struct walker_sample *samples = walker_samples(walk->walker);
+
+	for (size_t done = 0; done < nr;) {
+		uint32_t n = (uint32_t)(nr - done < WALKER_MAX_SAMPLES ? nr - done : WALKER_MAX_SAMPLES);
+		int result;
+
+		for (uint32_t i = 0; i < n; i++)
+			walker_ask(&samples[i], checks[done + i].addr, true);
+		result = walker_sample(walk->walker, n, err);
+		if (result < 0)
+			return result;
+		for (uint32_t i = 0; i < n; i++) {
+			struct witness witness = { .shift = samples[i].shift };
+
+			witness_cleared(&witness, facts);
+			witness_second(&witness, &samples[i], facts, walker_has_notifiers(walk->walker),
+			               &checks[done + i]);
+		}
+		done += n;
+	}
+	return 0;
+}
+
+static int report_stuck(struct walk_state *walk, const uint64_t *addrs, size_t nr, uint32_t shift, tide_stuck_fn *stuck,
+                        void *arg)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const struct witness *witness = &walk->witnesses.items[i];
+		int result;
+
+		if (witness->before != WITNESS_STUCK)
+			continue;
+		if (witness->reason == TIDE_REASON_SHARED || witness->reason == TIDE_REASON_LOCKED ||
+		    witness->reason == TIDE_REASON_PARTIAL || witness->reason == TIDE_REASON_OFF_LRU)
+			walk->exact.nr_clearable++;
+		result = stuck(arg, addrs[i], addrs[i] + (UINT64_C(1) << shift), witness->reason);
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+/* At most WALKER_MAX_SAMPLES entries of one run, from `*addr` on. */
+static int forget_chunk(struct walk_state *walk, const struct tide_young_run *run, uint64_t *addr, tide_stuck_fn *stuck,
+                        void *arg, struct tide_error *err)
+{
+	uint64_t step = UINT64_C(1) << run->entry_shift;
+	uint64_t *addrs = walk->exact.addrs.items;
+	uint32_t n = 0;
+	int result = walk_reserve(walk, WALKER_MAX_SAMPLES, err);
+
+	for (; *addr < run->end && n < WALKER_MAX_SAMPLES; *addr += step) {
+		addrs[n] = *addr;
+		walker_ask(&walker_samples(walk->walker)[n++], *addr, true);
+	}
+	if (result == 0)
+		result = walker_sample(walk->walker, n, err);
+	if (result < 0)
+		return result;
+	for (uint32_t i = 0; i < n; i++)
+		witness_first(&walk->witnesses.items[i], &walker_samples(walk->walker)[i], walker_facts(walk->walker));
+	result = walk_clear(walk, n, MAX_VERIFIED, err);
+	return result < 0 ? result : report_stuck(walk, addrs, n, run->entry_shift, stuck, arg);
+}
+
+int walk_forget(void *state, const struct tide_young_run *runs, size_t nr, tide_stuck_fn *stuck, void *arg,
+                struct tide_error *err)
+{
+	struct walk_state *walk = state;
+
+	if (vec_reserve(&walk->exact.addrs, WALKER_MAX_SAMPLES) < 0)
+		return error_system(err, -ENOMEM, "forgetting the accesses of %zu runs of pages", nr);
+	for (size_t i = 0; i < nr; i++) {
+		for (uint64_t addr = runs[i].start; addr < runs[i].end;) {
+			int result = forget_chunk(walk, &runs[i], &addr, stuck, arg, err);
+
+			if (result != 0)
+				return result;
+		}
+	}
+	return 0;
+}
+
+/* Makes every page that the process maps old. */
+static int clear_refs(struct tide_target *target, struct tide_error *err)
+{
+	scope_sys_fd int fd = target_open_file(target, "clear_refs", O_WRONLY, err);
+	ssize_t result;
+
+	if (fd < 0)
+		return fd;
+	result = sys_pwrite(fd, "1", 1, 0);
+	return result < 0 ? error_system(err, (int)result, "cannot clear the accessed bits of process %d (%s)",
+	                                 (int)tide_target_pid(target), tide_target_name(target))
+	                  : 0;
+}
+
+int walk_forget_all(void *state, struct tide_error *err)
+{
+	struct walk_state *walk = state;
+	struct walk_exact *exact = &walk->exact;
+	uint64_t before_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	int result = clear_refs(walk->target, err);
+	uint64_t after_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	uint64_t took_ns = after_ns - before_ns;
+
+	if (result < 0)
+		return result;
+	exact->nr_stalls++;
+	exact->stall_ns += took_ns;
+	exact->blind_ns += after_ns - exact->began_ns;
+	if (took_ns > exact->longest_stall_ns)
+		exact->longest_stall_ns = took_ns;
+	if (exact->nr_present > 0)
+		exact->entry_ns = 1 + took_ns / exact->nr_present;
+	return 0;
+}
