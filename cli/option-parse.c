@@ -87,6 +87,17 @@ int option_parse_color(struct options *options, const struct option_spec *spec, 
 	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of auto, always and never", text);
 }
 
+int option_parse_way(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	for (uint32_t way = TIDE_WAY_AUTO; way < TIDE_NR_WAYS; way++) {
+		if (strcmp(text, tide_way_name((enum tide_way)way)) == 0) {
+			options->monitor.way = way;
+			return 0;
+		}
+	}
+	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no way '%.40s': --help lists them", text);
+}
+
 static int add_pid(struct options *options, const char *text, struct tide_error *err)
 {
 	uint64_t pid;

@@ -14,6 +14,7 @@ option_parse_fn option_parse_top;
 option_parse_fn option_parse_seed;
 option_parse_fn option_parse_color;
 option_parse_fn option_parse_pids;
+option_parse_fn option_parse_way;
 option_parse_fn option_parse_regions;
 option_parse_fn option_parse_range;
 option_parse_fn option_parse_limit;

@@ -121,11 +121,6 @@ int options_parse(struct options *options, const struct verb *verb, int argc, ch
 	*options = (struct options){
 		.monitor = {
 			.size = sizeof(options->monitor),
-			.sampling_us = 5000,
-			.aggregation_us = 100000,
-			.update_us = 1000000,
-			.min_nr_regions = 10,
-			.max_nr_regions = 1000,
 		},
 	};
 	argv[0] = name; /* what getopt begins its sentences with */
@@ -138,6 +133,8 @@ int options_parse(struct options *options, const struct verb *verb, int argc, ch
 	}
 	if (options->unguided)
 		options->monitor.flags |= TIDE_MONITOR_UNGUIDED;
+	if (options->exact)
+		options->monitor.flags |= TIDE_MONITOR_EXACT;
 	vec_free(&parse.argp_options);
 	vec_free(&parse.specs);
 	return result;

@@ -40,6 +40,7 @@ struct options {
 	const char *output;
 	struct tide_monitor_opts monitor;
 	bool unguided;
+	bool exact;
 	const char *sensor;
 	uint64_t interval_us; /* of epochs; 0: not given */
 	uint64_t count;       /* epochs; 0: not given */

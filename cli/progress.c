@@ -23,16 +23,36 @@ static double unobservable_percent(const struct progress *progress)
 	return progress->watched_bytes > 0 ? 100.0 * progress->unobservable_bytes / progress->watched_bytes : 0;
 }
 
+/* Of exact mode: how accesses were forgotten, and what that has cost beside the rest. */
+static void ways_text(const struct tide_sensor_cost *cost, uint64_t wall_ns, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	for (int way = 1; way < TIDE_NR_WAYS && used < size; way++)
+		if (cost->ways >> way & 1)
+			used += (size_t)snprintf(buf + used, size - used, "%s%s", used == 0 ? "; forgot by " : " and ",
+			                         tide_way_name(way));
+	if (cost->nr_stalls > 0 && used < size)
+		snprintf(buf + used, size - used,
+		         ", which made it wait %.1f ms at most, and was blind for %.1f %% of the time",
+		         (double)cost->longest_stall_ns / 1e6,
+		         wall_ns > 0 ? 100.0 * (double)cost->blind_ns / (double)wall_ns : 0);
+}
+
 void progress_cost_text(const struct progress *progress, const struct tide_session_cost *cost, char *buf, size_t size)
 {
-	snprintf(buf, size, "cost %.1f %% CPU; %.1f %% unobservable; longest hold of its lock %.2f ms",
-	         cpu_percent(cost), unobservable_percent(progress), (double)cost->sensor.longest_hold_ns / 1e6);
+	int used =
+	        snprintf(buf, size, "cost %.1f %% CPU; %.1f %% unobservable; longest hold of its lock %.2f ms",
+	                 cpu_percent(cost), unobservable_percent(progress), (double)cost->sensor.longest_hold_ns / 1e6);
+
+	if (used > 0 && (size_t)used < size)
+		ways_text(&cost->sensor, cost->wall_ns, buf + used, size - (size_t)used);
 }
 
 static void show(struct progress *progress, const struct tide_session_cost *cost)
 {
 	char time[UNITS_TEXT_SIZE];
-	char text[160];
+	char text[PROGRESS_COST_SIZE];
 	bool in_place = progress->mode == PROGRESS_IN_PLACE;
 
 	progress_cost_text(progress, cost, text, sizeof(text));
@@ -48,7 +68,12 @@ void progress_note(struct progress *progress, const struct tide_sample *sample, 
 {
 	progress->nr_samples++;
 	progress->nr_regions = sample->nr_regions;
-	for (size_t i = 0; i < sample->nr_regions; i++) {
+	/* In exact mode what is there is known, not only where it may be. */
+	for (uint32_t i = 0; sample->idle != NULL && i < sample->nr_targets; i++) {
+		progress->watched_bytes += (double)sample->idle[i].present_bytes;
+		progress->unobservable_bytes += (double)sample->idle[i].unobservable_bytes;
+	}
+	for (size_t i = 0; sample->idle == NULL && i < sample->nr_regions; i++) {
 		const struct tide_region *region = &sample->regions[i];
 
 		progress->watched_bytes += (double)(region->end - region->start);

@@ -33,6 +33,8 @@ void progress_note(struct progress *progress, const struct tide_sample *sample, 
 /* Clears the line, so that others can write. */
 void progress_end(struct progress *progress);
 
+#define PROGRESS_COST_SIZE 320
+
 /* "cost 0.8 % CPU; 1.2 % unobservable; longest hold of its lock 0.21 ms" */
 void progress_cost_text(const struct progress *progress, const struct tide_session_cost *cost, char *buf, size_t size);
 

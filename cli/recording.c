@@ -23,7 +23,7 @@ static uint64_t clock_us(clockid_t clock)
 
 static int create_store(struct recording *recording, const struct tide_sample *sample, struct tide_error *err)
 {
-	const struct tide_monitor_opts *monitor = &recording->options->monitor;
+	const struct tide_monitor_opts *monitor = tide_monitor_options(tide_session_monitor(recording->session));
 	struct record_info info = {
 		.tool_version = TIDEMARK_VERSION,
 		.sampling_us = monitor->sampling_us,

@@ -54,7 +54,7 @@ static void say_summary(const struct recording *recording, const struct verdict 
 	char time[UNITS_TEXT_SIZE];
 	char asked[UNITS_TEXT_SIZE + 32] = "";
 	char place[280];
-	char cost[160];
+	char cost[PROGRESS_COST_SIZE];
 
 	how_it_ended(recording, ended, sizeof(ended));
 	where(recording, place, sizeof(place));

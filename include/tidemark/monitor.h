@@ -98,6 +98,9 @@ struct tide_sample {
 TIDE_EXPORT TIDE_MUST_USE int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts *opts,
                                                 struct tide_error *err);
 
+/* The options in use: those that were given, and for zeros the defaults. Owned by the monitor. */
+TIDE_EXPORT const struct tide_monitor_opts *tide_monitor_options(const struct tide_monitor *monitor);
+
 /* Calls the sensors' cleanup. Accepts NULL. */
 TIDE_EXPORT void tide_monitor_close(struct tide_monitor *monitor);
 
@@ -122,7 +125,26 @@ TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_target(struct tide_monitor *monit
 TIDE_EXPORT TIDE_MUST_USE int tide_monitor_step(struct tide_monitor *monitor, uint64_t now_ns, uint64_t *next_ns,
                                                 const struct tide_sample **out, struct tide_error *err);
 
-/* The sensors' cost so far, summed over targets (longest_hold_ns: the maximum). */
+/* Exact mode: a run of present pages of one size that are alike. */
+struct tide_idle_run {
+	uint64_t start;
+	uint64_t end;
+	uint64_t page_bytes;
+	uint64_t idle_us;  /* not accessed for at least so long; 0: accessed in the last interval */
+	bool unobservable; /* of the last interval nothing can be said; idle_us is 0 then */
+};
+
+/* Return 0 to go on, anything else ends the listing and is returned by it. */
+typedef int tide_idle_run_fn(void *arg, const struct tide_idle_run *run);
+
+/*
+ * Exact mode: calls `fn` for each run of `target`, as of the last step that returned a sample; by page size, then
+ * ascending. Nothing for memory of which the sensor sees whole mappings only. The idle age of a page is exact to one
+ * interval up to 32 intervals, then to about a twentieth, and counts to 14,000 intervals.
+ */
+TIDE_EXPORT int tide_monitor_idle(const struct tide_monitor *monitor, uint32_t target, tide_idle_run_fn *fn, void *arg);
+
+/* The sensors' cost so far, summed over targets (of the longest ones: the maximum). */
 TIDE_EXPORT void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_cost *out);
 
 #ifdef __cplusplus

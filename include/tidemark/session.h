@@ -81,6 +81,9 @@ TIDE_EXPORT TIDE_MUST_USE int tide_session_step(struct tide_session *session, st
  * does. */
 TIDE_EXPORT TIDE_MUST_USE int tide_session_run(struct tide_session *session, int stop_fd, struct tide_error *err);
 
+/* The session's monitor, for tide_monitor_options() and, in exact mode, tide_monitor_idle(). Owned by the session. */
+TIDE_EXPORT const struct tide_monitor *tide_session_monitor(const struct tide_session *session);
+
 /* The cost until now, or zeros before the first step. */
 TIDE_EXPORT void tide_session_cost(const struct tide_session *session, struct tide_session_cost *out);
 

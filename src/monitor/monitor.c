@@ -12,6 +12,7 @@
 #include "monitor/watched.h"
 
 #define MIN_CHECKS_TO_SPARE 16u
+#define EXACT_CHECKS        100u /* what counts are out of in exact mode: percent */
 
 struct tide_monitor {
 	struct tide_monitor_opts opts;
@@ -19,6 +20,8 @@ struct tide_monitor {
 	VEC(struct watched) targets;
 	uint64_t next_ns; /* end of the sampling interval; 0: not started */
 	uint64_t interval_start_ns;
+	uint64_t now_ns;    /* exact mode: of the pass under way */
+	uint32_t nr_passed; /* exact mode: targets whose pass ended an interval */
 	/* Intervals are counted in sampling intervals, so that lateness makes them longer and loses no check. */
 	uint32_t checks_per_aggregation;
 	uint32_t aggregations_per_update;
@@ -27,11 +30,19 @@ struct tide_monitor {
 	uint32_t nr_aggregations;
 	size_t last_nr_regions;
 	VEC(struct tide_region) out;
+	VEC(struct tide_idle) idle; /* exact mode: by target */
 	struct tide_sample sample;
 	uint64_t reasons[TIDE_NR_REASONS];
 	struct tide_error gone;    /* the last target that went away; code 0: none did */
 	struct tide_error failure; /* the first other error of this step; code 0: none */
 };
+
+int tide_monitor_idle(const struct tide_monitor *monitor, uint32_t target, tide_idle_run_fn *fn, void *arg)
+{
+	if (target >= monitor->targets.nr || monitor->targets.items[target].is_gone)
+		return 0;
+	return exact_each_run(&monitor->targets.items[target].exact, fn, arg);
+}
 
 uint64_t tide_region_unobservable_bytes(const struct tide_region *region, uint32_t nr_checks)
 {
@@ -59,6 +70,11 @@ int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts 
 	return 0;
 }
 
+const struct tide_monitor_opts *tide_monitor_options(const struct tide_monitor *monitor)
+{
+	return &monitor->opts;
+}
+
 void tide_monitor_close(struct tide_monitor *monitor)
 {
 	if (monitor == NULL)
@@ -67,6 +83,7 @@ void tide_monitor_close(struct tide_monitor *monitor)
 		watched_fini(&monitor->targets.items[i]);
 	vec_free(&monitor->targets);
 	vec_free(&monitor->out);
+	vec_free(&monitor->idle);
 	free(monitor);
 }
 
@@ -74,7 +91,7 @@ int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sens
                             const struct tide_range *ranges, size_t nr_ranges, struct tide_error *err)
 {
 	struct watched target = { .ops = ops, .state = state };
-	int result = watched_init(&target, ranges, nr_ranges, monitor->opts.min_nr_regions, err);
+	int result = watched_init(&target, ranges, nr_ranges, &monitor->opts, err);
 
 	if (result == 0 && vec_push(&monitor->targets, target) < 0)
 		result = error_system(err, -ENOMEM, "adding a target");
@@ -280,6 +297,58 @@ static void end_aggregation(struct tide_monitor *monitor, uint64_t now_ns, const
 	for_each(monitor, update);
 }
 
+/* Exact mode: a target's pass. The first one only begins. */
+static int pass(struct tide_monitor *monitor, struct watched *target, struct tide_error *err)
+{
+	size_t max = monitor->opts.max_nr_regions / monitor->targets.nr;
+	struct tide_idle *idle = &monitor->idle.items[target - monitor->targets.items];
+	int result = watched_pass(target, monitor->now_ns, max, err);
+
+	if (result > 0) {
+		*idle = target->exact.idle;
+		for (unsigned i = 0; i < TIDE_NR_REASONS; i++)
+			monitor->reasons[i] += target->exact.reasons[i];
+		monitor->nr_passed++;
+	}
+	return result;
+}
+
+static int pass_all(struct tide_monitor *monitor, uint64_t now_ns, const struct tide_sample **out,
+                    struct tide_error *err)
+{
+	int result = 0;
+
+	if (vec_reserve(&monitor->idle, monitor->targets.nr) < 0)
+		return error_system(err, -ENOMEM, "watching %zu targets", monitor->targets.nr);
+	memset(monitor->idle.items, 0, monitor->targets.nr * sizeof(monitor->idle.items[0]));
+	memset(monitor->reasons, 0, sizeof(monitor->reasons));
+	monitor->now_ns = now_ns;
+	monitor->nr_passed = 0;
+	for_each(monitor, pass);
+	monitor->nr_checks = EXACT_CHECKS;
+	if (monitor->nr_passed > 0) {
+		result = emit(monitor, now_ns, err);
+		monitor->sample.idle = monitor->idle.items;
+		if (result == 0)
+			*out = &monitor->sample;
+	}
+	monitor->interval_start_ns = now_ns;
+	return result;
+}
+
+static void step_exact(struct tide_monitor *monitor, uint64_t now_ns, const struct tide_sample **out)
+{
+	struct tide_error err = { 0 };
+
+	monitor->failure.code = 0;
+	keep_failure(monitor, pass_all(monitor, now_ns, out, &err), &err);
+}
+
+static bool is_exact(const struct tide_monitor *monitor)
+{
+	return monitor->opts.flags & TIDE_MONITOR_EXACT;
+}
+
 static void step(struct tide_monitor *monitor, uint64_t now_ns, const struct tide_sample **out)
 {
 	monitor->failure.code = 0;
@@ -314,13 +383,21 @@ int tide_monitor_step(struct tide_monitor *monitor, uint64_t now_ns, uint64_t *n
 
 	*out = NULL;
 	if (now_ns >= monitor->next_ns) {
-		step(monitor, now_ns, out);
+		if (is_exact(monitor))
+			step_exact(monitor, now_ns, out);
+		else
+			step(monitor, now_ns, out);
 		result = outcome(monitor, err);
 		/* Counted from now: a check needs its whole interval, however late it was prepared. */
 		monitor->next_ns = now_ns + monitor->opts.sampling_us * 1000;
 	}
 	*next_ns = monitor->next_ns;
 	return result < 0 ? result : *out != NULL;
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_cost *out)
@@ -337,7 +414,11 @@ void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_co
 		out->nr_scanned += cost.nr_scanned;
 		out->nr_cleared += cost.nr_cleared;
 		out->nr_calls += cost.nr_calls;
-		if (cost.longest_hold_ns > out->longest_hold_ns)
-			out->longest_hold_ns = cost.longest_hold_ns;
+		out->longest_hold_ns = greater(out->longest_hold_ns, cost.longest_hold_ns);
+		out->nr_stalls += cost.nr_stalls;
+		out->longest_stall_ns = greater(out->longest_stall_ns, cost.longest_stall_ns);
+		out->stall_ns += cost.stall_ns;
+		out->blind_ns += cost.blind_ns;
+		out->ways |= cost.ways;
 	}
 }

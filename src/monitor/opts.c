@@ -16,7 +16,10 @@ static const struct tide_monitor_opts defaults = {
 	.update_us = 1000000,
 	.min_nr_regions = 10,
 	.max_nr_regions = 1000,
+	.max_stall_us = 100000,
 };
+
+#define EXACT_AGGREGATION_US 1000000u
 
 #define USAGE(...) error_set(err, TIDE_CAUSE_USAGE, -EINVAL, __VA_ARGS__)
 
@@ -57,7 +60,7 @@ static int check(const struct tide_monitor_opts *opts, struct tide_error *err)
 	if (opts->max_nr_regions < opts->min_nr_regions)
 		return USAGE("a maximum of %" PRIu32 " regions is below the minimum of %" PRIu32, opts->max_nr_regions,
 		             opts->min_nr_regions);
-	if (opts->flags & ~(uint32_t)TIDE_MONITOR_UNGUIDED)
+	if (opts->way >= TIDE_NR_WAYS || opts->flags & ~(uint32_t)(TIDE_MONITOR_UNGUIDED | TIDE_MONITOR_EXACT))
 		return USAGE("the options' flags ask for something that this version of libtidemark does not know");
 	return 0;
 }
@@ -72,6 +75,13 @@ int monitor_opts_complete(struct tide_monitor_opts *out, const struct tide_monit
 			return result;
 	}
 	out->size = sizeof(*out);
+	if (out->max_stall_us == 0)
+		out->max_stall_us = defaults.max_stall_us;
+	/* One look at everything in each interval: nothing is sampled. */
+	if (out->flags & TIDE_MONITOR_EXACT && out->aggregation_us == 0)
+		out->aggregation_us = EXACT_AGGREGATION_US;
+	if (out->flags & TIDE_MONITOR_EXACT)
+		out->sampling_us = out->aggregation_us;
 	if (out->sampling_us == 0)
 		out->sampling_us = defaults.sampling_us;
 	if (out->aggregation_us == 0)

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "monitor/opts.h"
@@ -33,13 +34,28 @@ static int find_ranges(struct watched *target, struct tide_range out[3], struct 
 	return result < 0 ? result : (int)three_regions(mapped, nr, out);
 }
 
-int watched_init(struct watched *target, const struct tide_range *ranges, size_t nr, uint32_t min_nr_regions,
-                 struct tide_error *err)
+/* What exact mode watches: gaps included, as with regions. */
+static int set_frames(struct watched *target, const struct tide_range *ranges, size_t nr)
+{
+	if (vec_reserve(&target->exact.frames, nr) < 0)
+		return -ENOMEM;
+	memcpy(target->exact.frames.items, ranges, nr * sizeof(ranges[0]));
+	target->exact.frames.nr = nr;
+	return 0;
+}
+
+int watched_init(struct watched *target, const struct tide_range *ranges, size_t nr,
+                 const struct tide_monitor_opts *opts, struct tide_error *err)
 {
 	struct tide_range found[3];
 	int result = monitor_ranges_check(ranges, nr, err);
 
 	target->has_own_ranges = nr > 0;
+	exact_init(&target->exact, opts);
+	if (result == 0 && opts->flags & TIDE_MONITOR_EXACT && (target->ops->plan == NULL || target->ops->scan == NULL))
+		result = error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		                   "the sensor %s cannot look at every page: exact mode needs another one",
+		                   target->ops->name);
 	if (result == 0 && nr == 0) {
 		result = find_ranges(target, found, err);
 		ranges = found;
@@ -50,7 +66,9 @@ int watched_init(struct watched *target, const struct tide_range *ranges, size_t
 	if (nr == 0)
 		return error_set(err, TIDE_CAUSE_GONE, -ESRCH,
 		                 "the target has no memory mapped: it may just be exiting");
-	result = regions_init(&target->regions, ranges, nr, min_nr_regions);
+	result = set_frames(target, ranges, nr);
+	if (result == 0)
+		result = regions_init(&target->regions, ranges, nr, opts->min_nr_regions);
 	return result < 0 ? error_system(err, result, "splitting the target's memory into regions") : 0;
 }
 
@@ -66,6 +84,7 @@ void watched_fini(struct watched *target)
 	batch_fini(&target->batch);
 	batch_fini(&target->spare);
 	guide_fini(&target->guide);
+	exact_fini(&target->exact);
 	if (target->ops->cleanup != NULL)
 		target->ops->cleanup(target->state);
 	free(target->state);
@@ -205,19 +224,40 @@ void watched_reset(struct watched *target, uint32_t nr_checks)
 		target->ops->reset_aggregated(target->state);
 }
 
+static int check_valid(struct watched *target, struct tide_error *err)
+{
+	int valid = target->ops->target_valid != NULL ? target->ops->target_valid(target->state, err) : 1;
+
+	return valid > 0 ? 0 : valid < 0 ? valid : -ESRCH;
+}
+
+int watched_pass(struct watched *target, uint64_t now_ns, size_t max, struct tide_error *err)
+{
+	struct tide_range ranges[3];
+	int nr = check_valid(target, err);
+	int result;
+
+	if (nr == 0)
+		nr = find_ranges(target, ranges, err);
+	if (nr < 0)
+		return nr;
+	if (!target->has_own_ranges && set_frames(target, ranges, (size_t)nr) < 0)
+		return error_system(err, -ENOMEM, "watching %d ranges", nr);
+	result = exact_pass(&target->exact, target->ops, target->state, now_ns, err);
+	if (result <= 0)
+		target->regions.list.nr = 0; /* nothing is known of an interval */
+	if (result > 0 && (exact_sum(&target->exact) < 0 || exact_regions(&target->exact, &target->regions, max) < 0))
+		return error_system(err, -ENOMEM, "reporting every page");
+	return result;
+}
+
 int watched_update(struct watched *target, struct tide_error *err)
 {
 	struct tide_range ranges[3];
-	int nr;
+	int nr = check_valid(target, err);
 
-	if (target->ops->target_valid != NULL) {
-		int valid = target->ops->target_valid(target->state, err);
-
-		if (valid <= 0)
-			return valid < 0 ? valid : -ESRCH;
-	}
-	if (target->has_own_ranges)
-		return 0;
+	if (nr < 0 || target->has_own_ranges)
+		return nr;
 	nr = find_ranges(target, ranges, err);
 	if (nr < 0)
 		return nr;

@@ -3,6 +3,7 @@
 #ifndef MONITOR_WATCHED_H
 #define MONITOR_WATCHED_H
 
+#include "monitor/exact.h"
 #include "monitor/guide.h"
 #include "monitor/regions.h"
 
@@ -21,11 +22,12 @@ struct watched {
 	struct batch batch; /* under way */
 	struct batch spare; /* room for the next one while that is answered */
 	struct guide guide;
+	struct exact exact; /* in exact mode; zeros else */
 };
 
 /* First regions: the user's ranges, or with nr 0 the three of the sensor's update. On failure watched_fini is due. */
-int watched_init(struct watched *target, const struct tide_range *ranges, size_t nr, uint32_t min_nr_regions,
-                 struct tide_error *err);
+int watched_init(struct watched *target, const struct tide_range *ranges, size_t nr,
+                 const struct tide_monitor_opts *opts, struct tide_error *err);
 
 /* Ends the sensor's work and frees its state. */
 void watched_fini(struct watched *target);
@@ -54,6 +56,12 @@ int watched_check(struct watched *target, uint64_t reasons[TIDE_NR_REASONS], str
  */
 int watched_turn(struct watched *target, const struct sampling *sampling, struct rng *rng,
                  uint64_t reasons[TIDE_NR_REASONS], struct tide_error *err);
+
+/*
+ * Exact mode: a pass over all memory, and at most `max` regions of what it saw. 1: of the interval that ended; 0: the
+ * first pass only begins. Negative: what was known is not any more, and the next pass is a first one.
+ */
+int watched_pass(struct watched *target, uint64_t now_ns, size_t max, struct tide_error *err);
 
 /* An aggregation interval of `nr_checks` ended. */
 void watched_reset(struct watched *target, uint32_t nr_checks);

@@ -70,11 +70,12 @@ int walk_plan(void *state, struct tide_pass *pass, struct tide_error *err)
 		                 "the sensor walk cannot forget by the way %s: it can by cold and refs",
 		                 tide_way_name(pass->wanted));
 	if (pass->wanted == TIDE_WAY_REFS && ns > pass->max_stall_us * 1000)
-		return error_set(err, TIDE_CAUSE_LIMIT, -E2BIG,
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "clear_refs would keep the process waiting for about %llu ms, and %llu ms are "
 		                 "allowed: give it more with --max-stall, or take the way cold",
 		                 (unsigned long long)(ns / 1000000), (unsigned long long)(pass->max_stall_us / 1000));
-	pass->way = pass->wanted != TIDE_WAY_AUTO ? pass->wanted : choose(exact, pass);
+	/* Before the first pass nobody knows how much there is. */
+	pass->way = pass->wanted == TIDE_WAY_AUTO || pass->nr_present == 0 ? choose(exact, pass) : pass->wanted;
 	pass->whole = pass->way == TIDE_WAY_REFS;
 	exact->was_whole = pass->whole;
 	exact->nr_present = pass->nr_present;

@@ -109,7 +109,9 @@ static int advance(struct tide_session *session, uint64_t now_ns, uint64_t *next
 	session->nr_failures = step < 0 ? session->nr_failures + 1 : 0;
 	if (step >= 0)
 		return 0;
-	if (failure.cause != TIDE_CAUSE_GONE && session->nr_failures < MAX_FAILURES) {
+	/* What the caller has to correct stays wrong however often it is tried. */
+	if (failure.cause != TIDE_CAUSE_GONE && failure.cause != TIDE_CAUSE_USAGE &&
+	    session->nr_failures < MAX_FAILURES) {
 		log_text(TIDE_LOG_WARN, "%s", failure.text);
 		return 0;
 	}

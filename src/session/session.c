@@ -10,31 +10,21 @@
 #include "base/error.h"
 #include "kernel/sys.h"
 
-/* Documented in monitor.h as what zero means. */
-#define DEFAULT_AGGREGATION_US 100000u
-
 /* Longer than any machine runs, and small enough for sums of two to stay in 64 bits. */
 static uint64_t ns_of_us(uint64_t us)
 {
 	return us < UINT64_MAX / 4000 ? us * 1000 : UINT64_MAX / 4;
 }
 
-static uint64_t aggregation_us(const struct tide_session_opts *opts)
+static int check_duration(uint64_t duration_us, uint64_t aggregation_us, struct tide_error *err)
 {
-	if (opts->monitor.aggregation_us != 0)
-		return opts->monitor.aggregation_us;
-	return opts->monitor.sampling_us > DEFAULT_AGGREGATION_US ? opts->monitor.sampling_us : DEFAULT_AGGREGATION_US;
-}
-
-static int check_duration(const struct tide_session_opts *opts, struct tide_error *err)
-{
-	if (opts->duration_us == 0 || opts->duration_us >= aggregation_us(opts))
+	if (duration_us == 0 || duration_us >= aggregation_us)
 		return 0;
 	return error_set(
 	        err, TIDE_CAUSE_USAGE, -EINVAL,
 	        "a duration of %g ms is shorter than one aggregation interval of %g ms and would give no result: "
 	        "make it longer, or the interval shorter",
-	        (double)opts->duration_us / 1e3, (double)aggregation_us(opts) / 1e3);
+	        (double)duration_us / 1e3, (double)aggregation_us / 1e3);
 }
 
 static int open_descriptors(struct tide_session *session, struct tide_error *err)
@@ -60,14 +50,15 @@ static int open_descriptors(struct tide_session *session, struct tide_error *err
 static int set_up(struct tide_session *session, const struct tide_session_opts *opts, struct tide_error *err)
 {
 	struct tide_error why = { 0 };
-	int result = check_duration(opts, err);
-
-	if (result < 0)
-		return result;
 	/* Contradicting options are the caller's to correct, whatever this kernel can do: they are looked at first. */
-	result = tide_monitor_open(&session->monitor, &opts->monitor, err);
+	int result = tide_monitor_open(&session->monitor, &opts->monitor, err);
+	uint64_t aggregation_us = result == 0 ? tide_monitor_options(session->monitor)->aggregation_us : 0;
+
+	if (result == 0)
+		result = check_duration(opts->duration_us, aggregation_us, err);
 	if (result < 0)
 		return result;
+	session->slack_ns = ns_of_us(aggregation_us) / 2;
 	result = tide_sensor_choose(&session->ops, opts->sensor, &why);
 	if (result < 0) {
 		if (err != NULL)
@@ -94,7 +85,6 @@ int tide_session_open(struct tide_session **out, const struct tide_session_opts 
 	session->epfd = session->timer = -1;
 	session->opened_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	session->duration_ns = ns_of_us(known.duration_us);
-	session->slack_ns = ns_of_us(aggregation_us(&known)) / 2;
 	result = set_up(session, &known, err);
 	if (result < 0) {
 		tide_session_close(session);
@@ -190,6 +180,11 @@ int tide_session_add_sink(struct tide_session *session, tide_sink_fn *fn, void *
 struct tide_target *tide_session_target(const struct tide_session *session, size_t index)
 {
 	return index < session->targets.nr ? session->targets.items[index] : NULL;
+}
+
+const struct tide_monitor *tide_session_monitor(const struct tide_session *session)
+{
+	return session->monitor;
 }
 
 int tide_session_fd(const struct tide_session *session)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "monitor/opts.h"
 #include "kernel/sys.h"
 
 struct fake_world fake;
@@ -92,6 +93,7 @@ struct tide_monitor {
 	int nr_states;
 	struct tide_sample sample;
 	struct tide_region region;
+	struct tide_monitor_opts opts;
 };
 
 int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts *opts, struct tide_error *err)
@@ -100,7 +102,12 @@ int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts 
 		return error_set(err, TIDE_CAUSE_USAGE, fake.open_result, "the options contradict each other");
 	*out = calloc(1, sizeof(**out));
 	fake.nr_monitors++;
-	return 0;
+	return monitor_opts_complete(&(*out)->opts, opts, err);
+}
+
+const struct tide_monitor_opts *tide_monitor_options(const struct tide_monitor *monitor)
+{
+	return &monitor->opts;
 }
 
 void tide_monitor_close(struct tide_monitor *monitor)
