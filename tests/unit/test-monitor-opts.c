@@ -114,7 +114,8 @@ static void contradictions_are_refused_by_name(void **unused)
 	REFUSED("at least 3 regions are needed, not 2", .min_nr_regions = 2);
 	REFUSED("maximum of 19 regions is below the minimum of 20", .min_nr_regions = 20, .max_nr_regions = 19);
 	REFUSED("maximum of 9 regions is below the minimum of 10", .max_nr_regions = 9);
-	REFUSED("flags", .flags = 2);
+	REFUSED("flags", .flags = 4);
+	REFUSED("flags", .way = TIDE_NR_WAYS);
 	REFUSED("flags", .flags = 0x80000001u);
 }
 
