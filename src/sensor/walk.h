@@ -15,7 +15,8 @@
 struct walk_exact {
 	uint64_t began_ns;     /* the pass under way */
 	uint64_t nr_present;   /* entries in the last one */
-	uint64_t nr_clearable; /* of the last cold pass: stuck entries that clear_refs would have cleared */
+	uint64_t nr_clearable; /* of the pass under way: stuck entries that clear_refs would clear */
+	uint64_t nr_unseen;    /* the same of the last cold one */
 	bool was_whole;
 	uint64_t entry_ns;   /* of clear_refs, as last measured; 0: not yet */
 	uint64_t nr_scanned; /* by reclaim, on the whole machine */

@@ -5,8 +5,10 @@
  * MADV_COLD (way "cold") clears only what is young, in small steps, and flushes the TLB: no access is missed, and the
  * cost grows with what is hot. But it cannot clear what several page tables map, or locked memory, and it moves the
  * pages towards reclaim. clear_refs (way "refs") clears all of that and moves nothing, but takes the whole process at
- * once with its mmap lock held in write mode, clears also what was accessed since it was looked at (the pass is blind
- * for so long), and leaves the TLB as it is: an access through an entry that is still there is not seen.
+ * once with its mmap lock held in write mode, and clears also what was accessed since it was looked at: the pass is
+ * blind for so long. And it leaves the TLB as it is: an access through an entry that is still there is not seen. The
+ * kernel flushes the TLB when soft-dirty bits are cleared, also where it is built without them: there a second call
+ * does that and nothing else. Where somebody may be using them, they are left alone, and so is the TLB.
  *
  * So a pass is cold, unless the last one left unseen what clear_refs would let be seen, or reclaim is at work, which
  * would take the pages that MADV_COLD offers. And then only if the stall is bounded as the caller wants, and does not
@@ -18,6 +20,7 @@
 #include <fcntl.h>
 
 #include "base/error.h"
+#include "kernel/pagemap.h"
 #include "kernel/sys.h"
 #include "kernel/vmstat.h"
 #include "target/target.h"
@@ -51,12 +54,14 @@ static enum tide_way choose(struct walk_exact *exact, const struct tide_pass *pa
 {
 	bool reclaiming = is_reclaiming(exact);
 	uint64_t ns = stall_ns(exact, pass);
-	uint64_t nr_unseen = exact->nr_clearable;
 
-	exact->nr_clearable = exact->was_whole ? nr_unseen : 0;
+	/* A pass that clears all does not tell what another would have left: that stays as it was. */
+	if (!exact->was_whole)
+		exact->nr_unseen = exact->nr_clearable;
+	exact->nr_clearable = 0;
 	if (pass->nr_present == 0 || ns > pass->max_stall_us * 1000 || ns > pass->interval_us * 1000 / STALL_SHARE)
 		return TIDE_WAY_COLD;
-	return reclaiming || nr_unseen * UNSEEN_SHARE > pass->nr_present ? TIDE_WAY_REFS : TIDE_WAY_COLD;
+	return reclaiming || exact->nr_unseen * UNSEEN_SHARE > pass->nr_present ? TIDE_WAY_REFS : TIDE_WAY_COLD;
 }
 
 int walk_plan(void *state, struct tide_pass *pass, struct tide_error *err)
@@ -172,15 +177,15 @@ int walk_forget(void *state, const struct tide_young_run *runs, size_t nr, tide_
 	return 0;
 }
 
-/* Makes every page that the process maps old. */
-static int clear_refs(struct tide_target *target, struct tide_error *err)
+/* "1": every page that the process maps becomes old; "4": the soft-dirty bits are cleared, and the TLB is flushed. */
+static int clear_refs(struct tide_target *target, const char *what, struct tide_error *err)
 {
 	scope_sys_fd int fd = target_open_file(target, "clear_refs", O_WRONLY, err);
 	ssize_t result;
 
 	if (fd < 0)
 		return fd;
-	result = sys_pwrite(fd, "1", 1, 0);
+	result = sys_pwrite(fd, what, 1, 0);
 	return result < 0 ? error_system(err, (int)result, "cannot clear the accessed bits of process %d (%s)",
 	                                 (int)tide_target_pid(target), tide_target_name(target))
 	                  : 0;
@@ -191,18 +196,23 @@ int walk_forget_all(void *state, struct tide_error *err)
 	struct walk_state *walk = state;
 	struct walk_exact *exact = &walk->exact;
 	uint64_t before_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	int result = clear_refs(walk->target, err);
-	uint64_t after_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	uint64_t took_ns = after_ns - before_ns;
+	int result = clear_refs(walk->target, "1", err);
+	uint64_t after_ns;
+	uint64_t took_ns;
 
+	if (result == 0 && pagemap_soft_dirty_probe() == 0)
+		result = clear_refs(walk->target, "4", err);
 	if (result < 0)
 		return result;
+	after_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	took_ns = after_ns - before_ns;
 	exact->nr_stalls++;
 	exact->stall_ns += took_ns;
 	exact->blind_ns += after_ns - exact->began_ns;
 	if (took_ns > exact->longest_stall_ns)
 		exact->longest_stall_ns = took_ns;
-	if (exact->nr_present > 0)
+	/* What it takes is more whenever the processor was taken away: the least is what counts. */
+	if (exact->nr_present > 0 && (exact->entry_ns == 0 || took_ns / exact->nr_present < exact->entry_ns))
 		exact->entry_ns = 1 + took_ns / exact->nr_present;
 	return 0;
 }
