@@ -8,12 +8,13 @@
 #include <sys/types.h>
 #include <tidemark/watch.h>
 
+#include "series.h"
+
 #define PAGE      ((uint64_t)4096)
 #define HUGE_PAGE ((uint64_t)2 << 20)
 #define GIB       ((uint64_t)1 << 30)
 
 enum {
-	MAX_PAIRS = 64,
 	NR_RUNS = 4096, /* runs or regions asked for at once */
 };
 
@@ -21,18 +22,6 @@ _Noreturn void fail(const char *what, int code); /* `code`: -errno, or 0 */
 _Noreturn void fail_error(const struct tide_error *err);
 uint64_t now_ns(void);
 uint64_t spent_ns(void); /* processor time of this thread: other work of the machine does not count */
-
-/* write-tracking-series.c: figures of one thing, one of each pair. */
-struct series {
-	double values[MAX_PAIRS];
-	size_t nr;
-};
-
-void series_add(struct series *series, double value);
-void series_add_ratio(struct series *series, const struct series *above, const struct series *below); /* of the last */
-double series_median(const struct series *series);
-const char *series_text(const struct series *series,
-                        const char *unit); /* "median (low to high) unit"; a ring of texts */
 
 /* write-tracking-subject.c: a child with an arena that does what it is told, and answers with a number. */
 enum order {

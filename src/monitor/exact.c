@@ -177,12 +177,17 @@ static int take_word(const struct taking *taking, unsigned w)
 }
 
 /* The ages of the last pass, one pass older. */
-static void grow_older(const struct exact *exact, const struct idle_block *last, struct idle_block *now)
+static void grow_older(const struct exact *exact, const struct idle_block *restrict last,
+                       struct idle_block *restrict now)
 {
-	unsigned limit = idle_limit(exact->nr_passes);
+	uint8_t limit = (uint8_t)idle_limit(exact->nr_passes);
 
-	for (unsigned i = 0; i < IDLE_ENTRIES; i++)
-		now->age[i] = (uint8_t)(last->age[i] + (last->age[i] < limit));
+	/* In bytes throughout, so that the compiler does many at a time. */
+	for (unsigned i = 0; i < IDLE_ENTRIES; i++) {
+		uint8_t is_below = last->age[i] < limit;
+
+		now->age[i] = (uint8_t)(last->age[i] + is_below);
+	}
 }
 
 /* A huge page in the place of smaller ones was collapsed from them, and is young by birth. */
@@ -240,6 +245,8 @@ static int take_block(void *arg, const struct tide_block *block)
 		return take_coarse(exact, block);
 	if (taking.level >= IDLE_NR_LEVELS)
 		return 0;
+	exact->nr_present += block->nr_present;
+	exact->nr_young += block->nr_young;
 	taking.last = idle_last(&exact->levels[taking.level], block->start);
 	taking.now = idle_now(&exact->levels[taking.level], block->start, &is_new);
 	if (taking.now == NULL)
@@ -368,15 +375,8 @@ static int make_pass(struct exact *exact, const struct tide_sensor_ops *ops, voi
 /* What the next plan is made by. */
 static void count_entries(struct exact *exact)
 {
-	exact->plan.nr_present = exact->plan.nr_young = 0;
-	for (unsigned i = 0; i < IDLE_NR_LEVELS; i++)
-		for (size_t k = 0; k < exact->levels[i].now.nr; k++)
-			for (unsigned w = 0; w < IDLE_WORDS; w++) {
-				const struct idle_block *block = &exact->levels[i].now.items[k];
-
-				exact->plan.nr_present += (uint64_t)__builtin_popcountll(block->present[w]);
-				exact->plan.nr_young += (uint64_t)__builtin_popcountll(block->accessed[w]);
-			}
+	exact->plan.nr_present = exact->nr_present;
+	exact->plan.nr_young = exact->nr_young;
 	for (size_t k = 0; k < exact->coarse_now.nr; k++) {
 		exact->plan.nr_present += exact->coarse_now.items[k].nr_present;
 		exact->plan.nr_young += exact->coarse_now.items[k].nr_young;
@@ -392,6 +392,7 @@ int exact_pass(struct exact *exact, const struct tide_sensor_ops *ops, void *sta
 
 	memset(exact->reasons, 0, sizeof(exact->reasons));
 	exact->coarse_cursor = 0;
+	exact->nr_present = exact->nr_young = 0;
 	result = make_pass(exact, ops, state, err);
 	if (result < 0) {
 		/* Part of memory was forgotten, part not: what the bits say next time is of no known interval. */

@@ -28,6 +28,8 @@ struct exact {
 	exact_coarses coarse_last;
 	exact_coarses coarse_now;
 	size_t coarse_cursor;
+	uint64_t nr_present; /* entries seen in this pass */
+	uint64_t nr_young;
 	VEC(struct tide_range) frames; /* what is watched, gaps included: at most three, or the user's */
 	uint64_t nr_passes;            /* whose marks are still known; 0: the next one is the first */
 	VEC(uint64_t) ends_ns;         /* of the last passes, a ring */

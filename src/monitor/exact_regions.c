@@ -91,9 +91,22 @@ static int push_share(struct regions *regions, const struct idle_block *block, u
 	            accessed > 0 || count_bits(block->accessed) == 0 ? accessed : 1, unseen);
 }
 
+static bool is_idle(const struct idle_block *block)
+{
+	uint64_t any = 0;
+
+	for (unsigned w = 0; w < IDLE_WORDS; w++)
+		any |= block->accessed[w] | block->unseen[w];
+	return any == 0;
+}
+
 static int push_block(struct regions *regions, const struct idle_block *block, uint32_t shift)
 {
-	unsigned changes = count_changes(block->accessed) + count_changes(block->unseen);
+	unsigned changes;
+
+	if (is_idle(block))
+		return 0;
+	changes = count_changes(block->accessed) + count_changes(block->unseen);
 
 	/* Between huge pages there may be tables of smaller ones: no region reaches over those. */
 	if (changes <= MAX_RUNS || shift > 12)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "write-tracking.h"
+#include "series.h"
 
 void series_add(struct series *series, double value)
 {
