@@ -52,17 +52,31 @@ static int count_sample(void *arg, const struct tide_sample *sample, struct tide
 	return 0;
 }
 
+static const struct tide_monitor_opts sampling = {
+	.size = sizeof(sampling),
+	.sampling_us = 500,
+	.aggregation_us = 1000,
+	.update_us = 2000,
+};
+
+static const struct tide_monitor_opts exact_by_cold = {
+	.size = sizeof(exact_by_cold),
+	.aggregation_us = 2000,
+	.flags = TIDE_MONITOR_EXACT,
+	.way = TIDE_WAY_COLD,
+};
+
+static const struct tide_monitor_opts exact_by_refs = {
+	.size = sizeof(exact_by_refs),
+	.aggregation_us = 2000,
+	.flags = TIDE_MONITOR_EXACT,
+	.way = TIDE_WAY_REFS,
+};
+
 /* A short but whole session. Negative: the call that was made to fail was needed. */
-static int watch(pid_t pid, unsigned *nr_samples, struct tide_error *err)
+static int watch(pid_t pid, const struct tide_monitor_opts *monitor, unsigned *nr_samples, struct tide_error *err)
 {
-	struct tide_session_opts opts = {
-		.size = sizeof(opts),
-		.monitor = { .size = sizeof(opts.monitor),
-		             .sampling_us = 500,
-		             .aggregation_us = 1000,
-		             .update_us = 2000 },
-		.duration_us = 8000,
-	};
+	struct tide_session_opts opts = { .size = sizeof(opts), .monitor = *monitor, .duration_us = 8000 };
 	struct tide_session *session = NULL;
 	int result = tide_session_open(&session, &opts, err);
 
@@ -76,7 +90,7 @@ static int watch(pid_t pid, unsigned *nr_samples, struct tide_error *err)
 	return result;
 }
 
-static void every_call_fails_once(void **unused)
+static void each_call_fails_once(const struct tide_monitor_opts *monitor)
 {
 	struct child child;
 	struct tide_error err = { 0 };
@@ -86,7 +100,6 @@ static void every_call_fails_once(void **unused)
 	unsigned nth = 0;
 	bool reached;
 
-	(void)unused;
 	child_start(&child, keep_memory, NULL);
 	descriptors = fail_nth_descriptors();
 	do {
@@ -96,7 +109,7 @@ static void every_call_fails_once(void **unused)
 		nth++;
 		memset(&err, 0, sizeof(err));
 		fail_nth_arm(nth, nth % 2 ? EIO : ENOMEM);
-		result = watch(child.pid, &nr_samples, &err);
+		result = watch(child.pid, monitor, &nr_samples, &err);
 		reached = fail_nth_disarm();
 		/* A session that lost one sampling interval to the failure goes on; a short one may end without a
 		 * sample. So may one to which the machine gave no time: then the whole of it is tried again. */
@@ -121,10 +134,27 @@ static void every_call_fails_once(void **unused)
 	child_end(&child);
 }
 
+static void every_call_fails_once(void **unused)
+{
+	each_call_fails_once(&sampling);
+}
+
+static void every_call_of_exact_mode_fails_once(void **unused)
+{
+	each_call_fails_once(&exact_by_cold);
+}
+
+static void every_call_of_exact_mode_by_refs_fails_once(void **unused)
+{
+	each_call_fails_once(&exact_by_refs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_call_fails_once),
+		cmocka_unit_test(every_call_of_exact_mode_fails_once),
+		cmocka_unit_test(every_call_of_exact_mode_by_refs_fails_once),
 	};
 	int skipped = need_walk();
 
