@@ -56,6 +56,11 @@ int exact_pass(struct exact *exact, const struct tide_sensor_ops *ops, void *sta
 /* exact_sum.c: fills exact->idle. 0 or -ENOMEM. */
 int exact_sum(struct exact *exact);
 
+/* exact_take.c, with a struct exact as `arg`: a table; the answers of exact->looks; what could not be forgotten. */
+int exact_take_block(void *arg, const struct tide_block *block);
+void exact_take_looks(struct exact *exact);
+int exact_take_stuck(void *arg, uint64_t start, uint64_t end, enum tide_reason reason);
+
 /* As tide_monitor_idle. */
 int exact_each_run(const struct exact *exact, tide_idle_run_fn *fn, void *arg);
 

@@ -106,7 +106,7 @@ void entries_decode(const uint64_t *entries, unsigned first, unsigned end, unsig
 			__m128i lower[4];
 
 			for (unsigned k = 0; k < 4; k++)
-				lower[k] = lower_of_4(entries + word * 64 + i + k * 4);
+				lower[k] = lower_of_4(&entries[word * 64 + i + k * 4]);
 			is_present |= any_of_16(lower, leaf) << i;
 			is_young |= any_of_16(lower, accessed) << i;
 		}
