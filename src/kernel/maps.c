@@ -3,16 +3,12 @@
 #include "kernel/maps.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "kernel/sys.h"
 #include "kernel/text.h"
 
 enum {
-	SMALLEST_PAGE = 4096,   /* no Linux has smaller ones: addresses that are not multiples are garbage */
-	LONGEST_LINE = 1 << 20, /* a path may be longer than PATH_MAX; a megabyte without a newline is no maps file */
-	PIECE_SIZE = 16384,
+	SMALLEST_PAGE = 4096, /* no Linux has smaller ones: addresses that are not multiples are garbage */
 };
 
 static bool parse_flag(struct text *text, char set, char unset, uint32_t flag, uint32_t *flags)
@@ -61,104 +57,45 @@ int maps_parse_line(const char *line, size_t size, struct vma *out)
 	return 0;
 }
 
-static int append(struct maps_parser *parser, const char *piece, size_t size)
-{
-	int result;
-
-	if (parser->line.nr + size > LONGEST_LINE)
-		return -EBADMSG;
-	if (size == 0)
-		return 0;
-	result = vec_reserve(&parser->line, parser->line.nr + size);
-	if (result < 0)
-		return result;
-	memcpy(parser->line.items + parser->line.nr, piece, size);
-	parser->line.nr += size;
-	return 0;
-}
-
-int maps_parser_feed(struct maps_parser *parser, const char *piece, size_t size, vma_fn *fn, void *arg)
-{
-	const char *end = piece + size;
-
-	while (piece < end) {
-		const char *newline = memchr(piece, '\n', (size_t)(end - piece));
-		const char *line = piece;
-		size_t length;
-		struct vma vma;
-		int result;
-
-		if (newline == NULL)
-			return append(parser, piece, (size_t)(end - piece));
-		length = (size_t)(newline - piece);
-		piece = newline + 1;
-		if (parser->line.nr > 0) {
-			result = append(parser, line, length);
-			if (result < 0)
-				return result;
-			line = parser->line.items;
-			length = parser->line.nr;
-			parser->line.nr = 0;
-		}
-		result = maps_parse_line(line, length, &vma);
-		if (result == 0)
-			result = fn(arg, &vma);
-		if (result != 0)
-			return result;
-	}
-	return 0;
-}
-
-int maps_parser_end(const struct maps_parser *parser)
-{
-	return parser->line.nr == 0 ? 0 : -EBADMSG;
-}
-
-void maps_parser_fini(struct maps_parser *parser)
-{
-	vec_free(&parser->line);
-}
-
-struct counter {
+struct hand_on {
 	vma_fn *fn;
 	void *arg;
 	long nr;
 };
 
-static int count(void *arg, const struct vma *vma)
+static int take_line(void *arg, const char *line, size_t size)
 {
-	struct counter *counter = arg;
+	struct hand_on *hand_on = arg;
+	struct vma vma;
+	int result = maps_parse_line(line, size, &vma);
 
-	counter->nr++;
-	return counter->fn(counter->arg, vma);
+	if (result < 0)
+		return result;
+	hand_on->nr++;
+	return hand_on->fn(hand_on->arg, &vma);
 }
 
-static int read_pieces(int fd, struct maps_parser *parser, struct counter *counter)
+int maps_parser_feed(struct maps_parser *parser, const char *piece, size_t size, vma_fn *fn, void *arg)
 {
-	char piece[PIECE_SIZE];
-	off_t at = 0;
+	struct hand_on hand_on = { .fn = fn, .arg = arg };
 
-	for (;;) {
-		ssize_t got = sys_pread(fd, piece, sizeof(piece), at);
-		int result;
+	return lines_feed(&parser->lines, piece, size, take_line, &hand_on);
+}
 
-		if (got < 0)
-			return (int)got;
-		if (got == 0)
-			return maps_parser_end(parser);
-		result = maps_parser_feed(parser, piece, (size_t)got, count, counter);
-		if (result != 0)
-			return result;
-		at += got;
-	}
+int maps_parser_end(const struct maps_parser *parser)
+{
+	return lines_end(&parser->lines);
+}
+
+void maps_parser_fini(struct maps_parser *parser)
+{
+	lines_fini(&parser->lines);
 }
 
 long maps_read(int fd, vma_fn *fn, void *arg)
 {
-	struct maps_parser parser = { 0 };
-	struct counter counter = { .fn = fn, .arg = arg };
-	int result = read_pieces(fd, &parser, &counter);
+	struct hand_on hand_on = { .fn = fn, .arg = arg };
+	int result = lines_read(fd, take_line, &hand_on, NULL);
 
-	maps_parser_fini(&parser);
-	return result == 0 ? counter.nr : result;
+	return result == 0 ? hand_on.nr : result;
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/vec.h"
+#include "kernel/lines.h"
 
 /* The values are those of PROCMAP_QUERY. */
 enum vma_flags {
@@ -38,7 +38,7 @@ int maps_parse_line(const char *line, size_t size, struct vma *out);
 
 /* Text that comes in pieces. {0} to begin with; maps_parser_fini() releases it. */
 struct maps_parser {
-	VEC(char) line; /* the unfinished last line of the piece before */
+	struct lines lines;
 };
 
 /* 0, what `fn` returned, -EBADMSG (not what a kernel writes), -ENOMEM. After a failure the parser is only good for
