@@ -8,10 +8,7 @@
  */
 #include "sensor/walk.h"
 
-#include <errno.h>
 #include <stdlib.h>
-
-#include "base/error.h"
 
 static int init(void *state, struct tide_target *target, struct tide_error *err)
 {
@@ -27,7 +24,7 @@ static void cleanup(void *state)
 
 	walker_close(walk->walker);
 	walk->walker = NULL;
-	vec_free(&walk->ranges);
+	mapped_fini(&walk->mapped);
 	vec_free(&walk->witnesses);
 	vec_free(&walk->folios);
 	vec_free(&walk->folio_of);
@@ -36,32 +33,11 @@ static void cleanup(void *state)
 	vec_free(&walk->exact.addrs);
 }
 
-/* Neighbouring mappings make one range. [vsyscall] is in the kernel's half: no memory of the process. */
 static int update(void *state, const struct tide_range **out, size_t *nr, struct tide_error *err)
 {
 	struct walk_state *walk = state;
-	const struct tide_layout *layout;
-	int result = tide_target_refresh(walk->target, &layout, err);
 
-	if (result < 0)
-		return result;
-	if (vec_reserve(&walk->ranges, layout->nr_mappings + 1) < 0)
-		return error_system(err, -ENOMEM, "updating %zu mappings", layout->nr_mappings);
-	walk->ranges.nr = 0;
-	for (size_t i = 0; i < layout->nr_mappings; i++) {
-		const struct tide_mapping *mapping = &layout->mappings[i];
-		struct tide_range *last = walk->ranges.items + walk->ranges.nr - 1;
-
-		if (mapping->start >> 63)
-			break;
-		if (walk->ranges.nr > 0 && last->end == mapping->start)
-			last->end = mapping->end;
-		else
-			walk->ranges.items[walk->ranges.nr++] = (struct tide_range){ mapping->start, mapping->end };
-	}
-	*out = walk->ranges.items;
-	*nr = walk->ranges.nr;
-	return 0;
+	return mapped_update(&walk->mapped, walk->target, out, nr, err);
 }
 
 static int target_valid(void *state, struct tide_error *err)

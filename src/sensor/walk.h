@@ -9,6 +9,7 @@
 #include "pages/walker.h"
 #include "sensor/canary.h"
 #include "sensor/cold.h"
+#include "sensor/mapped.h"
 #include "sensor/witness.h"
 
 /* Of exact mode. */
@@ -35,7 +36,7 @@ struct walk_state {
 	struct cold cold;
 	struct canaries canaries;
 	uint64_t nr_cleared;
-	VEC(struct tide_range) ranges; /* of the last update */
+	struct mapped mapped;
 	VEC(struct witness) witnesses; /* of the chunk of checks at hand */
 	VEC(struct tide_range) folios; /* to clear in this chunk, ascending, disjoint */
 	VEC(uint32_t) sample_of;       /* check -> walker sample */
