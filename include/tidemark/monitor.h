@@ -26,8 +26,9 @@ struct tide_monitor_opts {
 	uint32_t max_nr_regions; /* 1,000; at least min_nr_regions */
 	uint64_t seed;           /* of the random source; 0 is a seed like any other */
 	uint32_t flags;          /* enum tide_monitor_flags */
-	uint64_t max_stall_us;   /* EXACT: that one call may keep the target waiting; 100,000 */
-	uint32_t way;            /* EXACT: enum tide_way; 0: the best that is possible */
+	uint64_t max_stall_us; /* that one call may keep the target waiting, where all of it is cleared at once; 100,000
+	                        */
+	uint32_t way;          /* EXACT: enum tide_way; 0: the best that is possible */
 };
 
 enum tide_monitor_flags {

@@ -143,6 +143,11 @@ struct tide_sensor_cost {
 enum tide_sensor_flags {
 	TIDE_SENSOR_DISTURBS_LRU = 1 << 0, /* clearing moves sampled pages towards reclaim */
 	TIDE_SENSOR_SEES_GUESTS = 1 << 1,  /* accesses through secondary page tables are seen */
+	/*
+	 * Each prepare is a pass over the whole target, which waits meanwhile, and answers hold for whole mappings. A
+	 * session then checks once per aggregation interval (default: 1,000,000 us), unless it is told how often.
+	 */
+	TIDE_SENSOR_WHOLE = 1 << 2,
 };
 
 /*
@@ -207,19 +212,25 @@ struct tide_sensor_ops {
 	              struct tide_error *err);
 	/* Makes all memory old, in one stall of at most the plan's max_stall_us. NULL: never planned. */
 	int (*forget_all)(void *state, struct tide_error *err);
+	/*
+	 * The longest that one call may keep the target waiting (100,000 before it is told): after init, before all
+	 * else. Errors: LIMIT, the target is so large that it would be longer. NULL: calls are bounded by themselves.
+	 */
+	int (*bound_stall)(void *state, uint64_t max_stall_us, struct tide_error *err);
 };
 
 /*
  * All sensors of this build, best first; NULL-terminated, static storage. The ladder takes the first whose probe
  * says 1. "walk": Linux 6.1 or later on x86-64 with BPF and BTF; CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_NICE, and
- * CAP_SYS_PTRACE for other users' processes.
+ * CAP_SYS_PTRACE for other users' processes. "refs": any Linux with CONFIG_PROC_PAGE_MONITOR, without privileges for
+ * one's own processes, but whole mappings only: whether all of one was accessed, or nothing.
  */
 TIDE_EXPORT const struct tide_sensor_ops *const *tide_sensors(void);
 
 /*
  * The sensor called `name`, or with NULL the first of the ladder that works here. `why` receives the reason of the
- * choice, or of the refusal. Not for two threads at the same time. Errors: USAGE no such sensor; UNSUPPORTED or DENIED
- * none works here; SYSTEM it could not be asked.
+ * choice, why better ones do not work included, or of the refusal. Not for two threads at the same time. Errors: USAGE
+ * no such sensor; UNSUPPORTED or DENIED none works here; SYSTEM it could not be asked.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name,
                                                  struct tide_error *why);

@@ -228,7 +228,9 @@ static int guide(struct tide_monitor *monitor, struct watched *target, struct ti
 	size_t nr = count_regions(monitor);
 	size_t room = nr < monitor->opts.max_nr_regions ? monitor->opts.max_nr_regions - nr : 0;
 
-	if (monitor->opts.flags & TIDE_MONITOR_UNGUIDED || target->ops->scan == NULL)
+	/* Scouts would cost as much as all the checks, and one mapping holds no boundaries to find. */
+	if (monitor->opts.flags & TIDE_MONITOR_UNGUIDED || target->ops->scan == NULL ||
+	    target->ops->flags & TIDE_SENSOR_WHOLE)
 		return 0;
 	return guide_step(&target->guide, &target->regions, room, target->ops, target->state, &monitor->rng, err);
 }

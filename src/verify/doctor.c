@@ -47,7 +47,8 @@ static void ask_sensor(struct doctor_row *row, const struct tide_sensor_ops *ops
 
 	snprintf(row->name, sizeof(row->name), "sensor-%s", ops->name);
 	if (result > 0)
-		row_yes(row, "%s%s%s", ops->summary,
+		row_yes(row, "%s%s%s%s", ops->summary,
+		        ops->flags & TIDE_SENSOR_WHOLE ? "; the process waits while all its memory is cleared" : "",
 		        ops->flags & TIDE_SENSOR_DISTURBS_LRU ? "; disturbs reclaim: sampled pages move towards it"
 		                                              : "",
 		        ops->flags & TIDE_SENSOR_SEES_GUESTS ? "" : "; memory of virtual machines is unobservable");
@@ -57,7 +58,12 @@ static void ask_sensor(struct doctor_row *row, const struct tide_sensor_ops *ops
 		row_unknown(row, "%s", why.text);
 	if (row->answer != DOCTOR_NO)
 		return;
-	if (!need_remedy(row, row->name, NEED_WALKER | NEED_CLEARING))
+	if (ops->flags & TIDE_SENSOR_WHOLE)
+		row_remedy(row,
+		           "%s needs no privileges for one's own processes, but a kernel with "
+		           "CONFIG_PROC_PAGE_MONITOR, and a /proc that may be written to",
+		           row->name);
+	else if (!need_remedy(row, row->name, NEED_WALKER | NEED_CLEARING))
 		row_remedy(row, "%s works when what the rows above say no to is dealt with", row->name);
 }
 
