@@ -29,9 +29,12 @@ static const struct option_spec one_shot_specs[] = {
 };
 
 static const struct option_spec monitor_specs[] = {
-	{ "sampling", 's', "TIME", "Check one page of each region this often (default: 5ms)", option_parse_interval,
-	  AT(monitor.sampling_us), NULL },
-	{ "aggregation", 'a', "TIME", "Sum the checks up to one sample this often (default: 100ms)",
+	{ "sampling", 's', "TIME",
+	  "Check one page of each region this often (default: 5ms; with the sensor refs: once per "
+	  "aggregation interval)",
+	  option_parse_interval, AT(monitor.sampling_us), NULL },
+	{ "aggregation", 'a', "TIME",
+	  "Sum the checks up to one sample this often (default: 100ms; with the sensor refs: 1s)",
 	  option_parse_interval, AT(monitor.aggregation_us), NULL },
 	{ "update", 'u', "TIME", "Look for new and gone mappings this often (default: 1s)", option_parse_interval,
 	  AT(monitor.update_us), NULL },
@@ -45,7 +48,9 @@ static const struct option_spec monitor_specs[] = {
 	  "Look at every page, once per aggregation interval (default then: 1s), instead of sampling regions",
 	  option_parse_flag, AT(exact), NULL },
 	{ "max-stall", 0, "TIME",
-	  "With --exact, make no call that may keep the process waiting for longer (default: 100ms)",
+	  "Make no call that may keep the process waiting for longer, where all its memory is cleared at once "
+	  "(default: "
+	  "100ms)",
 	  option_parse_interval, AT(monitor.max_stall_us), NULL },
 	{ "way", 0, "WAY",
 	  "With --exact, forget accesses this way: cold, refs, or auto (default), the best that is possible",

@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "kernel/sys.h"
 
+/* Documented in sensor.h. */
+#define WHOLE_AGGREGATION_US 1000000u
+
 /* Longer than any machine runs, and small enough for sums of two to stay in 64 bits. */
 static uint64_t ns_of_us(uint64_t us)
 {
@@ -47,23 +50,45 @@ static int open_descriptors(struct tide_session *session, struct tide_error *err
 	return 0;
 }
 
-static int set_up(struct tide_session *session, const struct tide_session_opts *opts, struct tide_error *err)
+/* A sensor to which a check is a pass over the whole target is asked once per aggregation interval, and that a longer
+ * one, where the caller does not say otherwise. */
+static void spare(struct tide_monitor_opts *opts)
 {
-	struct tide_error why = { 0 };
-	/* Contradicting options are the caller's to correct, whatever this kernel can do: they are looked at first. */
-	int result = tide_monitor_open(&session->monitor, &opts->monitor, err);
-	uint64_t aggregation_us = result == 0 ? tide_monitor_options(session->monitor)->aggregation_us : 0;
+	if (opts->aggregation_us == 0)
+		opts->aggregation_us =
+		        opts->sampling_us > WHOLE_AGGREGATION_US ? opts->sampling_us : WHOLE_AGGREGATION_US;
+	if (opts->sampling_us == 0)
+		opts->sampling_us = opts->aggregation_us;
+}
 
-	if (result == 0)
-		result = check_duration(opts->duration_us, aggregation_us, err);
+static int open_monitor(struct tide_session *session, const struct tide_session_opts *opts, struct tide_error *err)
+{
+	int result = tide_monitor_open(&session->monitor, &opts->monitor, err);
+	uint64_t aggregation_us;
+
 	if (result < 0)
 		return result;
+	aggregation_us = tide_monitor_options(session->monitor)->aggregation_us;
 	session->slack_ns = ns_of_us(aggregation_us) / 2;
-	result = tide_sensor_choose(&session->ops, opts->sensor, &why);
-	if (result < 0) {
+	return check_duration(opts->duration_us, aggregation_us, err);
+}
+
+static int set_up(struct tide_session *session, struct tide_session_opts *opts, struct tide_error *err)
+{
+	struct tide_error why = { 0 };
+	int chosen = tide_sensor_choose(&session->ops, opts->sensor, &why);
+	int result;
+
+	if (chosen == 0 && session->ops->flags & TIDE_SENSOR_WHOLE)
+		spare(&opts->monitor);
+	/* Contradicting options are the caller's to correct, whatever this kernel can do: they are told first. */
+	result = open_monitor(session, opts, err);
+	if (result < 0)
+		return result;
+	if (chosen < 0) {
 		if (err != NULL)
 			*err = why;
-		return result;
+		return chosen;
 	}
 	snprintf(session->why, sizeof(session->why), "%s", why.text);
 	return open_descriptors(session, err);
@@ -109,9 +134,10 @@ void tide_session_close(struct tide_session *session)
 }
 
 /* The sensor's state for `target`, initialised; NULL with `*result` and `err` filled when it could not be had. */
-static void *new_state(const struct tide_sensor_ops *ops, struct tide_target *target, int *result,
+static void *new_state(const struct tide_session *session, struct tide_target *target, int *result,
                        struct tide_error *err)
 {
+	const struct tide_sensor_ops *ops = session->ops;
 	void *state = calloc(1, ops->state_size ? ops->state_size : 1);
 
 	if (state == NULL) {
@@ -119,6 +145,11 @@ static void *new_state(const struct tide_sensor_ops *ops, struct tide_target *ta
 		return NULL;
 	}
 	*result = ops->init(state, target, err);
+	if (*result == 0 && ops->bound_stall != NULL) {
+		*result = ops->bound_stall(state, tide_monitor_options(session->monitor)->max_stall_us, err);
+		if (*result < 0 && ops->cleanup != NULL)
+			ops->cleanup(state);
+	}
 	if (*result < 0) {
 		free(state);
 		return NULL;
@@ -139,7 +170,7 @@ static int enlist(struct tide_session *session, struct tide_target *target, cons
 	result = sys_epoll_add(session->epfd, pidfd, EXIT_TAG + session->targets.nr);
 	if (result < 0)
 		return error_system(err, result, "cannot wait for the end of process %d", (int)tide_target_pid(target));
-	state = new_state(session->ops, target, &result, err);
+	state = new_state(session, target, &result, err);
 	if (state != NULL) /* From here on the monitor's, also when it fails. */
 		result = tide_monitor_add_target(session->monitor, session->ops, state, ranges, nr_ranges, err);
 	if (result < 0)

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 [ "$(id -u)" = 0 ] || skip_all 'recording needs root'
-run "$TIDEMARK" record -q -d 300ms -o probe.db -- sleep 5
+run "$TIDEMARK" record -q --sensor walk -d 300ms -o probe.db -- sleep 5
 [ "$code" = 3 ] && skip_all "no sensor works here: $(head -n 1 err)"
 expect 'a command is recorded' 0 ''
 check '-q is quiet' test ! -s err
@@ -167,9 +167,33 @@ run setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all --boun
 	"$dir/tidemark-copy" record -d 1 -o "$dir/nobody/x.db" -p "$busy"
 expect 'nobody may not' 3 'run "tidemark doctor"'
 check 'and leaves no file' test ! -e nobody/x.db
-run env TIDEMARK_FAULT=no-bpf "$TIDEMARK" record -d 1 -o no.db -p "$busy"
+run env TIDEMARK_FAULT=no-bpf "$TIDEMARK" record --sensor walk -d 1 -o no.db -p "$busy"
 expect 'no BPF' 3 'run "tidemark doctor"'
 check 'no file without a sensor' test ! -e no.db
+
+# What needs no powers: a process of one's own.
+install -m 755 "$BUSY" "$dir/busy-copy"
+unprivileged="setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all --bounding-set=-all"
+start $unprivileged "$dir/busy-copy"
+own=$pid
+sleep 0.2
+run $unprivileged "$dir/tidemark-copy" record -d 3 -o "$dir/nobody/own.db" -p "$own"
+expect "one's own process is recorded without root" 0 'recorded 3.* [23] samples in .*own.db.*; forgot by refs, which made it wait'
+check 'the reason says what a better sensor lacks' grep -Eq 'sensor "refs": sensor walk: .*CAP_.*; the best that works' err
+check 'the file is complete' complete nobody/own.db
+run "$TIDEMARK" report info nobody/own.db
+expect 'it knows its sensor' 0 ''
+check 'and its intervals' sh -c 'grep -q refs out && grep -Eq "1(\.0)? s" out'
+run $unprivileged "$dir/tidemark-copy" wss -d 2 --json -p "$own"
+expect 'a report at once' 0 'watched 2.* [12] samples'
+check 'in JSON' all_json out
+run $unprivileged "$dir/tidemark-copy" wss -d 500ms -p "$own"
+expect 'too short for its interval' 2 'shorter than one aggregation interval of 1000 ms'
+run $unprivileged "$dir/tidemark-copy" wss -d 500ms -s 50ms -a 100ms -p "$own"
+expect 'unless other intervals are given' 0 'watched 5.* [345] samples'
+run $unprivileged "$dir/tidemark-copy" record -d 2 --max-stall 10us -o "$dir/nobody/no.db" -p "$own"
+expect 'a stall that is too long is refused' 1 'MiB present: .*--max-stall [0-9]+ms'
+check 'and leaves no file' test ! -e nobody/no.db
 
 # 32 bits.
 if [ -n "${TINY32:-}" ]; then

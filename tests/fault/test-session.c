@@ -68,9 +68,12 @@ static const struct tide_monitor_opts exact = {
 };
 
 /* A short but whole session. Negative: the call that was made to fail was needed. */
-static int watch(pid_t pid, const struct tide_monitor_opts *monitor, unsigned *nr_samples, struct tide_error *err)
+static int watch(const char *sensor, pid_t pid, const struct tide_monitor_opts *monitor, unsigned *nr_samples,
+                 struct tide_error *err)
 {
-	struct tide_session_opts opts = { .size = sizeof(opts), .monitor = *monitor, .duration_us = 8000 };
+	struct tide_session_opts opts = {
+		.size = sizeof(opts), .monitor = *monitor, .sensor = sensor, .duration_us = 8000
+	};
 	struct tide_session *session = NULL;
 	int result = tide_session_open(&session, &opts, err);
 
@@ -84,7 +87,7 @@ static int watch(pid_t pid, const struct tide_monitor_opts *monitor, unsigned *n
 	return result;
 }
 
-static void each_call_fails_once(const struct tide_monitor_opts *monitor)
+static void each_call_fails_once(const char *sensor, const struct tide_monitor_opts *monitor)
 {
 	struct child child;
 	struct tide_error err = { 0 };
@@ -103,7 +106,7 @@ static void each_call_fails_once(const struct tide_monitor_opts *monitor)
 		nth++;
 		memset(&err, 0, sizeof(err));
 		fail_nth_arm(nth, nth % 2 ? EIO : ENOMEM);
-		result = watch(child.pid, monitor, &nr_samples, &err);
+		result = watch(sensor, child.pid, monitor, &nr_samples, &err);
 		reached = fail_nth_disarm();
 		/* A session that lost one sampling interval to the failure goes on; a short one may end without a
 		 * sample. So may one to which the machine gave no time: then the whole of it is tried again. */
@@ -130,21 +133,34 @@ static void each_call_fails_once(const struct tide_monitor_opts *monitor)
 
 static void every_call_fails_once(void **unused)
 {
-	each_call_fails_once(&sampling);
+	each_call_fails_once("walk", &sampling);
 }
 
 static void every_call_of_exact_mode_fails_once(void **unused)
 {
-	each_call_fails_once(&exact);
+	each_call_fails_once("walk", &exact);
 }
 
-int main(void)
+static void every_call_of_the_unprivileged_sensor_fails_once(void **unused)
 {
-	const struct CMUnitTest tests[] = {
+	(void)unused;
+	each_call_fails_once("refs", &sampling);
+}
+
+/* "refs": only what needs no privileges. */
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest privileged[] = {
 		cmocka_unit_test(every_call_fails_once),
 		cmocka_unit_test(every_call_of_exact_mode_fails_once),
 	};
-	int skipped = need_walk();
+	const struct CMUnitTest unprivileged[] = {
+		cmocka_unit_test(every_call_of_the_unprivileged_sensor_fails_once),
+	};
+	int skipped;
 
-	return skipped != 0 ? skipped : cmocka_run_group_tests(tests, NULL, NULL);
+	if (argc > 1 && strcmp(argv[1], "refs") == 0)
+		return cmocka_run_group_tests_name("fault-session-refs", unprivileged, NULL, NULL);
+	skipped = need_walk();
+	return skipped != 0 ? skipped : cmocka_run_group_tests_name("fault-session", privileged, NULL, NULL);
 }

@@ -73,10 +73,27 @@ static int fake_init(void *state, struct tide_target *target, struct tide_error 
 	return 0;
 }
 
-static const struct tide_sensor_ops fake_sensor = {
+static int fake_bound_stall(void *state, uint64_t max_stall_us, struct tide_error *err)
+{
+	(void)state;
+	fake.max_stall_us = max_stall_us;
+	if (fake.bound_result < 0)
+		return error_set(err, TIDE_CAUSE_LIMIT, fake.bound_result, "too large");
+	return 0;
+}
+
+static void fake_cleanup(void *state)
+{
+	(void)state;
+	fake.nr_states--;
+}
+
+static struct tide_sensor_ops fake_sensor = {
 	.name = "scripted",
 	.state_size = sizeof(struct tide_target *),
 	.init = fake_init,
+	.bound_stall = fake_bound_stall,
+	.cleanup = fake_cleanup,
 };
 
 int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, struct tide_error *why)
@@ -84,6 +101,7 @@ int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, str
 	if (fake.choose_result < 0)
 		return error_set(why, TIDE_CAUSE_UNSUPPORTED, fake.choose_result, "no sensor works here");
 	error_set(why, TIDE_CAUSE_NONE, 0, "the only one there is");
+	fake_sensor.flags = fake.sensor_flags;
 	*out = &fake_sensor;
 	return 0;
 }
@@ -101,6 +119,7 @@ int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts 
 	if (fake.open_result < 0 || opts->size != sizeof(*opts))
 		return error_set(err, TIDE_CAUSE_USAGE, fake.open_result, "the options contradict each other");
 	*out = calloc(1, sizeof(**out));
+	fake.opts = *opts;
 	fake.nr_monitors++;
 	return monitor_opts_complete(&(*out)->opts, opts, err);
 }

@@ -26,10 +26,14 @@ struct fake_world {
 	int target_result;
 	int init_result;
 	int add_result;
+	uint32_t sensor_flags;
+	int bound_result;
 	struct fake_step steps[FAKE_MAX_STEPS];
 	int fail_call; /* this system call, counted from 1, fails with EMFILE; 0: none */
 	/* Read by the test. */
-	int nr_calls; /* system calls made */
+	struct tide_monitor_opts opts; /* that the monitor was opened with */
+	uint64_t max_stall_us;         /* that the sensor was told */
+	int nr_calls;                  /* system calls made */
 	size_t nr_steps;
 	int nr_targets; /* open now */
 	int nr_states;  /* initialised and not cleaned up now */

@@ -169,6 +169,57 @@ static void a_duration_shorter_than_an_interval_is_refused(void **state)
 	assert_non_null(strstr(err.text, "1000 ms"));
 }
 
+static void assert_intervals(const struct tide_session_opts *opts, uint64_t sampling_us, uint64_t aggregation_us,
+                             uint64_t update_us)
+{
+	struct tide_session *session = NULL;
+	struct tide_error err = { 0 };
+
+	assert_int_equal(tide_session_open(&session, opts, &err), 0);
+	assert_int_equal(fake.opts.sampling_us, sampling_us);
+	assert_int_equal(fake.opts.aggregation_us, aggregation_us);
+	assert_int_equal(fake.opts.update_us, update_us);
+	tide_session_close(session);
+}
+
+static void intervals_that_are_not_given_suit_the_sensor(void **state)
+{
+	struct tide_session_opts opts = { .size = sizeof(opts) };
+
+	(void)state;
+	assert_intervals(&opts, 5000, 100000, 1000000);
+	fake.sensor_flags = TIDE_SENSOR_WHOLE;
+	assert_intervals(&opts, 1000000, 1000000, 1000000);
+	/* What is given stays. */
+	opts.monitor.aggregation_us = 3000000;
+	assert_intervals(&opts, 3000000, 3000000, 3000000);
+	opts.monitor.aggregation_us = 0;
+	opts.monitor.sampling_us = 5000;
+	assert_intervals(&opts, 5000, 1000000, 1000000);
+	opts.monitor.aggregation_us = 20000;
+	opts.monitor.update_us = 60000;
+	assert_intervals(&opts, 5000, 20000, 60000);
+	/* So does the shortest duration that gives a result. */
+	opts = (struct tide_session_opts){ .size = sizeof(opts), .duration_us = 1000000 };
+	assert_intervals(&opts, 1000000, 1000000, 1000000);
+}
+
+static void the_sensor_is_told_how_long_it_may_stall(void **state)
+{
+	struct tide_session_opts opts = { .size = sizeof(opts) };
+	struct tide_session *session = NULL;
+	struct tide_error err = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		opts.monitor.max_stall_us = i == 0 ? 0 : 7000;
+		assert_int_equal(tide_session_open(&session, &opts, &err), 0);
+		assert_int_equal(tide_session_add_pid(session, 100, NULL, 0, &err), 0);
+		assert_int_equal(fake.max_stall_us, i == 0 ? 100000 : 7000);
+		tide_session_close(session);
+	}
+}
+
 static void stop_fd_is_a_clean_end_even_before_the_first_step(void **state)
 {
 	struct tide_session *session = open_session(0, 1, NULL);
@@ -328,7 +379,7 @@ static void assert_nothing_left(int nr_fds)
 static void a_refusal_leaves_nothing_open(void **state)
 {
 	int *const refusals[] = { &fake.choose_result, &fake.open_result };
-	int *const late_refusals[] = { &fake.target_result, &fake.init_result, &fake.add_result };
+	int *const late_refusals[] = { &fake.target_result, &fake.init_result, &fake.bound_result, &fake.add_result };
 	struct tide_session_opts opts = { .size = sizeof(opts) };
 	struct tide_session *session = NULL;
 	struct tide_error err = { 0 };
@@ -340,7 +391,7 @@ static void a_refusal_leaves_nothing_open(void **state)
 		assert_int_equal(tide_session_open(&session, &opts, &err), -EPERM);
 		assert_nothing_left(nr_fds);
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		fake_begin();
 		session = open_session(0, 0, NULL);
 		*late_refusals[i] = -EPERM;
@@ -414,6 +465,8 @@ int main(void)
 		TEST(run_ends_with_the_sample_nearest_to_the_duration),
 		TEST(run_ends_without_samples_too),
 		TEST(a_duration_shorter_than_an_interval_is_refused),
+		TEST(intervals_that_are_not_given_suit_the_sensor),
+		TEST(the_sensor_is_told_how_long_it_may_stall),
 		TEST(stop_fd_is_a_clean_end_even_before_the_first_step),
 		TEST(a_step_of_a_run_waits_once_and_arms_the_timer_once),
 		TEST(the_last_exit_ends_it_at_once),
