@@ -137,7 +137,7 @@ struct tide_sensor_cost {
 	uint64_t longest_stall_ns; /* the longest of them */
 	uint64_t stall_ns;         /* their sum */
 	uint64_t blind_ns;         /* time between looking and clearing, in which accesses went unseen; sum */
-	uint32_t ways;             /* bit 1 << enum tide_way for each way in which exact mode has cleared */
+	uint32_t ways;             /* bit 1 << enum tide_way for each way in which more than samples was cleared */
 };
 
 enum tide_sensor_flags {

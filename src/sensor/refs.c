@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "kernel/pagescan.h"
 #include "kernel/sys.h"
+#include "sensor/clear_refs.h"
 
 #define DEFAULT_MAX_STALL_US 100000u
 /* A look is as good as new for so long: what happened since is forgotten by the clearing either way. */
@@ -28,7 +29,8 @@ static int init(void *state, struct tide_target *target, struct tide_error *err)
 	refs->target = target;
 	refs->max_stall_us = DEFAULT_MAX_STALL_US;
 	refs->can_scan = pagescan_probe() == 1;
-	return refs_may_clear(target, err);
+	refs->can_flush = clear_refs_can_flush();
+	return clear_refs_permitted(target, err);
 }
 
 static void look_fini(struct refs_look *look)

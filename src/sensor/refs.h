@@ -52,6 +52,7 @@ struct refs_state {
 	uint64_t max_stall_us; /* that a clearing may keep the target waiting */
 	uint64_t page_ps;      /* time to clear a page, in picoseconds, as the last clearings took */
 	bool can_scan;         /* PAGEMAP_SCAN */
+	bool can_flush;        /* the TLB, after clearing */
 	struct tide_sensor_cost cost;
 };
 
@@ -69,10 +70,8 @@ struct refs_vma *refs_find(const struct refs_look *look, uint64_t addr);
 /* refs_guest.c. Does the target run a virtual machine, as far as its descriptors tell? 1, 0 or negative. */
 int refs_is_guest(struct tide_target *target, struct tide_error *err);
 
-/* refs_clear.c. Is clearing permitted? 0, or negative with `err` filled. */
-int refs_may_clear(struct tide_target *target, struct tide_error *err);
-
-/* Forgets all accesses; what is now becomes what was. Refuses (LIMIT) when the stall would be too long. */
+/* refs_clear.c. Forgets all accesses; what is now becomes what was. Refuses (LIMIT) when the stall would be too long.
+ */
 int refs_clear(struct refs_state *refs, struct tide_error *err);
 
 /* Would it be refused? 0 or negative with `err` filled. pre: refs->now is valid. */

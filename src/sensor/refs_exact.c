@@ -108,10 +108,5 @@ int refs_plan(void *state, struct tide_pass *pass, struct tide_error *err)
 
 int refs_forget_all(void *state, struct tide_error *err)
 {
-	struct refs_state *refs = state;
-	int result = refs_clear(refs, err);
-
-	if (result == 0)
-		refs->cost.ways |= 1u << TIDE_WAY_REFS;
-	return result;
+	return refs_clear(state, err);
 }

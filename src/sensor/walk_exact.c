@@ -17,13 +17,11 @@
 #include "sensor/walk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 #include "base/error.h"
-#include "kernel/pagemap.h"
 #include "kernel/sys.h"
 #include "kernel/vmstat.h"
-#include "target/target.h"
+#include "sensor/clear_refs.h"
 
 #define MAX_VERIFIED   (UINT64_C(64) * WALKER_MAX_SAMPLES)
 #define STALL_SHARE    50u  /* clear_refs may keep the target waiting for 1/50 of the time */
@@ -177,38 +175,20 @@ int walk_forget(void *state, const struct tide_young_run *runs, size_t nr, tide_
 	return 0;
 }
 
-/* "1": every page that the process maps becomes old; "4": the soft-dirty bits are cleared, and the TLB is flushed. */
-static int clear_refs(struct tide_target *target, const char *what, struct tide_error *err)
-{
-	scope_sys_fd int fd = target_open_file(target, "clear_refs", O_WRONLY, err);
-	ssize_t result;
-
-	if (fd < 0)
-		return fd;
-	result = sys_pwrite(fd, what, 1, 0);
-	return result < 0 ? error_system(err, (int)result, "cannot clear the accessed bits of process %d (%s)",
-	                                 (int)tide_target_pid(target), tide_target_name(target))
-	                  : 0;
-}
-
 int walk_forget_all(void *state, struct tide_error *err)
 {
 	struct walk_state *walk = state;
 	struct walk_exact *exact = &walk->exact;
-	uint64_t before_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	int result = clear_refs(walk->target, "1", err);
-	uint64_t after_ns;
+	struct clear_refs_time took = { 0 };
 	uint64_t took_ns;
+	int result = clear_refs_all(walk->target, clear_refs_can_flush(), &took, err);
 
-	if (result == 0 && pagemap_soft_dirty_probe() == 0)
-		result = clear_refs(walk->target, "4", err);
 	if (result < 0)
 		return result;
-	after_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	took_ns = after_ns - before_ns;
+	took_ns = took.wall_ns;
 	exact->nr_stalls++;
 	exact->stall_ns += took_ns;
-	exact->blind_ns += after_ns - exact->began_ns;
+	exact->blind_ns += sys_clock_ns(CLOCK_MONOTONIC) - exact->began_ns;
 	if (took_ns > exact->longest_stall_ns)
 		exact->longest_stall_ns = took_ns;
 	/* What it takes is more whenever the processor was taken away: the least is what counts. */

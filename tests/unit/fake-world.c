@@ -116,12 +116,15 @@ struct tide_monitor {
 
 int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts *opts, struct tide_error *err)
 {
+	int result;
+
 	if (fake.open_result < 0 || opts->size != sizeof(*opts))
 		return error_set(err, TIDE_CAUSE_USAGE, fake.open_result, "the options contradict each other");
 	*out = calloc(1, sizeof(**out));
-	fake.opts = *opts;
 	fake.nr_monitors++;
-	return monitor_opts_complete(&(*out)->opts, opts, err);
+	result = monitor_opts_complete(&(*out)->opts, opts, err);
+	fake.opts = (*out)->opts;
+	return result;
 }
 
 const struct tide_monitor_opts *tide_monitor_options(const struct tide_monitor *monitor)

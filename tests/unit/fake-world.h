@@ -31,7 +31,7 @@ struct fake_world {
 	struct fake_step steps[FAKE_MAX_STEPS];
 	int fail_call; /* this system call, counted from 1, fails with EMFILE; 0: none */
 	/* Read by the test. */
-	struct tide_monitor_opts opts; /* that the monitor was opened with */
+	struct tide_monitor_opts opts; /* of the monitor, completed */
 	uint64_t max_stall_us;         /* that the sensor was told */
 	int nr_calls;                  /* system calls made */
 	size_t nr_steps;
