@@ -46,6 +46,15 @@ static void man_reports(void)
 	}
 }
 
+static void man_sensors(void)
+{
+	for (const struct tide_sensor_ops *const *sensor = tide_sensors(); *sensor != NULL; sensor++) {
+		printf("*%s*\n\t", (*sensor)->name);
+		print_escaped((*sensor)->summary);
+		printf(".\n\n");
+	}
+}
+
 static void man_verb(const struct verb *verb)
 {
 	const char *form = verb->synopsis;
@@ -149,8 +158,9 @@ static const struct {
 	const char *name;
 	void (*print)(void);
 } parts[] = {
-	{ "MAN_VERBS", man_verbs },    { "BASH_OPTIONS", bash_options },  { "BASH_VALUES", bash_values },
-	{ "VERBS", print_verb_names }, { "REPORTS", print_report_names }, { "VERSION", print_version },
+	{ "MAN_VERBS", man_verbs },     { "MAN_SENSORS", man_sensors }, { "BASH_OPTIONS", bash_options },
+	{ "BASH_VALUES", bash_values }, { "VERBS", print_verb_names },  { "REPORTS", print_report_names },
+	{ "VERSION", print_version },
 };
 
 /* Prints the part that `text` ("@NAME@...") asks for; returns how much of it was taken, 0 when it asks for none. */
