@@ -41,7 +41,7 @@ int refs_clear_allowed(struct refs_state *refs, uint64_t max_stall_us, struct ti
 	        "for about %.1f ms, and %.3g ms are allowed: allow that with --max-stall %llums",
 	        (int)tide_target_pid(refs->target), tide_target_name(refs->target),
 	        (unsigned long long)(rss_bytes >> 20), (double)ns / 1e6, (double)max_stall_us / 1e3,
-	        (unsigned long long)(ns * 3 / 2 / 1000000 + 1));
+	        (unsigned long long)ns * 3 / 2 / 1000000 + 1);
 }
 
 static void account(struct refs_state *refs, const struct clear_refs_time *took)

@@ -14,7 +14,7 @@
 #include "kernel/sys.h"
 
 #define PAGE_BYTES 4096u
-#define NR_PAGES   16u
+#define NR_PAGES   16ul
 #define BYTES      (NR_PAGES * PAGE_BYTES)
 #define TRIES      5 /* reclaim may come between */
 
@@ -112,7 +112,7 @@ static int control_on_self(struct control *control, struct tide_error *why)
 			return result;
 	}
 	return error_set(why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
-	                 "positive control failed: of %u bytes %ld read as referenced after clearing, %ld after use",
+	                 "positive control failed: of %lu bytes %ld read as referenced after clearing, %ld after use",
 	                 BYTES, idle, used);
 }
 
