@@ -145,7 +145,8 @@ enum tide_sensor_flags {
 	TIDE_SENSOR_SEES_GUESTS = 1 << 1,  /* accesses through secondary page tables are seen */
 	/*
 	 * Each prepare is a pass over the whole target, which waits meanwhile, and answers hold for whole mappings. A
-	 * session then checks once per aggregation interval (default: 1,000,000 us), unless it is told how often.
+	 * session then checks once per aggregation interval (default: 1,000,000 us), and in exact mode if the sensor
+	 * can, unless it is told how often to check.
 	 */
 	TIDE_SENSOR_WHOLE = 1 << 2,
 };

@@ -191,8 +191,8 @@ int walk_forget_all(void *state, struct tide_error *err)
 	exact->blind_ns += sys_clock_ns(CLOCK_MONOTONIC) - exact->began_ns;
 	if (took_ns > exact->longest_stall_ns)
 		exact->longest_stall_ns = took_ns;
-	/* What it takes is more whenever the processor was taken away: the least is what counts. */
-	if (exact->nr_present > 0 && (exact->entry_ns == 0 || took_ns / exact->nr_present < exact->entry_ns))
-		exact->entry_ns = 1 + took_ns / exact->nr_present;
+	/* The next one is judged by the work that this one was, not by how often the processor was taken away. */
+	if (exact->nr_present > 0)
+		exact->entry_ns = 1 + took.cpu_ns / exact->nr_present;
 	return 0;
 }

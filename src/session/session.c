@@ -50,10 +50,15 @@ static int open_descriptors(struct tide_session *session, struct tide_error *err
 	return 0;
 }
 
-/* A sensor to which a check is a pass over the whole target is asked once per aggregation interval, and that a longer
- * one, where the caller does not say otherwise. */
-static void spare(struct tide_monitor_opts *opts)
+/*
+ * A sensor to which a check is a pass over the whole target is asked once per aggregation interval, and that a longer
+ * one, where the caller does not say otherwise. Such a pass tells how much of each mapping was accessed, which samples
+ * of pages would throw away: exact mode, if the sensor can.
+ */
+static void spare(const struct tide_sensor_ops *ops, struct tide_monitor_opts *opts)
 {
+	if (opts->sampling_us == 0 && ops->plan != NULL && ops->scan != NULL)
+		opts->flags |= TIDE_MONITOR_EXACT;
 	if (opts->aggregation_us == 0)
 		opts->aggregation_us =
 		        opts->sampling_us > WHOLE_AGGREGATION_US ? opts->sampling_us : WHOLE_AGGREGATION_US;
@@ -80,7 +85,7 @@ static int set_up(struct tide_session *session, struct tide_session_opts *opts, 
 	int result;
 
 	if (chosen == 0 && session->ops->flags & TIDE_SENSOR_WHOLE)
-		spare(&opts->monitor);
+		spare(session->ops, &opts->monitor);
 	/* Contradicting options are the caller's to correct, whatever this kernel can do: they are told first. */
 	result = open_monitor(session, opts, err);
 	if (result < 0)
