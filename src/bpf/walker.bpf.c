@@ -44,6 +44,7 @@ struct walker_table tables[WALKER_MAX_TABLES];
 
 /* The lowest table found so far on the way to an address, kept within one run only. */
 struct walk {
+	uint64_t pud_table; /* that holds `pud_entry` */
 	uint64_t pmd_table; /* of the GiB `pmd_key`; 0: there is none */
 	uint64_t pmd_key;
 	uint64_t pud_entry; /* what stands in its place: 0, or a 1 GiB leaf */
@@ -136,6 +137,7 @@ __attribute__((noinline)) int find_pmd_table(struct walk *walk, uint64_t addr)
 	if (walk->pmd_key == addr >> ARCH_PUD_SHIFT)
 		return 0;
 	walk->pmd_key = addr >> ARCH_PUD_SHIFT;
+	walk->pud_table = 0;
 	walk->pmd_table = 0;
 	walk->pud_entry = 0;
 	walk->skip_shift = ARCH_P4D_SHIFT;
@@ -150,6 +152,7 @@ __attribute__((noinline)) int find_pmd_table(struct walk *walk, uint64_t addr)
 	if (!table)
 		return 0;
 	walk->skip_shift = ARCH_PUD_SHIFT;
+	walk->pud_table = table;
 	entry = read_entry(walk, table, addr, ARCH_PUD_SHIFT);
 	walk->pud_entry = entry;
 	if (!(entry & ARCH_HUGE))
@@ -335,7 +338,9 @@ static long answer_sample(uint32_t unused, struct walk *walk)
 	return 0;
 }
 
-static __always_inline int copy_table(struct walk *walk, uint64_t table, uint64_t addr, uint32_t shift)
+/* What lies outside [start, end) of the VMA does not count. */
+static __always_inline int copy_table(struct walk *walk, uint64_t table, uint64_t addr, uint32_t shift, uint64_t start,
+                                      uint64_t end)
 {
 	uint32_t n = query.nr_tables;
 	struct walker_table *copy;
@@ -347,8 +352,8 @@ static __always_inline int copy_table(struct walk *walk, uint64_t table, uint64_
 		return 0;
 	copy->addr = addr;
 	copy->shift = shift;
-	copy->vm_start = walk->vm_start;
-	copy->vm_end = walk->vm_end;
+	copy->vm_start = start > walk->vm_start ? start : walk->vm_start;
+	copy->vm_end = end < walk->vm_end ? end : walk->vm_end;
 	copy->vm_flags = walk->vm_flags;
 	copy->vm_has_file = walk->vm_has_file;
 	query.nr_tables = n + 1;
@@ -376,16 +381,20 @@ static long copy_step(uint32_t unused, struct walk *walk)
 	find_pmd_table(walk, addr);
 	if (!walk->pmd_table) {
 		step = 1ull << (walk->skip_shift & 63);
+		/* A page of a GiB: its table, for this one entry. */
+		if (walk->pud_entry & ARCH_HUGE)
+			copy_table(walk, walk->pud_table, addr & ~((1ull << ARCH_P4D_SHIFT) - 1), ARCH_PUD_SHIFT,
+			           addr & ~(GIB - 1), (addr & ~(GIB - 1)) + GIB);
 	} else {
 		/* Once for each GiB and VMA: not again when a walk that ran out of time goes on in the middle of one.
 		 */
 		if (key != walk->pmd_key &&
 		    (key != ~0ull || addr == walk->vm_start || addr == query.scan_start || !(addr % GIB)))
-			copy_table(walk, walk->pmd_table, addr & ~(GIB - 1), ARCH_PMD_SHIFT);
+			copy_table(walk, walk->pmd_table, addr & ~(GIB - 1), ARCH_PMD_SHIFT, 0, ~0ull);
 		entry = read_entry(walk, walk->pmd_table, addr, ARCH_PMD_SHIFT);
 		table = entry & ARCH_HUGE ? 0 : table_of(entry);
 		if (table)
-			copy_table(walk, table, addr & ~(step - 1), ARCH_PAGE_SHIFT);
+			copy_table(walk, table, addr & ~(step - 1), ARCH_PAGE_SHIFT, 0, ~0ull);
 	}
 	/* The next VMA may begin below the same table. */
 	addr = (addr & ~(step - 1)) + step;

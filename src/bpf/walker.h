@@ -124,8 +124,8 @@ struct walker_sample {
 };
 
 struct walker_table {
-	uint64_t addr; /* that entries[0] maps */
-	uint64_t vm_start;
+	uint64_t addr;     /* that entries[0] maps */
+	uint64_t vm_start; /* of the VMA, or of the part of it for which this copy counts */
 	uint64_t vm_end;
 	uint64_t vm_flags;
 	uint32_t shift; /* log2 of the bytes one entry maps */
