@@ -287,13 +287,13 @@ static __attribute__((noinline)) int read_folio(struct walker_sample *sample, ui
 	return 0;
 }
 
-/* Does the entry map a page that has a folio? Most ask for what the processor can use only. */
+/* Does the entry map a page that has a folio? A huge page that is just being split is of interest to some only. */
 static __always_inline int is_mapped(const struct walker_sample *sample)
 {
-	uint64_t bits = ARCH_PRESENT;
+	uint64_t bits = ARCH_PRESENT | ARCH_PROTNONE;
 
-	if (sample->wants_counts)
-		bits |= ARCH_PROTNONE | (sample->shift > ARCH_PAGE_SHIFT ? ARCH_HUGE : 0);
+	if (sample->wants_counts && sample->shift > ARCH_PAGE_SHIFT)
+		bits |= ARCH_HUGE;
 	return (sample->entry & bits) && !(sample->entry & ARCH_SPECIAL);
 }
 
