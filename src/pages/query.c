@@ -57,6 +57,7 @@ struct call {
 	uint64_t at;          /* everything below was looked at */
 	uint64_t left_bytes;  /* that may still be looked at */
 	bool skips;           /* what is not there can be passed over */
+	uint64_t cannot;      /* categories that no page of the mapping at hand has, whatever pagemap says */
 };
 
 /* The pagemap of a thread that has memory; a dead main thread has none. */
@@ -259,7 +260,8 @@ static int read_piece(struct call *call, uint64_t end)
 		for (size_t i = 0; i < (size_t)nr;) {
 			size_t after = pagemap_run(entries, i, (size_t)nr);
 
-			if (!take(call, start + i * page, start + after * page, pagemap_categories(entries[i])))
+			if (!take(call, start + i * page, start + after * page,
+			          pagemap_categories(entries[i]) & ~call->cannot))
 				return 0;
 			i = after;
 		}
@@ -324,6 +326,13 @@ static int look_at_next(struct call *call, uint64_t end)
 	return result;
 }
 
+/* pagemap calls the huge page of zeros a file's, as it is nobody's. */
+static bool has_no_file(const struct tide_mapping *mapping)
+{
+	/* Of System V shared memory the inode is a number that begins with 0. */
+	return mapping->inode == 0 && mapping->name[0] != '/' && strncmp(mapping->name, "[v", 2) != 0;
+}
+
 /* The part of a mapping from call->at on. As look_at_piece(). */
 static int look_at_mapping(struct call *call, const struct tide_mapping *mapping)
 {
@@ -333,6 +342,7 @@ static int look_at_mapping(struct call *call, const struct tide_mapping *mapping
 	/* PAGEMAP_SCAN passes over what has no struct pages. */
 	if (!call->pages->scan && strncmp(mapping->name, "[vvar", 5) == 0)
 		return 1;
+	call->cannot = has_no_file(mapping) ? TIDE_PAGE_FILE : 0;
 	if (call->at < mapping->start)
 		call->at = mapping->start;
 	while (result == 1 && call->at < end)
