@@ -33,11 +33,11 @@ enum tide_answer {
 	X(GUEST, "guest", "used through a secondary page table (virtual machine guest, GPU)")                          \
 	X(CLEARED, "cleared", "the accessed bit was cleared by somebody else in between")                              \
 	X(OFF_LRU, "off-lru", "not on an LRU list at the moment: cannot be aged")                                      \
-	X(PARTIAL, "partial", "part of a folio that does not lie wholly in one mapping: clearing would split it")      \
+	X(PARTIAL, "partial", "part of a folio that is not wholly in one mapping and table: clearing would split it")  \
 	X(REFUSED, "refused", "the kernel refused to clear the accessed bit")                                          \
-	X(PREFAULT, "prefault", "file page mapped around a neighbour's fault: its accessed bit says nothing")          \
+	X(PREFAULT, "prefault", "mapped along with a neighbour by one fault (file, large folio): young without use")   \
 	X(COARSE, "coarse", "the kernel tells only how much of this mapping was accessed, not which part")             \
-	X(UNREAD, "unread", "the page-table entry could not be read")
+	X(UNREAD, "unread", "the page-table entry could not be read, or the kernel has moved its page")
 
 enum tide_reason {
 #define TIDE_REASON_ENUM(id, name, sentence) TIDE_REASON_##id,

@@ -22,6 +22,17 @@
 #define ARCH_SPECIAL     (1ull << 9) /* no struct page behind it */
 #define ARCH_SAVED_DIRTY (1ull << 58)
 
+/*
+ * An entry without a page that is not 0: where the page is instead, or a marker. The type, a swap device's number or
+ * one of the special ones above all of those, is in the upper bits, flags that change are in the lower (pgtable_64.h,
+ * "Encode and de-code a swap entry"; linux/swap.h, MAX_SWAPFILES). Special: up to four of devices, three of migration,
+ * one of broken memory; the last is that of markers.
+ */
+#define ARCH_SWAP_TYPE_SHIFT 59
+#define ARCH_SWAP_SPECIAL    23u
+#define ARCH_SWAP_MARKER     31u
+#define ARCH_SWAP_FLAGS      0x1ffull
+
 #define ARCH_ADDRESS_MASK 0x000ffffffffff000ull
 
 #endif

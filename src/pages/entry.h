@@ -9,10 +9,14 @@
 struct page_entry {
 	bool present;    /* maps a page, whether access is allowed or not */
 	bool accessible; /* ... and the processor may use it: not PROT_NONE */
+	bool writable;
 	bool young;
 	bool dirty;
 	bool special; /* no struct page behind it: device memory, the zero page */
+	bool moving;  /* not present, but its page is on its way to another place, or with a device */
 	uint64_t pfn; /* of the first page it maps; 0 unless present */
+	/* Not present: what stands there instead (a place in swap, a marker), to be compared only; 0: nothing. */
+	uint64_t instead;
 };
 
 /* `shift`: log2 of the bytes it maps. pre: it is a leaf, that is, does not point to a lower table. */

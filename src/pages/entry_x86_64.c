@@ -30,15 +30,29 @@ bool entry_is_leaf(uint64_t entry, unsigned shift)
 	return entry & ARCH_HUGE;
 }
 
+/* Above the lowest level an entry that is present points to a table. */
+static void decode_absent(uint64_t entry, struct page_entry *out)
+{
+	uint64_t type = entry >> ARCH_SWAP_TYPE_SHIFT;
+
+	if (entry & ARCH_PRESENT)
+		return;
+	out->instead = entry & ~ARCH_SWAP_FLAGS;
+	out->moving = entry != 0 && type >= ARCH_SWAP_SPECIAL && type < ARCH_SWAP_MARKER;
+}
+
 void entry_decode(uint64_t entry, unsigned shift, uint64_t address_mask, struct page_entry *out)
 {
 	uint64_t bits = entry;
 
 	memset(out, 0, sizeof(*out));
-	if (!entry_is_leaf(entry, shift))
+	if (!entry_is_leaf(entry, shift)) {
+		decode_absent(entry, out);
 		return;
+	}
 	out->present = true;
 	out->accessible = entry & ARCH_PRESENT;
+	out->writable = entry & ARCH_WRITE;
 	out->young = entry & ARCH_ACCESSED;
 	out->dirty = entry & (ARCH_DIRTY | ARCH_SAVED_DIRTY);
 	out->special = entry & ARCH_SPECIAL;

@@ -40,7 +40,7 @@ static int look(struct walk_state *walk, const struct looked *looked, struct tid
 			walker_ask(&samples[n++], canaries->items[canary].addr, true);
 		}
 		walk->sample_of.items[is_fresh ? looked->nr_old + fresh++ : old++] = n;
-		walker_ask(&samples[n++], addr, is_fresh);
+		walker_ask(&samples[n++], addr, is_fresh || witness_wants_folio(&looked->old[old - 1]));
 	}
 	for (; canary < canaries->nr; canary++) {
 		at[canary] = n;

@@ -27,7 +27,10 @@ struct witness {
 	enum tide_reason reason;
 	uint8_t shift;           /* of the entry at the first look */
 	uint16_t nr_alarms;      /* of the canaries, at the first look */
+	uint32_t page;           /* the lower bits of its frame number at the first look; 0: not known */
+	bool writable;           /* at the first look */
 	uint64_t folio_flags;    /* at the first look */
+	uint64_t instead;        /* WITNESS_ABSENT: of the entry at the first look */
 	struct tide_range clear; /* what to clear to forget accesses: the whole folio; empty: nothing to do */
 	bool follows;            /* the address before `clear` lies in the same mapping */
 	bool verify;             /* `clear` is mapped by single entries: every one of its pages must be in its place */
@@ -45,6 +48,9 @@ bool witness_in_place(const struct walker_sample *sample, const struct walker_fa
 /* Judges the second look: fills in page_start, page_end, answer and reason. */
 void witness_second(const struct witness *witness, const struct walker_sample *sample, const struct walker_facts *facts,
                     bool has_notifiers, struct tide_check *check);
+
+/* Must the second look tell the folio of a page also when it is young? */
+bool witness_wants_folio(const struct tide_check *check);
 
 /* A witness is carried in tide_check.state from prepare to check. */
 void witness_pack(const struct witness *witness, struct tide_check *check);

@@ -171,7 +171,12 @@ static void A4_a_large_folio_is_cleared_whole_or_not_at_all(void **unused)
 	sample.vm_start = 0x10201000;
 	assert_stuck(&sample, TIDE_REASON_PARTIAL);
 	sample = large_folio();
+	sample.addr = 0x10201000; /* its entries lie in two tables: the kernel would split it */
+	assert_stuck(&sample, TIDE_REASON_PARTIAL);
+	sample = large_folio();
 	sample.mapcount = -1; /* not kept by this kernel */
+	assert_stuck(&sample, TIDE_REASON_PARTIAL);
+	sample.folio_order = 0; /* nor is this */
 	assert_stuck(&sample, TIDE_REASON_PARTIAL);
 }
 
