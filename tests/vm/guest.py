@@ -28,6 +28,7 @@ class Options:
     """How to boot; the fields are the options of `lane`."""
     mem_mib: int = 1024
     cpus: int = 2
+    nodes: int = 1
     levels: int = 5
     kaslr: bool = True
     thp: str = "madvise"
@@ -41,6 +42,7 @@ class Options:
 
     def __str__(self):
         words = [f"{self.levels}-level", "kaslr" if self.kaslr else "nokaslr", f"{self.cpus}cpu", f"thp={self.thp}", f"{self.mem_mib}M"]
+        words += [f"{self.nodes}nodes"] * (self.nodes > 1)
         words += [f"swap={self.swap}"] * bool(self.swap) + [f"limit={self.limit}"] * bool(self.limit) + [self.append] * bool(self.append)
         return " ".join(words)
 
@@ -189,9 +191,14 @@ def qemu(kernel, options, directory):
         with open(f"{directory}/swap", "wb") as swap:
             swap.truncate(parse_size(options.swap[len("disk:"):]))
         disks.append(f"file={directory}/swap,if=virtio,format=raw,cache=unsafe")
+    nodes = []
+    for node in range(options.nodes if options.nodes > 1 else 0):
+        nodes += ["-object", f"memory-backend-ram,id=node{node},size={options.mem_mib // options.nodes}M", "-numa",
+                  f"node,nodeid={node},memdev=node{node}" + (f",cpus={node}" if node < options.cpus else "")]
+    sockets = f",sockets={options.nodes}" if options.nodes > 1 else ""
     # One thread: with several, the emulator ran processors' clocks apart. No cmpxchg16b: it leaves wrong flags behind.
-    return ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", cpu, "-m", str(options.mem_mib), "-smp", str(options.cpus),
-            "-net", "none", "-display", "none", "-monitor", "none", "-no-reboot", "-kernel", kernel.image, "-initrd", f"{directory}/initrd",
+    return ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", cpu, "-m", str(options.mem_mib), "-smp", f"{options.cpus}{sockets}",
+            *nodes, "-net", "none", "-display", "none", "-monitor", "none", "-no-reboot", "-kernel", kernel.image, "-initrd", f"{directory}/initrd",
             *[word for disk in disks for word in ("-drive", disk)], "-serial", f"file:{directory}/console", "-serial",
             f"file:{directory}/results", "-append", " ".join(append + [options.append])]
 
