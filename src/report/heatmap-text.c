@@ -231,7 +231,7 @@ static void write_title(const struct heatmap *heatmap, int width, FILE *out)
 	         "%s (pid %" PRId64
 	         "): how often its memory was accessed, %s in all, during %s from %s; a column is %s",
 	         format_name(heatmap->target->name, width < 40 ? width : 40).s, heatmap->target->pid,
-	         format_bytes(total).s, format_duration(span).s,
+	         format_bytes(total).s, report_span(&heatmap->window).s,
 	         format_time(heatmap->info->started_unix_us + heatmap->window.from_us).s,
 	         format_duration_short(span / heatmap->nr_columns).s);
 	format_wrapped(out, sentence, width);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A heatmap's panel between its two halves: the cells and their axis, and the labels at either side. */
+#ifndef REPORT_PICTURE_HEATMAP_H
+#define REPORT_PICTURE_HEATMAP_H
+
+#include "report/heatmap.h"
+#include "report/picture.h"
+
+/* What a wide gap takes of the height. */
+#define GAP_HEIGHT 20
+/* The least height of what lies between gaps: a label's. */
+#define PART_HEIGHT 16
+
+struct heatmap_panel {
+	cairo_t *cr;
+	const struct heatmap *heatmap;
+	struct draw_box plot;
+	double label_width; /* to the left of the plot */
+	double name_width;  /* to the right of it */
+	double row_height;
+	double *tops; /* y of each row, and behind the last one */
+};
+
+/* The y of a squeezed place in `row`. */
+double heatmap_y_of(const struct heatmap_panel *panel, size_t row, uint64_t place);
+
+/* Addresses to the left. */
+void heatmap_draw_addresses(const struct heatmap_panel *panel);
+
+/* Names and sizes of mappings to the right; of those that are too close to one another, the largest. 0 or -ENOMEM. */
+int heatmap_draw_names(const struct heatmap_panel *panel);
+
+#endif
