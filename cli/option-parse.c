@@ -73,11 +73,11 @@ int option_parse_size(struct options *options, const struct option_spec *spec, c
 		                 "'%.40s' is not WIDTHxHEIGHT: write pixels like 1200x800", text);
 	memcpy(width, text, (size_t)(cross - text));
 	width[cross - text] = 0;
-	result = units_parse_count(width, "a width in pixels", PICTURE_MIN_SIZE, PICTURE_MAX_SIZE,
+	result = units_parse_count(width, "a width in pixels", PICTURE_MIN_WIDTH, PICTURE_MAX_SIZE,
 	                           &options->picture_width, err);
 	if (result < 0)
 		return result;
-	return units_parse_count(cross + 1, "a height in pixels", PICTURE_MIN_SIZE, PICTURE_MAX_SIZE,
+	return units_parse_count(cross + 1, "a height in pixels", PICTURE_MIN_HEIGHT, PICTURE_MAX_SIZE,
 	                         &options->picture_height, err);
 }
 

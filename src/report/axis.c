@@ -85,7 +85,8 @@ static void make_rows(struct axis *axis, const struct axis_shape *shape, uint64_
 {
 	uint64_t total = axis->before[axis->nr_ranges];
 	size_t least = shape->min_rows > 0 ? shape->min_rows : 1;
-	uint64_t rest = shape->height > nr_segments * least ? shape->height - nr_segments * least : 0;
+	size_t taken = nr_segments * least + (nr_segments - 1) * shape->gap_rows;
+	uint64_t rest = shape->height > taken ? shape->height - taken : 0;
 	size_t first = 0;
 	uint64_t given = 0;
 

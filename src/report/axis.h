@@ -31,6 +31,7 @@ struct axis_shape {
 	size_t height;   /* rows; more when wide gaps divide them into more parts than there is room for */
 	size_t min_rows; /* of each part between wide gaps, however small; 0: 1 */
 	size_t max_gaps; /* wide gaps, the widest ones */
+	size_t gap_rows; /* that the caller shows a gap in; the height is meant with them */
 };
 
 /* 0 or -ENOMEM. */

@@ -17,7 +17,7 @@
 #define MAX_COLUMNS 2000
 #define MAX_ROWS    1500
 #define MARGIN      20
-#define MAX_GAPS    8
+#define MAX_GAPS    10
 #define HEAD_HEIGHT 66
 #define FOOT_HEIGHT 48
 
@@ -80,16 +80,37 @@ static int draw_cells(const struct heatmap_panel *panel)
 	return result;
 }
 
+static double gap_height(const struct heatmap_panel *panel, uint64_t gap)
+{
+	return gap == 0 ? 0 : gap >= panel->wide_gap ? GAP_HEIGHT : NARROW_GAP_HEIGHT;
+}
+
+static void draw_gap(const struct heatmap_panel *panel, uint64_t gap, double top)
+{
+	const struct draw_box *plot = &panel->plot;
+	struct draw_font font = draw_faint_font;
+	char text[80];
+
+	if (gap < panel->wide_gap) {
+		picture_tear(panel->cr, plot->x, top + NARROW_GAP_HEIGHT / 2 + 1.5, plot->width);
+		return;
+	}
+	font.size = 11;
+	picture_tear(panel->cr, plot->x, top + 4, plot->width);
+	picture_tear(panel->cr, plot->x, top + GAP_HEIGHT - 2, plot->width);
+	snprintf(text, sizeof(text), "%s not mapped", format_bytes(gap).s);
+	draw_fill(panel->cr, &(struct draw_box){ plot->x + plot->width / 2 - 80, top + 1, 160, GAP_HEIGHT - 2 },
+	          PALETTE_PAPER);
+	draw_text(panel->cr, &font, plot->x + plot->width / 2, top + 14, DRAW_CENTER, text);
+}
+
 /* Frames what lies between gaps, and says how wide each gap is. */
 static void draw_parts_and_gaps(const struct heatmap_panel *panel)
 {
 	const struct axis *axis = &panel->heatmap->axis;
 	const struct draw_box *plot = &panel->plot;
-	struct draw_font font = draw_faint_font;
 	size_t first = 0;
-	char text[80];
 
-	font.size = 11;
 	for (size_t i = 1; i <= axis->nr_rows; i++) {
 		double bottom = panel->tops[i - 1] + panel->row_height;
 
@@ -100,12 +121,7 @@ static void draw_parts_and_gaps(const struct heatmap_panel *panel)
 		           PALETTE_FRAME);
 		if (i == axis->nr_rows)
 			break;
-		draw_fill(panel->cr, &(struct draw_box){ plot->x - 1, bottom, plot->width + 2, GAP_HEIGHT },
-		          PALETTE_PAPER);
-		picture_tear(panel->cr, plot->x, bottom + 2.5, plot->width);
-		picture_tear(panel->cr, plot->x, bottom + GAP_HEIGHT - 0.5, plot->width);
-		snprintf(text, sizeof(text), "%s not mapped", format_bytes(axis->rows[i].gap).s);
-		draw_text(panel->cr, &font, plot->x + plot->width / 2, bottom + 14, DRAW_CENTER, text);
+		draw_gap(panel, axis->rows[i].gap, bottom);
 		first = i;
 	}
 }
@@ -114,17 +130,18 @@ static void draw_parts_and_gaps(const struct heatmap_panel *panel)
 static int place_rows(struct heatmap_panel *panel)
 {
 	const struct axis *axis = &panel->heatmap->axis;
-	size_t nr_gaps = 0;
 	double y = panel->plot.y;
+	double gaps = 0;
 
+	panel->wide_gap = (uint64_t)((double)axis->before[axis->nr_ranges] / panel->plot.height * GAP_HEIGHT);
 	panel->tops = calloc(axis->nr_rows + 1, sizeof(*panel->tops));
 	if (panel->tops == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < axis->nr_rows; i++)
-		nr_gaps += axis->rows[i].gap > 0;
-	panel->row_height = (panel->plot.height - (double)nr_gaps * GAP_HEIGHT) / (double)axis->nr_rows;
+		gaps += gap_height(panel, axis->rows[i].gap);
+	panel->row_height = (panel->plot.height - gaps) / (double)axis->nr_rows;
 	for (size_t i = 0; i < axis->nr_rows; i++) {
-		y += axis->rows[i].gap > 0 ? GAP_HEIGHT : 0;
+		y += gap_height(panel, axis->rows[i].gap);
 		panel->tops[i] = y;
 		y += panel->row_height;
 	}
@@ -200,7 +217,7 @@ static void draw_head(const struct heatmap *heatmap, cairo_t *cr, const uint64_t
 static void place_plot(struct heatmap_panel *panel, const struct draw_box *box)
 {
 	panel->label_width = box->width < 600 ? 0 : 108;
-	panel->name_width = box->width < 420 ? 0 : box->width < 900 ? 120 : 190;
+	panel->name_width = box->width < 430 ? 0 : box->width < 900 ? 120 : 190;
 	panel->plot = (struct draw_box){ .x = box->x + panel->label_width,
 		                         .y = (int)(box->y + HEAD_HEIGHT),
 		                         .width = (int)(box->width - panel->label_width - panel->name_width),
@@ -211,13 +228,12 @@ static int draw_panel(struct heatmap *heatmap, struct record_reader *reader, cai
                       const uint64_t *reasons, struct tide_error *err)
 {
 	struct heatmap_panel panel = { .cr = cr, .heatmap = heatmap };
-	struct axis_shape shape = { .min_rows = PART_HEIGHT };
+	struct axis_shape shape = { .min_rows = PART_HEIGHT, .gap_rows = GAP_HEIGHT };
 	int result;
 
 	place_plot(&panel, box);
 	shape.max_gaps = panel.plot.height > 60 * MAX_GAPS ? MAX_GAPS : (size_t)panel.plot.height / 60;
-	shape.height = (size_t)panel.plot.height - shape.max_gaps * GAP_HEIGHT;
-	shape.height = shape.height < MAX_ROWS ? shape.height : MAX_ROWS;
+	shape.height = panel.plot.height < MAX_ROWS ? (size_t)panel.plot.height : MAX_ROWS;
 	heatmap->nr_columns = panel.plot.width < MAX_COLUMNS ? (size_t)panel.plot.width : MAX_COLUMNS;
 	result = heatmap_init(heatmap, reader, &shape, err);
 	if (result == 0 && heatmap->axis.nr_rows == 0) {

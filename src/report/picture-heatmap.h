@@ -6,8 +6,9 @@
 #include "report/heatmap.h"
 #include "report/picture.h"
 
-/* What a wide gap takes of the height. */
-#define GAP_HEIGHT 20
+/* What a gap takes of the height: with words, when it spares more than it takes; else a tear. */
+#define GAP_HEIGHT        20
+#define NARROW_GAP_HEIGHT 7
 /* The least height of what lies between gaps: a label's. */
 #define PART_HEIGHT 16
 
@@ -18,7 +19,8 @@ struct heatmap_panel {
 	double label_width; /* to the left of the plot */
 	double name_width;  /* to the right of it */
 	double row_height;
-	double *tops; /* y of each row, and behind the last one */
+	uint64_t wide_gap; /* bytes, from which on it has words */
+	double *tops;      /* y of each row, and behind the last one */
 };
 
 /* The y of a squeezed place in `row`. */

@@ -45,8 +45,10 @@ void picture_head(cairo_t *cr, const struct picture_head *head, double x, double
 
 	snprintf(line, sizeof(line), "%s (pid %" PRId64 "): %s over %s", format_name(head->target->name, 40).s,
 	         head->target->pid, head->what, report_span(head->window).s);
-	while (draw_text_width(cr, &title, line) > width && title.size > 9)
+	while (draw_text_width(cr, &title, line) > width && title.size > 10)
 		title.size--;
+	if (draw_text_width(cr, &title, line) > width)
+		snprintf(line, sizeof(line), "%s: %s", format_name(head->target->name, 16).s, head->what);
 	draw_text(cr, &title, x, y + 18, DRAW_LEFT, line);
 	snprintf(start, sizeof(start), "%s%s", when.s[0] != 0 ? "from " : "", when.s);
 	snprintf(how, sizeof(how), "sensor %s, Linux %s", format_name(info->sensor, 20).s,

@@ -123,7 +123,7 @@ static void draw_size_axis(const struct panel *panel)
 
 		if (bytes > 0)
 			draw_line(panel->cr, plot->x, y, plot->x + plot->width, y, PALETTE_GRID);
-		draw_text(panel->cr, &draw_font, plot->x - 8, y + 4, DRAW_RIGHT, format_bytes(bytes).s);
+		draw_text(panel->cr, &draw_font, plot->x - 8, y + 4, DRAW_RIGHT, ticks_bytes(bytes).s);
 	}
 }
 

@@ -21,8 +21,9 @@ extern const struct picture_format picture_formats[];
 /* The one whose ending, in any case, `path` has; NULL: none. */
 const struct picture_format *picture_format_of(const char *path);
 
-#define PICTURE_MIN_SIZE 320
-#define PICTURE_MAX_SIZE 8192
+#define PICTURE_MIN_WIDTH  480
+#define PICTURE_MIN_HEIGHT 320
+#define PICTURE_MAX_SIZE   8192
 
 struct picture {
 	const struct picture_format *format;

@@ -67,6 +67,21 @@ struct format_text ticks_time(uint64_t at_us)
 	return text;
 }
 
+struct format_text ticks_bytes(uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	struct format_text text;
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(text.s, sizeof(text.s), "%.6g %s", value, units[unit]);
+	return text;
+}
+
 uint64_t ticks_bytes_step(uint64_t least_bytes)
 {
 	uint64_t step = 1;

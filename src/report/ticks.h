@@ -19,4 +19,7 @@ struct format_text ticks_time(uint64_t at_us);
 /* The smallest power of two that is at least `least_bytes`, and at least 1. */
 uint64_t ticks_bytes_step(uint64_t least_bytes);
 
+/* Exactly, as far as a few digits go: "1.125 GiB". */
+struct format_text ticks_bytes(uint64_t bytes);
+
 #endif

@@ -71,9 +71,9 @@ refused 2 "--width counts columns of text" report heatmap no.db --width 100 -o x
 refused 2 "--size is of a picture: name a file for it with -o, ending in .svg or .png" report wss no.db --size 640x480
 refused 2 "--size: 'x' is not WIDTHxHEIGHT: write pixels like 1200x800" report wss no.db -o x.png --size x
 refused 2 "--size: '640' is not WIDTHxHEIGHT" report wss no.db -o x.png --size 640
-refused 2 "--size: '10' is not a width in pixels: at least 320" report wss no.db -o x.png --size 10x400
-refused 2 "--size: '99999' is not a height in pixels: at most 8192" report wss no.db -o x.png --size 400x99999
-refused 2 '3 processes do not fit into a picture 400 pixels high' report heatmap three.db -o x.png --size 400x400
+refused 2 "--size: '10' is not a width in pixels: at least 480" report wss no.db -o x.png --size 10x400
+refused 2 "--size: '99999' is not a height in pixels: at most 8192" report wss no.db -o x.png --size 500x99999
+refused 2 '3 processes do not fit into a picture 400 pixels high' report heatmap three.db -o x.png --size 500x400
 refused 1 'cannot write nowhere/x.png: No such file or directory' report heatmap no.db -o nowhere/x.png
 refused 1 'cannot write nowhere/x.png: No such file or directory' heatmap -p 2147483647 -o nowhere/x.png
 mkdir directory.png

@@ -197,7 +197,7 @@ static void a_heatmap_shows_what_was_hot_where(void **state)
 
 static void a_picture_has_the_size_that_was_asked_for(void **state)
 {
-	static const int sizes[][2] = { { 320, 320 }, { 640, 480 }, { 2000, 400 }, { 500, 2000 } };
+	static const int sizes[][2] = { { 480, 320 }, { 640, 480 }, { 2000, 400 }, { 500, 2000 } };
 	struct made made = make_four();
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -328,11 +328,33 @@ static void everything_has_its_name(void **state)
 	assert_texts(text, in_wss);
 	free(text);
 	/* Where there is no room for names there are none. */
-	text = texts_of(made.reader, "heatmap", 400, 400);
+	text = texts_of(made.reader, "heatmap", 450, 400);
 	assert_null(strstr(text, "(hot-one)"));
 	assert_non_null(strstr(text, "(1 s)"));
 	free(text);
 	unmake(&made);
+}
+
+/* After a text that is no UTF-8 cairo draws nothing any more. */
+static void broken_texts_break_no_drawing(void **state)
+{
+	static const char *const texts[] = { "\xff", "a\xc3", "\xed\xa0\x80", "\xc3\xa4\xe2\x86\x91", "" };
+	cairo_surface_t *image = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 100, 20);
+	cairo_t *cr = cairo_create(image);
+	char *endless = calloc(1, 10001);
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		draw_text(cr, &draw_font, 0, 15, DRAW_LEFT, texts[i]);
+		assert_int_equal(cairo_status(cr), CAIRO_STATUS_SUCCESS);
+	}
+	assert_non_null(endless);
+	memset(endless, 0xc3, 10000);
+	draw_text(cr, &draw_font, 0, 15, DRAW_RIGHT, endless);
+	draw_mapping(cr, &draw_font, 0, 15, 50, endless);
+	assert_int_equal(cairo_status(cr), CAIRO_STATUS_SUCCESS);
+	free(endless);
+	cairo_destroy(cr);
+	cairo_surface_destroy(image);
 }
 
 static void svg_and_png_come_from_one_drawing(void **state)
@@ -446,6 +468,7 @@ int main(void)
 		cmocka_unit_test(a_picture_has_the_size_that_was_asked_for),
 		cmocka_unit_test(a_working_set_is_stacked_to_scale),
 		cmocka_unit_test(everything_has_its_name),
+		cmocka_unit_test(broken_texts_break_no_drawing),
 		cmocka_unit_test(svg_and_png_come_from_one_drawing),
 		cmocka_unit_test(each_process_has_a_panel),
 		cmocka_unit_test(a_picture_of_nothing_is_a_sentence),

@@ -492,6 +492,9 @@ static void marks_never_say_the_same_twice(void **state)
 	assert_string_equal(ticks_time(UINT64_C(7050000000)).s, "1 h 57 min 30 s");
 	assert_string_equal(ticks_time(UINT64_C(266400000000)).s, "3 d 2 h");
 	assert_int_equal(ticks_bytes_step(3 << 20), 4 << 20);
+	assert_string_equal(ticks_bytes(0).s, "0 B");
+	assert_string_equal(ticks_bytes(9 << 17).s, "1.125 MiB");
+	assert_string_equal(ticks_bytes(UINT64_C(1) << 40).s, "1 TiB");
 }
 
 int main(void)
