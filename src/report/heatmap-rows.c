@@ -11,6 +11,9 @@
 #include "base/scope.h"
 #include "report/heatmap.h"
 
+/* In each column. */
+#define LOOKS 3
+
 static bool is_mapped(const struct heatmap *heatmap, struct record_reader *reader, size_t row, uint64_t at_us)
 {
 	const struct axis_row *place = &heatmap->axis.rows[row];
@@ -18,67 +21,65 @@ static bool is_mapped(const struct heatmap *heatmap, struct record_reader *reade
 	return record_mapped_bytes(reader, heatmap->target->index, place->start, place->end, at_us) > 0;
 }
 
-/* Names those rows that have no name yet and were mapped at `at_us`. */
-static int name_at(struct heatmap *heatmap, struct record_reader *reader, uint64_t at_us)
+/* Names the row, which is mapped at `at_us`, unless it has a name. 0 or -ENOMEM. */
+static int name_row(struct heatmap *heatmap, struct record_reader *reader, size_t row, uint64_t at_us)
 {
-	for (size_t i = 0; i < heatmap->axis.nr_rows; i++) {
-		const struct axis_row *row = &heatmap->axis.rows[i];
+	const struct axis_row *place = &heatmap->axis.rows[row];
 
-		if (heatmap->names[i] != NULL || !is_mapped(heatmap, reader, i, at_us))
-			continue;
-		heatmap->names[i] =
-		        strdup(record_mapping_name(reader, heatmap->target->index, row->start, row->end, at_us));
-		if (heatmap->names[i] == NULL)
-			return -ENOMEM;
-	}
-	return 0;
+	if (heatmap->names[row] != NULL)
+		return 0;
+	heatmap->names[row] =
+	        strdup(record_mapping_name(reader, heatmap->target->index, place->start, place->end, at_us));
+	return heatmap->names[row] != NULL ? 0 : -ENOMEM;
 }
 
-/* What is there at the end gives the name; else what was there before. */
-int heatmap_name_rows(struct heatmap *heatmap, struct record_reader *reader)
+static int look(struct heatmap *heatmap, struct record_reader *reader, uint64_t at_us, bool *mapped)
 {
-	const struct report_window *window = &heatmap->window;
-	uint64_t step = (window->to_us - window->from_us) / 8;
 	int result = 0;
 
-	heatmap->names = calloc(heatmap->axis.nr_rows + 1, sizeof(*heatmap->names));
-	if (heatmap->names == NULL)
-		return -ENOMEM;
-	for (uint64_t i = 0; i < 8 && result == 0; i++)
-		result = name_at(heatmap, reader, window->to_us - step * i);
 	for (size_t i = 0; i < heatmap->axis.nr_rows && result == 0; i++) {
-		if (heatmap->names[i] == NULL)
-			heatmap->names[i] = strdup("");
-		if (heatmap->names[i] == NULL)
-			result = -ENOMEM;
+		if (!is_mapped(heatmap, reader, i, at_us))
+			continue;
+		mapped[i] = true;
+		result = name_row(heatmap, reader, i, at_us);
 	}
 	return result;
 }
 
-/* Looks three times at each column, forward in time, for that is cheap. */
-int heatmap_blank_unmapped(struct heatmap *heatmap, struct record_reader *reader)
+/* What was accessed was there, if only between two looks. */
+static void blank(struct heatmap *heatmap, size_t column, const bool *mapped)
+{
+	for (size_t i = 0; i < heatmap->axis.nr_rows; i++) {
+		struct heatmap_cell *cell = &heatmap->cells[i * heatmap->nr_columns + column];
+
+		if (!mapped[i] && !(cell->accessed > 0))
+			*cell = (struct heatmap_cell){ 0 };
+	}
+}
+
+/* Looks at the end first, for the names of then count; after that forward in time, which is cheap. */
+int heatmap_ask_mappings(struct heatmap *heatmap, struct record_reader *reader)
 {
 	const struct report_window *window = &heatmap->window;
-	double step = (double)(window->to_us - window->from_us) / (double)heatmap->nr_columns / 3;
+	double step = (double)(window->to_us - window->from_us) / (double)heatmap->nr_columns / LOOKS;
 	scope_free bool *mapped = calloc(heatmap->axis.nr_rows + 1, sizeof(*mapped));
+	int result;
 
-	if (mapped == NULL)
+	heatmap->names = calloc(heatmap->axis.nr_rows + 1, sizeof(*heatmap->names));
+	if (mapped == NULL || heatmap->names == NULL)
 		return -ENOMEM;
-	for (size_t c = 0; c < heatmap->nr_columns; c++) {
+	result = look(heatmap, reader, window->to_us, mapped);
+	for (size_t c = 0; c < heatmap->nr_columns && result == 0; c++) {
 		memset(mapped, 0, heatmap->axis.nr_rows);
-		for (size_t look = 1; look <= 3; look++) {
-			uint64_t at_us = window->from_us + (uint64_t)(step * (double)(3 * c + look));
-
-			for (size_t i = 0; i < heatmap->axis.nr_rows; i++)
-				mapped[i] = mapped[i] || is_mapped(heatmap, reader, i, at_us);
-		}
-		for (size_t i = 0; i < heatmap->axis.nr_rows; i++) {
-			struct heatmap_cell *cell = &heatmap->cells[i * heatmap->nr_columns + c];
-
-			/* What was accessed was there, if only between two looks. */
-			if (!mapped[i] && !(cell->accessed > 0))
-				*cell = (struct heatmap_cell){ 0 };
-		}
+		for (size_t i = 1; i <= LOOKS && result == 0; i++)
+			result = look(heatmap, reader, window->from_us + (uint64_t)(step * (double)(LOOKS * c + i)),
+			              mapped);
+		blank(heatmap, c, mapped);
 	}
-	return 0;
+	for (size_t i = 0; i < heatmap->axis.nr_rows && result == 0; i++) {
+		if (heatmap->names[i] == NULL)
+			heatmap->names[i] = strdup("");
+		result = heatmap->names[i] != NULL ? 0 : -ENOMEM;
+	}
+	return result;
 }

@@ -159,7 +159,7 @@ int heatmap_init(struct heatmap *heatmap, struct record_reader *reader, const st
 		result = error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
 	if (result == 0)
 		result = compute(heatmap, reader, err);
-	if (result == 0 && (heatmap_blank_unmapped(heatmap, reader) < 0 || heatmap_name_rows(heatmap, reader) < 0))
+	if (result == 0 && heatmap_ask_mappings(heatmap, reader) < 0)
 		result = error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
 	return result;
 }

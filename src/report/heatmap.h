@@ -52,9 +52,10 @@ int heatmap_write_json(const struct heatmap *heatmap, FILE *out, struct tide_err
 /* The part of `opts`' width that cells get. */
 size_t heatmap_columns(const struct report_opts *opts);
 
-/* heatmap-rows.c, for heatmap_init(): names the rows. 0 or -ENOMEM. */
-int heatmap_name_rows(struct heatmap *heatmap, struct record_reader *reader);
-/* Makes NOTHING of cells where nothing was mapped, though a region reached over them. 0 or -ENOMEM. */
-int heatmap_blank_unmapped(struct heatmap *heatmap, struct record_reader *reader);
+/*
+ * heatmap-rows.c, for heatmap_init(): names the rows, and makes NOTHING of cells where nothing was mapped though a
+ * region reached over them. 0 or -ENOMEM.
+ */
+int heatmap_ask_mappings(struct heatmap *heatmap, struct record_reader *reader);
 
 #endif

@@ -28,6 +28,7 @@
 #define WARM_COLOR   0xfcb040u
 #define MAPPED_COLOR 0x2b5c8au
 #define MARK_COLOR   PALETTE_INK
+#define PEAK_COLOR   0xc07000u
 
 static const struct picture_key keys[] = {
 	{ SAMPLE_COLOR, HOT_COLOR, "hot: in at least half of the checks" },
@@ -35,6 +36,8 @@ static const struct picture_key keys[] = {
 	{ SAMPLE_HATCH, 0, "unobservable: used or not" },
 	{ SAMPLE_LINE, MAPPED_COLOR, "mapped" },
 	{ SAMPLE_DASHES, MARK_COLOR, "median and most of the working set" },
+	/* Only where a pixel is the mean of several intervals. */
+	{ SAMPLE_LINE, PEAK_COLOR, "most in one interval" },
 };
 #define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -46,6 +49,7 @@ struct panel {
 	struct draw_box plot;
 	double top_bytes; /* what the upper edge stands for */
 	bool cut;         /* what is mapped lies above it */
+	bool peaks;       /* a column is many intervals' mean, and what stands out of it is shown */
 };
 
 static bool is_wide(const struct draw_box *box)
@@ -67,6 +71,11 @@ static double used(const struct wss_column *column)
 static double possible(const struct wss_column *column)
 {
 	return (column->used + column->unobservable) / column->time_us;
+}
+
+static double peak(const struct wss_column *column)
+{
+	return (double)column->most_used;
 }
 
 static double mapped(const struct wss_column *column)
@@ -188,6 +197,12 @@ static void draw_stretch(const struct panel *panel, size_t first, size_t end)
 	draw_color(panel->cr, HOT_COLOR);
 	if (trace_area(panel, first, end, nothing, hot))
 		cairo_fill(panel->cr);
+	if (panel->peaks) {
+		draw_color(panel->cr, PEAK_COLOR);
+		cairo_set_line_width(panel->cr, 1);
+		trace(panel, first, end, NULL, peak);
+		cairo_stroke(panel->cr);
+	}
 	if (panel->cut)
 		return;
 	draw_color(panel->cr, MAPPED_COLOR);
@@ -317,10 +332,20 @@ static void draw_panel(struct panel *panel, const uint64_t *reasons, const struc
 	picture_time_axis(panel->cr, &panel->plot, &panel->wss->window);
 }
 
+static bool has_peaks(const struct wss *wss)
+{
+	for (size_t i = 0; i < wss->nr_targets; i++)
+		if (wss->usages[i].nr_samples > 2 * wss->nr_columns)
+			return true;
+	return false;
+}
+
 static void draw_all(const struct wss *wss, cairo_t *cr, struct draw_box box, const uint64_t *reasons)
 {
+	bool peaks = has_peaks(wss);
+
 	for (size_t i = 0; i < wss->nr_targets; i++) {
-		struct panel panel = { .cr = cr, .wss = wss, .usage = &wss->usages[i] };
+		struct panel panel = { .cr = cr, .wss = wss, .usage = &wss->usages[i], .peaks = peaks };
 
 		if (wss->usages[i].kept.nr == 0) {
 			picture_absent(cr, wss->usages[i].target, &box);
@@ -339,6 +364,7 @@ int wss_draw(struct record_reader *reader, const struct report_opts *opts, struc
 	uint64_t reasons[TIDE_NR_REASONS];
 	struct draw_box box = { .x = MARGIN, .y = 14 };
 	double legend;
+	size_t nr_keys;
 	int result = report_window(&wss.window, reader, opts, UINT64_MAX, err);
 	const struct record_target *targets;
 
@@ -352,8 +378,9 @@ int wss_draw(struct record_reader *reader, const struct report_opts *opts, struc
 	wss.nr_columns = (size_t)fmin(place_plot(&box).width, MAX_COLUMNS);
 	result = wss_init(&wss, err);
 	if (result == 0) {
-		legend = picture_legend(picture->cr, keys, NR_KEYS, MARGIN, 0, box.width, false) + 8;
-		picture_legend(picture->cr, keys, NR_KEYS, MARGIN, picture->height - legend, box.width, true);
+		nr_keys = NR_KEYS - !has_peaks(&wss);
+		legend = picture_legend(picture->cr, keys, nr_keys, MARGIN, 0, box.width, false) + 8;
+		picture_legend(picture->cr, keys, nr_keys, MARGIN, picture->height - legend, box.width, true);
 		box.height = (picture->height - box.y - legend) / (double)wss.nr_targets;
 		draw_all(&wss, picture->cr, box, reasons);
 	}

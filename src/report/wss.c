@@ -46,6 +46,8 @@ static void add_to_columns(const struct wss *wss, struct wss_usage *usage, const
 		column->hot += time_us * (double)usage->now.hot;
 		column->mapped += time_us * (double)usage->mapped;
 		column->unobservable += time_us * (double)usage->unobservable;
+		if (time_us > 0 && usage->now.used > column->most_used)
+			column->most_used = usage->now.used;
 	}
 }
 

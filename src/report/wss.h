@@ -19,6 +19,7 @@ struct wss_column {
 	double hot;
 	double mapped;
 	double unobservable;
+	uint64_t most_used; /* in one sample */
 };
 
 struct wss_usage {

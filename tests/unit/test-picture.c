@@ -245,6 +245,42 @@ static void a_working_set_is_stacked_to_scale(void **state)
 	unmake(&made);
 }
 
+/* Of 5,000 intervals every tenth uses one of two MiB, and a single one both: a pixel's mean hides what one needs. */
+static void peaks_are_not_averaged_away(void **state)
+{
+	static const struct record_source source = { .pid = 7, .name = "peaks" };
+	struct made made;
+	cairo_surface_t *image;
+	int nr_peaks = 0;
+	int top, bottom;
+
+	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	for (size_t i = 0; i < 5000; i++) {
+		struct tide_region regions[] = {
+			{ .start = MIB, .end = 2 * MIB, .nr_accesses = i % 10 == 0 ? 20 : 0 },
+			{ .start = 2 * MIB, .end = 3 * MIB, .nr_accesses = i == 2500 ? 20 : 0 },
+		};
+		struct tide_sample sample = { .start_ns = i * 100000000,
+			                      .end_ns = (i + 1) * 100000000,
+			                      .nr_targets = 1,
+			                      .nr_checks = 20,
+			                      .nr_regions = 2,
+			                      .regions = regions };
+
+		assert_int_equal(record_put(made.writer, &sample, &source, NULL), 0);
+	}
+	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
+	image = draw_image(made.reader, "wss", 600, 400);
+	extent(image, 200, 0x932667, 0x932667, &top, &bottom);
+	assert_in_range(bottom - top, 3, 40);
+	/* Somewhere above, where the mean is far from, is a line; its edges may be soft. */
+	for (int y = top - 150; y < top - 50; y++)
+		nr_peaks += (int)(pixel(image, 200, y) >> 16) - (int)(pixel(image, 200, y) & 0xff) > 60;
+	assert_in_range(nr_peaks, 1, 3);
+	cairo_surface_destroy(image);
+	unmake(&made);
+}
+
 static cairo_status_t write_bytes(void *out, const unsigned char *data, unsigned int length)
 {
 	return fwrite(data, 1, length, out) == length ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
@@ -467,6 +503,7 @@ int main(void)
 		cmocka_unit_test(a_heatmap_shows_what_was_hot_where),
 		cmocka_unit_test(a_picture_has_the_size_that_was_asked_for),
 		cmocka_unit_test(a_working_set_is_stacked_to_scale),
+		cmocka_unit_test(peaks_are_not_averaged_away),
 		cmocka_unit_test(everything_has_its_name),
 		cmocka_unit_test(broken_texts_break_no_drawing),
 		cmocka_unit_test(svg_and_png_come_from_one_drawing),
