@@ -2,6 +2,7 @@
 /* This file is the verbs that answer at once: `heatmap`, `wss` and `regions` record into a store without a name, and
  * report. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "output.h"
@@ -11,14 +12,14 @@
 
 #define DEFAULT_DURATION_US 10000000u
 
-static int check_usage(const struct options *options, struct tide_error *err)
+static int check_usage(const char *name, const struct options *options, struct tide_error *err)
 {
 	if (options->pids.nr == 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "nothing to watch: name a process with -p");
 	if (options->pids.nr > 1 && options->ranges.nr != 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "--range needs a single process: addresses are each one's own");
-	return output_check_options(options, err);
+	return output_check_options(output_find_report(name), options, err);
 }
 
 static int print_report(const char *name, struct recording *recording, struct tide_error *err)
@@ -37,12 +38,13 @@ static int print_report(const char *name, struct recording *recording, struct ti
 
 int verb_one_shot(const struct verb *verb, const struct options *options)
 {
-	const struct verdict verdict = { .verb = "watched" };
+	struct verdict verdict = { .verb = "watched" };
+	char remark[160];
 	uint64_t duration_us = options->duration_us ? options->duration_us : DEFAULT_DURATION_US;
 	struct recording recording = { 0 };
 	struct stop stop = { .fd = -1 };
 	struct tide_error err = { 0 };
-	int result = check_usage(options, &err);
+	int result = check_usage(verb->name, options, &err);
 	enum exit_code code;
 
 	if (result == 0)
@@ -54,6 +56,10 @@ int verb_one_shot(const struct verb *verb, const struct options *options)
 	if (result == 0) {
 		recording_run(&recording, &stop);
 		result = print_report(verb->name, &recording, &err);
+	}
+	if (options->output != NULL) {
+		snprintf(remark, sizeof(remark), "drawn in %.120s", options->output);
+		verdict.remark = remark;
 	}
 	code = result == 0 ? verdict_say(&recording, &verdict) : say_error(&err);
 	recording_close(&recording);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "nearest.h"
+#include "report/picture.h"
 #include "units.h"
 
 #define AT(member)                  offsetof(struct options, member)
@@ -59,6 +60,25 @@ int option_parse_width(struct options *options, const struct option_spec *spec, 
                        struct tide_error *err)
 {
 	return units_parse_count(text, "a width in columns", 20, 1000, &options->width, err);
+}
+
+int option_parse_size(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	const char *cross = strchr(text, 'x');
+	char width[16];
+	int result;
+
+	if (cross == NULL || cross == text || cross[1] == 0 || cross - text >= (long)sizeof(width))
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "'%.40s' is not WIDTHxHEIGHT: write pixels like 1200x800", text);
+	memcpy(width, text, (size_t)(cross - text));
+	width[cross - text] = 0;
+	result = units_parse_count(width, "a width in pixels", PICTURE_MIN_WIDTH, PICTURE_MAX_SIZE,
+	                           &options->picture_width, err);
+	if (result < 0)
+		return result;
+	return units_parse_count(cross + 1, "a height in pixels", PICTURE_MIN_HEIGHT, PICTURE_MAX_SIZE,
+	                         &options->picture_height, err);
 }
 
 int option_parse_top(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)

@@ -51,9 +51,11 @@ struct options {
 	bool progress;
 	bool json;
 	bool all;
-	uint64_t last_us; /* 0: not given */
-	uint64_t width;   /* 0: as wide as the terminal */
-	uint64_t top;     /* 0: the report's default */
+	uint64_t last_us;       /* 0: not given */
+	uint64_t width;         /* 0: as wide as the terminal */
+	uint64_t picture_width; /* pixels; 0: not given */
+	uint64_t picture_height;
+	uint64_t top; /* 0: the report's default */
 	enum color_mode color;
 	bool summary;
 	uint64_t limit;  /* rows of output; 0: no limit */

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "options.h"
+#include "picture-file.h"
 #include "say.h"
 
 const struct report *output_find_report(const char *name)
@@ -21,12 +22,12 @@ const struct report *output_find_report(const char *name)
 	return NULL;
 }
 
-int output_check_options(const struct options *options, struct tide_error *err)
+int output_check_options(const struct report *report, const struct options *options, struct tide_error *err)
 {
 	if (options->all && options->last_us != 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "--last and --all contradict each other: give one of them");
-	return 0;
+	return picture_file_check(report, options, err);
 }
 
 bool output_wants_color(const struct options *options)
@@ -74,6 +75,8 @@ int output_report(const struct report *report, struct record_reader *reader, con
 		.top = options->top,
 	};
 
+	if (options->output != NULL)
+		return picture_file_write(report, reader, &opts, options, err);
 	return output_judge(report->write(reader, &opts, stdout, err));
 }
 

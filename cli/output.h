@@ -10,13 +10,13 @@ struct options;
 /* The report called `name`, NULL when there is none. */
 const struct report *output_find_report(const char *name);
 
-/* --last and --all at once are refused, before anything is done for them. */
-int output_check_options(const struct options *options, struct tide_error *err);
+/* What contradicts itself, or cannot be done with this report, is refused before anything is done for it. */
+int output_check_options(const struct report *report, const struct options *options, struct tide_error *err);
 
 /* --color, or what suits the terminal. */
 bool output_wants_color(const struct options *options);
 
-/* Prints a report as the options want it. 0 or negative. */
+/* Prints a report as the options want it, or draws it into a file. 0 or negative. */
 int output_report(const struct report *report, struct record_reader *reader, const struct options *options,
                   struct tide_error *err);
 

@@ -43,7 +43,7 @@ int verb_report(const struct verb *verb, const struct options *options)
 	if (report == NULL)
 		return unknown_report(options->args[0]);
 	signal(SIGPIPE, SIG_IGN); /* a reader that has seen enough is no failure: output_close() judges */
-	result = output_check_options(options, &err);
+	result = output_check_options(report, options, &err);
 	if (result == 0)
 		result = open_record(&reader, options->args[1], &err);
 	if (result == 0)

@@ -24,11 +24,10 @@ static int larger_first(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-/* The smallest gap that is drawn: more than what a row shows, and so large that a third of the height is enough for
- * all. */
-static uint64_t choose_gap(const struct axis *axis, size_t height)
+/* The smallest gap that is drawn: more than what a row shows, and so large that there are not too many. */
+static uint64_t choose_gap(const struct axis *axis, const struct axis_shape *shape)
 {
-	uint64_t least = axis->before[axis->nr_ranges] / height + 1;
+	uint64_t least = axis->before[axis->nr_ranges] / shape->height + 1;
 	uint64_t *gaps = axis->nr_ranges > 1 ? calloc(axis->nr_ranges - 1, sizeof(*gaps)) : NULL;
 
 	if (gaps == NULL)
@@ -36,8 +35,8 @@ static uint64_t choose_gap(const struct axis *axis, size_t height)
 	for (size_t i = 1; i < axis->nr_ranges; i++)
 		gaps[i - 1] = gap_before(axis, i);
 	qsort(gaps, axis->nr_ranges - 1, sizeof(*gaps), larger_first);
-	if (axis->nr_ranges - 1 > height / 3 && gaps[height / 3] >= least)
-		least = gaps[height / 3] + 1;
+	if (axis->nr_ranges - 1 > shape->max_gaps && gaps[shape->max_gaps] >= least)
+		least = gaps[shape->max_gaps] + 1;
 	free(gaps);
 	return least;
 }
@@ -81,11 +80,13 @@ static void cut(struct axis *axis, uint64_t from, uint64_t to, size_t nr, uint64
 	}
 }
 
-/* Each segment between drawn gaps gets one row, and its share of the rest by size. */
-static void make_rows(struct axis *axis, size_t height, uint64_t least_gap, size_t nr_segments)
+/* Each segment between drawn gaps gets the least number of rows, and its share of the rest by size. */
+static void make_rows(struct axis *axis, const struct axis_shape *shape, uint64_t least_gap, size_t nr_segments)
 {
 	uint64_t total = axis->before[axis->nr_ranges];
-	uint64_t rest = height > nr_segments ? height - nr_segments : 0;
+	size_t least = shape->min_rows > 0 ? shape->min_rows : 1;
+	size_t taken = nr_segments * least + (nr_segments - 1) * shape->gap_rows;
+	uint64_t rest = shape->height > taken ? shape->height - taken : 0;
 	size_t first = 0;
 	uint64_t given = 0;
 
@@ -95,15 +96,16 @@ static void make_rows(struct axis *axis, size_t height, uint64_t least_gap, size
 		if (i < axis->nr_ranges && gap_before(axis, i) < least_gap)
 			continue;
 		upto = report_part(rest, axis->before[i], total);
-		cut(axis, axis->before[first], axis->before[i], 1 + (size_t)(upto - given),
+		cut(axis, axis->before[first], axis->before[i], least + (size_t)(upto - given),
 		    first > 0 ? gap_before(axis, first) : 0);
 		given = upto;
 		first = i;
 	}
 }
 
-int axis_init(struct axis *axis, const struct tide_range *ranges, size_t nr_ranges, size_t height)
+int axis_init(struct axis *axis, const struct tide_range *ranges, size_t nr_ranges, const struct axis_shape *shape)
 {
+	size_t least_rows = shape->min_rows > 0 ? shape->min_rows : 1;
 	uint64_t least_gap;
 	size_t nr_segments = 1;
 
@@ -115,15 +117,15 @@ int axis_init(struct axis *axis, const struct tide_range *ranges, size_t nr_rang
 		axis->before[i + 1] = axis->before[i] + (ranges[i].end - ranges[i].start);
 	if (axis->before[nr_ranges] == 0)
 		return 0;
-	least_gap = choose_gap(axis, height);
+	least_gap = choose_gap(axis, shape);
 	for (size_t i = 1; i < nr_ranges; i++)
 		nr_segments += gap_before(axis, i) >= least_gap;
-	axis->rows = calloc(height + nr_segments, sizeof(*axis->rows));
+	axis->rows = calloc(shape->height + nr_segments * least_rows, sizeof(*axis->rows));
 	if (axis->rows == NULL) {
 		axis_fini(axis);
 		return -ENOMEM;
 	}
-	make_rows(axis, height, least_gap, nr_segments);
+	make_rows(axis, shape, least_gap, nr_segments);
 	return 0;
 }
 

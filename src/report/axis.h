@@ -27,8 +27,15 @@ struct axis {
 	size_t nr_rows;
 };
 
-/* `height` rows, more if there are more wide gaps than that. 0 or -ENOMEM. */
-int axis_init(struct axis *axis, const struct tide_range *ranges, size_t nr_ranges, size_t height);
+struct axis_shape {
+	size_t height;   /* rows; more when wide gaps divide them into more parts than there is room for */
+	size_t min_rows; /* of each part between wide gaps, however small; 0: 1 */
+	size_t max_gaps; /* wide gaps, the widest ones */
+	size_t gap_rows; /* that the caller shows a gap in; the height is meant with them */
+};
+
+/* 0 or -ENOMEM. */
+int axis_init(struct axis *axis, const struct tide_range *ranges, size_t nr_ranges, const struct axis_shape *shape);
 void axis_fini(struct axis *axis);
 
 /*

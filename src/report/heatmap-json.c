@@ -11,11 +11,9 @@ static json_t *cell_share(double part, double all)
 	return all > 0 ? json_share(share < 1 ? share : 1) : json_null();
 }
 
-static json_t *make_row(const struct heatmap *heatmap, struct record_reader *reader, size_t i)
+static json_t *make_row(const struct heatmap *heatmap, size_t i)
 {
 	const struct axis_row *row = &heatmap->axis.rows[i];
-	const char *mapping =
-	        record_mapping_name(reader, heatmap->target->index, row->start, row->end, heatmap->window.to_us);
 	json_t *accessed = json_array();
 	json_t *unobservable = json_array();
 
@@ -27,15 +25,15 @@ static json_t *make_row(const struct heatmap *heatmap, struct record_reader *rea
 	}
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)heatmap->target->pid, "start",
 	                 json_address(row->start), "end", json_address(row->end), "mapped_bytes",
-	                 json_number(row->to - row->from), "mapping", json_text(mapping), "accessed", accessed,
-	                 "unobservable", unobservable);
+	                 json_number(row->to - row->from), "mapping", json_text(heatmap->names[i]), "accessed",
+	                 accessed, "unobservable", unobservable);
 }
 
-int heatmap_write_json(const struct heatmap *heatmap, struct record_reader *reader, FILE *out, struct tide_error *err)
+int heatmap_write_json(const struct heatmap *heatmap, FILE *out, struct tide_error *err)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < heatmap->axis.nr_rows && result == 0; i++)
-		result = json_line(out, make_row(heatmap, reader, i), err);
+		result = json_line(out, make_row(heatmap, i), err);
 	return result;
 }

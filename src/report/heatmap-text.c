@@ -2,39 +2,50 @@
 /*
  * This file draws heatmaps: time to the right, addresses downward, a character a cell. In colour the characters stay,
  * so that what is copied out of the terminal still says the same.
+ *
+ * The narrower the place, the less stands beside the cells: first the names of mappings shrink and go, then the sizes
+ * of rows, at last their addresses. Cells and time are always there.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "report/format.h"
 #include "report/heatmap.h"
+#include "report/ticks.h"
 
-/* Address, its size, a border on either side of the cells, a space before the name. */
-#define LABEL_COLUMNS 26
-#define FRAME_COLUMNS (LABEL_COLUMNS + 3)
+#define MIN_WIDTH 20
+#define MAX_WIDTH 1000
 
 static const char glyphs[HEATMAP_NR_LEVELS + 1] = ".:-=*#@";
 /* Dark to light, so that it also works for those who see no colours. */
 static const uint8_t colors[HEATMAP_NR_LEVELS] = { 17, 54, 90, 126, 203, 215, 229 };
 #define UNOBSERVABLE_COLOR 240
 
-static int name_columns(int width)
+/* Columns of each part of a line; 0: it is not there. The frame takes one on either side of the cells. */
+struct layout {
+	int width;
+	int address; /* with the blank behind it */
+	int size;
+	int name; /* with the blank before it */
+	int cells;
+};
+
+static struct layout choose_layout(const struct report_opts *opts)
 {
-	if (width < 64)
-		return 0;
-	return width < 100 ? 13 : width < 160 ? 20 : 32;
+	int width = opts->width > 0 ? opts->width : 80;
+	struct layout layout = { .width = width < MIN_WIDTH ? MIN_WIDTH : width > MAX_WIDTH ? MAX_WIDTH : width };
+
+	width = layout.width;
+	layout.address = width < 36 ? 0 : 16;
+	layout.size = width < 56 ? 0 : 10;
+	layout.name = width < 64 ? 0 : width < 100 ? 14 : width < 160 ? 21 : width < 240 ? 33 : 41;
+	layout.cells = width - layout.address - layout.size - layout.name - 2;
+	return layout;
 }
 
 size_t heatmap_columns(const struct report_opts *opts)
 {
-	int width = report_width(opts);
-	int names = name_columns(width);
-	/* The narrowest: no sizes either. */
-	int frame = width < 56 ? FRAME_COLUMNS - 10 : FRAME_COLUMNS;
-
-	int columns = width - frame - names + (names == 0);
-
-	return (size_t)columns;
+	return (size_t)choose_layout(opts).cells;
 }
 
 static void write_cell(int level, bool color, FILE *out)
@@ -63,13 +74,18 @@ static void write_cells(const struct heatmap *heatmap, size_t row, bool color, F
 		fputs("\x1b[0m", out);
 }
 
-static void write_gap(const struct heatmap *heatmap, uint64_t bytes, bool sizes, FILE *out)
+/* As much of the sentence as there is room for, in the middle of a torn line. */
+static void write_gap(const struct layout *layout, uint64_t bytes, FILE *out)
 {
-	int columns = (sizes ? LABEL_COLUMNS : LABEL_COLUMNS - 10) + 2 + (int)heatmap->nr_columns;
+	int columns = layout->width - layout->name;
+	struct format_text size = format_bytes(bytes);
 	char text[80];
-	int length = snprintf(text, sizeof(text), " %s not mapped ", format_bytes(bytes).s);
-	int left = (columns - length) / 2;
+	int length = snprintf(text, sizeof(text), " %s not mapped ", size.s);
+	int left;
 
+	if (length + 2 > columns)
+		length = snprintf(text, sizeof(text), " %s ", size.s);
+	left = (columns - length) / 2;
 	for (int i = 0; i < columns; i++) {
 		if (i == left)
 			i += fprintf(out, "%s", text);
@@ -78,122 +94,130 @@ static void write_gap(const struct heatmap *heatmap, uint64_t bytes, bool sizes,
 	fputc('\n', out);
 }
 
-static void write_row(const struct heatmap *heatmap, size_t i, const char *name, const struct report_opts *opts,
-                      FILE *out)
+static void write_row(const struct heatmap *heatmap, size_t i, const struct layout *layout, const char *name,
+                      bool color, FILE *out)
 {
 	const struct axis_row *row = &heatmap->axis.rows[i];
-	int width = report_width(opts);
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, row->start);
-	fprintf(out, "%-15s", address);
-	if (width >= 56)
-		fprintf(out, " %9s", format_bytes(row->to - row->from).s);
-	fputs(" |", out);
-	write_cells(heatmap, i, opts->color, out);
+	if (layout->address > 0)
+		fprintf(out, "%-*s", layout->address - 1, address);
+	if (layout->size > 0)
+		fprintf(out, "%*s", layout->size, format_bytes(row->to - row->from).s);
+	fputs(layout->address > 0 ? " |" : "|", out);
+	write_cells(heatmap, i, color, out);
 	fputc('|', out);
 	if (name[0] != 0)
 		fprintf(out, " %s", name);
 	fputc('\n', out);
 }
 
-static void write_rows(const struct heatmap *heatmap, struct record_reader *reader, const struct report_opts *opts,
-                       FILE *out)
+static void write_rows(const struct heatmap *heatmap, const struct layout *layout, bool color, FILE *out)
 {
-	int columns = name_columns(report_width(opts));
 	struct format_name last = { "" };
 
 	for (size_t i = 0; i < heatmap->axis.nr_rows; i++) {
 		const struct axis_row *row = &heatmap->axis.rows[i];
-		const char *mapping = record_mapping_name(reader, heatmap->target->index, row->start, row->end,
-		                                          heatmap->window.to_us);
-		struct format_name name = format_mapping(mapping, columns);
+		struct format_name name = format_mapping(heatmap->names[i], layout->name - 1);
 		bool again = strcmp(name.s, last.s) == 0 && row->gap == 0;
 
 		if (row->gap > 0)
-			write_gap(heatmap, row->gap, report_width(opts) >= 56, out);
-		write_row(heatmap, i, columns == 0 || again ? "" : name.s, opts, out);
+			write_gap(layout, row->gap, out);
+		write_row(heatmap, i, layout, layout->name == 0 || again ? "" : name.s, color, out);
 		last = name;
 	}
 }
 
-static const uint64_t steps_us[] = {
-	1000,        2000,        5000,        10000,        20000,        50000,      100000,     200000,
-	500000,      1000000,     2000000,     5000000,      10000000,     20000000,   30000000,   60000000,
-	120000000,   300000000,   600000000,   1200000000,   1800000000,   3600000000, 7200000000, 10800000000,
-	21600000000, 43200000000, 86400000000, 172800000000, 604800000000,
-};
-
-/* The distance of the marks: the smallest that leaves room for the text at each. */
-static uint64_t choose_step(uint64_t span_us, size_t nr_columns)
+/* The longest text of the marks between `from` and `to`. */
+static size_t longest_mark(uint64_t from, uint64_t to, uint64_t step)
 {
-	size_t nr = sizeof(steps_us) / sizeof(steps_us[0]);
+	size_t longest = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		if ((double)steps_us[i] / (double)span_us * (double)nr_columns >= 11)
-			return steps_us[i];
+	for (uint64_t at = ticks_first(from, step); at < to; at += step) {
+		size_t length = strlen(ticks_time(at).s);
+
+		longest = length > longest ? length : longest;
 	}
-	return span_us > 0 ? span_us : 1;
+	return longest;
 }
 
-/* "3 min 20 s", or "28.25 s" for marks that stand between seconds. */
-static struct format_text mark(uint64_t at_us)
+/* The distance of the marks: the smallest that leaves two blanks behind each one's text. */
+static uint64_t choose_step(uint64_t from, uint64_t to, int columns)
 {
-	struct format_text text;
-	int length;
+	double column_us = (double)(to - from) / columns;
+	uint64_t step = ticks_time_step((uint64_t)(column_us * 5) + 1);
 
-	if (at_us % 1000000 == 0)
-		return format_duration(at_us);
-	length = snprintf(text.s, sizeof(text.s), "%" PRIu64 ".%03" PRIu64, at_us / 1000000, at_us / 1000 % 1000);
-	while (text.s[length - 1] == '0')
-		length--;
-	snprintf(text.s + length, sizeof(text.s) - (size_t)length, " s");
-	return text;
+	while (step < to && (double)step < column_us * (double)(longest_mark(from, to, step) + 2))
+		step = ticks_time_step(step + 1);
+	return step;
 }
 
-static void write_time_axis(const struct heatmap *heatmap, bool sizes, FILE *out)
+static void write_time_axis(const struct heatmap *heatmap, const struct layout *layout, FILE *out)
 {
 	uint64_t from = heatmap->window.from_us;
-	uint64_t span = heatmap->window.to_us - from;
-	uint64_t step = choose_step(span, heatmap->nr_columns);
-	int indent = sizes ? LABEL_COLUMNS + 1 : LABEL_COLUMNS - 9;
-	char line[400];
-	char labels[400];
-	size_t used = 0;
+	uint64_t to = heatmap->window.to_us;
+	uint64_t step = choose_step(from, to, layout->cells);
+	uint64_t first = ticks_first(from, step);
+	int indent = layout->address + layout->size + 1;
+	char line[MAX_WIDTH + 1];
+	char labels[MAX_WIDTH + 1];
+	int used = 0;
 
-	memset(line, '-', heatmap->nr_columns);
-	memset(labels, ' ', sizeof(labels));
-	for (uint64_t at = (from + step - 1) / step * step; at < from + span; at += step) {
-		size_t column = (size_t)((double)(at - from) / (double)span * (double)heatmap->nr_columns);
-		struct format_text label = mark(at);
-		size_t length = strlen(label.s);
+	memset(line, '-', (size_t)layout->cells);
+	memset(labels, ' ', (size_t)layout->width);
+	for (uint64_t at = first < to ? first : from; at < to; at += step) {
+		int column = (int)((double)(at - from) / (double)(to - from) * layout->cells);
+		struct format_text label = ticks_time(at);
+		int length = (int)strlen(label.s);
 
 		line[column] = '+';
-		if (column >= used && column + length <= heatmap->nr_columns) {
-			memcpy(labels + column, label.s, length);
+		if (column >= used && indent + column + length <= layout->width) {
+			memcpy(labels + column, label.s, (size_t)length);
 			used = column + length + 1;
 		}
 	}
-	line[heatmap->nr_columns] = 0;
+	line[layout->cells] = 0;
 	labels[used > 0 ? used - 1 : 0] = 0;
 	fprintf(out, "%*s%s\n", indent, "", line);
 	fprintf(out, "%*s%s\n", indent, "", labels);
 }
 
+/* What a cell can be: the levels of its sample, and the word. */
+struct legend_entry {
+	int first;
+	int last;
+	const char *word;
+};
+
+static const struct legend_entry legend[] = {
+	{ HEATMAP_COLD, HEATMAP_COLD, "cold" },  { HEATMAP_WARM, HEATMAP_WARM + 2, "warm" },
+	{ HEATMAP_HOT, HEATMAP_HOT + 2, "hot" }, { HEATMAP_UNOBSERVABLE, HEATMAP_UNOBSERVABLE, "unobservable" },
+	{ 0, -1, "blank: not mapped" },
+};
+
 static void write_legend(bool color, int width, FILE *out)
 {
-	static const char *const words[] = { [HEATMAP_COLD] = " cold",
-		                             [HEATMAP_WARM + 2] = " warm",
-		                             [HEATMAP_HOT + 2] = " hot" };
+	int gap = width < 56 ? 1 : 3;
+	int column = 0;
 
-	for (int i = 0; i < HEATMAP_NR_LEVELS; i++) {
-		write_cell(i, color, out);
-		if (words[i] != NULL)
-			fprintf(out, "%s%s%s", color ? "\x1b[0m" : "", words[i], width < 56 ? " " : "   ");
+	for (size_t i = 0; i < sizeof(legend) / sizeof(legend[0]); i++) {
+		const struct legend_entry *entry = &legend[i];
+		int samples = entry->last - entry->first + 1;
+		int length = samples + (samples > 0) + (int)strlen(entry->word);
+
+		if (column > 0 && column + gap + length > width) {
+			fputc('\n', out);
+			column = 0;
+		}
+		if (column > 0)
+			column += fprintf(out, "%*s", gap, "");
+		for (int level = entry->first; level <= entry->last; level++)
+			write_cell(level, color, out);
+		fprintf(out, "%s%s%s", color && samples > 0 ? "\x1b[0m" : "", samples > 0 ? " " : "", entry->word);
+		column += length;
 	}
-	write_cell(HEATMAP_UNOBSERVABLE, color, out);
-	fprintf(out, "%s%s", color ? "\x1b[0m" : "",
-	        width < 72 ? " unobservable\n" : " unobservable   blank: not mapped then\n");
+	fputc('\n', out);
 	format_wrapped(out, "hot: accessed in at least half of the checks; cold: seen, and never accessed", width);
 }
 
@@ -206,25 +230,28 @@ static void write_title(const struct heatmap *heatmap, int width, FILE *out)
 	snprintf(sentence, sizeof(sentence),
 	         "%s (pid %" PRId64
 	         "): how often its memory was accessed, %s in all, during %s from %s; a column is %s",
-	         format_name(heatmap->target->name, 40).s, heatmap->target->pid, format_bytes(total).s,
-	         format_duration(span).s, format_time(heatmap->info->started_unix_us + heatmap->window.from_us).s,
+	         format_name(heatmap->target->name, width < 40 ? width : 40).s, heatmap->target->pid,
+	         format_bytes(total).s, report_span(&heatmap->window).s,
+	         format_time(heatmap->info->started_unix_us + heatmap->window.from_us).s,
 	         format_duration_short(span / heatmap->nr_columns).s);
 	format_wrapped(out, sentence, width);
 }
 
-void heatmap_write_text(const struct heatmap *heatmap, struct record_reader *reader, const struct report_opts *opts,
-                        FILE *out)
+void heatmap_write_text(const struct heatmap *heatmap, const struct report_opts *opts, FILE *out)
 {
-	int width = report_width(opts);
+	struct layout layout = choose_layout(opts);
+	char absent[400];
 
 	if (heatmap->axis.nr_rows == 0) {
-		fprintf(out, "%s (pid %" PRId64 "): was not watched in this time\n",
-		        format_name(heatmap->target->name, 40).s, heatmap->target->pid);
+		snprintf(absent, sizeof(absent), "%s (pid %" PRId64 "): was not watched in this time",
+		         format_name(heatmap->target->name, layout.width < 40 ? layout.width : 40).s,
+		         heatmap->target->pid);
+		format_wrapped(out, absent, layout.width);
 		return;
 	}
-	write_title(heatmap, width, out);
+	write_title(heatmap, layout.width, out);
 	fputc('\n', out);
-	write_rows(heatmap, reader, opts, out);
-	write_time_axis(heatmap, width >= 56, out);
-	write_legend(opts->color, width, out);
+	write_rows(heatmap, &layout, opts->color, out);
+	write_time_axis(heatmap, &layout, out);
+	write_legend(opts->color, layout.width, out);
 }

@@ -110,7 +110,7 @@ static int add_sample(void *arg, const struct record_sample *sample)
 	return 0;
 }
 
-int heatmap_level(const struct heatmap_cell *cell)
+double heatmap_rate(const struct heatmap_cell *cell)
 {
 	double answered = cell->all - cell->unobservable;
 	double rate;
@@ -121,14 +121,20 @@ int heatmap_level(const struct heatmap_cell *cell)
 	if (answered * 2 < cell->all && cell->accessed * 2 < cell->all)
 		return HEATMAP_UNOBSERVABLE;
 	rate = cell->accessed / (answered > 0 ? answered : cell->all);
+	return rate > 0 ? rate < 1 ? rate : 1 : 0;
+}
+
+int heatmap_level(const struct heatmap_cell *cell)
+{
+	double rate = heatmap_rate(cell);
+
 	if (!(rate > 0))
-		return HEATMAP_COLD;
+		return (int)rate; /* HEATMAP_COLD, or one of those that are no rate */
 	if (rate < 0.5)
 		return HEATMAP_WARM + (int)(rate * 6);
 	return HEATMAP_HOT + (rate < 1 ? (int)((rate - 0.5) * 6) : 2);
 }
 
-/* Computes the map of one target; heatmap->axis has no rows when it was never watched in the window. */
 static int compute(struct heatmap *heatmap, struct record_reader *reader, struct tide_error *err)
 {
 	scope_free double *weights = calloc(heatmap->nr_columns, sizeof(*weights));
@@ -142,26 +148,44 @@ static int compute(struct heatmap *heatmap, struct record_reader *reader, struct
 	return record_for_each(reader, heatmap->window.from_us, heatmap->window.to_us, add_sample, &painter, err);
 }
 
-static int report_target(struct heatmap *heatmap, struct record_reader *reader, const struct report_opts *opts,
-                         FILE *out, struct tide_error *err)
+int heatmap_init(struct heatmap *heatmap, struct record_reader *reader, const struct axis_shape *shape,
+                 struct tide_error *err)
 {
-	struct tide_range *ranges = NULL;
 	size_t nr_ranges = 0;
-	size_t height = opts->height > 0 ? (size_t)opts->height : DEFAULT_HEIGHT;
 	int result = record_ranges(reader, heatmap->target->index, heatmap->window.from_us, heatmap->window.to_us,
-	                           &ranges, &nr_ranges, err);
+	                           &heatmap->ranges, &nr_ranges, err);
 
-	if (result == 0 && axis_init(&heatmap->axis, ranges, nr_ranges, height < 1000 ? height : 1000) < 0)
+	if (result == 0 && axis_init(&heatmap->axis, heatmap->ranges, nr_ranges, shape) < 0)
 		result = error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
 	if (result == 0)
 		result = compute(heatmap, reader, err);
-	if (result == 0 && opts->json)
-		result = heatmap_write_json(heatmap, reader, out, err);
-	else if (result == 0)
-		heatmap_write_text(heatmap, reader, opts, out);
+	if (result == 0 && heatmap_ask_mappings(heatmap, reader) < 0)
+		result = error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	return result;
+}
+
+void heatmap_fini(struct heatmap *heatmap)
+{
+	for (size_t i = 0; heatmap->names != NULL && i < heatmap->axis.nr_rows; i++)
+		free(heatmap->names[i]);
+	free(heatmap->names);
 	axis_fini(&heatmap->axis);
 	free(heatmap->cells);
-	free(ranges);
+	free(heatmap->ranges);
+}
+
+static int report_target(struct heatmap *heatmap, struct record_reader *reader, const struct report_opts *opts,
+                         FILE *out, struct tide_error *err)
+{
+	size_t height = opts->height > 0 ? opts->height < 1000 ? (size_t)opts->height : 1000 : DEFAULT_HEIGHT;
+	const struct axis_shape shape = { .height = height, .max_gaps = height / 3 };
+	int result = heatmap_init(heatmap, reader, &shape, err);
+
+	if (result == 0 && opts->json)
+		result = heatmap_write_json(heatmap, out, err);
+	else if (result == 0)
+		heatmap_write_text(heatmap, opts, out);
+	heatmap_fini(heatmap);
 	return result;
 }
 

@@ -19,8 +19,18 @@ struct heatmap {
 	struct report_window window;
 	struct axis axis;
 	size_t nr_columns;
+	struct tide_range *ranges;  /* what the axis is made of */
 	struct heatmap_cell *cells; /* rows of columns */
+	char **names;               /* of rows: the mapping that held most of it, "" when unnamed */
 };
+
+/*
+ * Computes the map of `heatmap->target`; info, target, window and nr_columns are set. The axis has no rows when it was
+ * never watched in the window. 0 or negative; heatmap_fini() in any case.
+ */
+int heatmap_init(struct heatmap *heatmap, struct record_reader *reader, const struct axis_shape *shape,
+                 struct tide_error *err);
+void heatmap_fini(struct heatmap *heatmap);
 
 /* A cell in one number: what it is worth drawing as. */
 enum heatmap_level {
@@ -33,11 +43,19 @@ enum heatmap_level {
 };
 int heatmap_level(const struct heatmap_cell *cell);
 
-void heatmap_write_text(const struct heatmap *heatmap, struct record_reader *reader, const struct report_opts *opts,
-                        FILE *out);
-int heatmap_write_json(const struct heatmap *heatmap, struct record_reader *reader, FILE *out, struct tide_error *err);
+/* The same, finer: the share of answered checks that found it accessed, in [0, 1]; or NOTHING or UNOBSERVABLE. */
+double heatmap_rate(const struct heatmap_cell *cell);
+
+void heatmap_write_text(const struct heatmap *heatmap, const struct report_opts *opts, FILE *out);
+int heatmap_write_json(const struct heatmap *heatmap, FILE *out, struct tide_error *err);
 
 /* The part of `opts`' width that cells get. */
 size_t heatmap_columns(const struct report_opts *opts);
+
+/*
+ * heatmap-rows.c, for heatmap_init(): names the rows, and makes NOTHING of cells where nothing was mapped though a
+ * region reached over them. 0 or -ENOMEM.
+ */
+int heatmap_ask_mappings(struct heatmap *heatmap, struct record_reader *reader);
 
 #endif

@@ -21,6 +21,15 @@ struct report_opts {
 
 typedef int report_fn(struct record_reader *reader, const struct report_opts *opts, FILE *out, struct tide_error *err);
 
+struct picture; /* report/picture.h */
+
+/* Draws a report on the sheet that it begins. */
+typedef int report_draw_fn(struct record_reader *reader, const struct report_opts *opts, struct picture *picture,
+                           struct tide_error *err);
+
+report_draw_fn heatmap_draw;
+report_draw_fn wss_draw;
+
 report_fn report_heatmap;
 report_fn report_wss;
 report_fn report_regions;
@@ -31,6 +40,7 @@ struct report {
 	const char *name;
 	const char *summary;
 	report_fn *write;
+	report_draw_fn *draw; /* NULL: there is no picture of it */
 };
 extern const struct report reports[];
 

@@ -3,9 +3,9 @@
 #include "report/report.h"
 
 const struct report reports[] = {
-	{ "wss", "how much memory is in use: the working set size and its percentiles", report_wss },
-	{ "heatmap", "what is used when: addresses against time", report_heatmap },
-	{ "regions", "which regions are hot, and for how long", report_regions },
-	{ "info", "what was recorded, how, and what it cost", report_info },
+	{ "wss", "how much memory is in use: the working set size and its percentiles", report_wss, wss_draw },
+	{ "heatmap", "what is used when: addresses against time", report_heatmap, heatmap_draw },
+	{ "regions", "which regions are hot, and for how long", report_regions, NULL },
+	{ "info", "what was recorded, how, and what it cost", report_info, NULL },
 	{ 0 },
 };

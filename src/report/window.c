@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "base/error.h"
-#include "report/format.h"
 
 int report_window(struct report_window *out, struct record_reader *reader, const struct report_opts *opts,
                   uint64_t default_us, struct tide_error *err)
@@ -25,6 +24,13 @@ int report_window(struct report_window *out, struct record_reader *reader, const
 	out->to_us = info->duration_us;
 	out->from_us = last_us < info->duration_us ? info->duration_us - last_us : 0;
 	return 0;
+}
+
+struct format_text report_span(const struct report_window *window)
+{
+	uint64_t span = window->to_us - window->from_us;
+
+	return format_duration(span < 10000000 ? span : (span + 500000) / 1000000 * 1000000);
 }
 
 int report_width(const struct report_opts *opts)

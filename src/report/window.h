@@ -3,6 +3,7 @@
 #ifndef REPORT_WINDOW_H
 #define REPORT_WINDOW_H
 
+#include "report/format.h"
 #include "report/report.h"
 
 /* Looks at samples that end in (from_us, to_us]. */
@@ -17,6 +18,9 @@ struct report_window {
  */
 int report_window(struct report_window *out, struct record_reader *reader, const struct report_opts *opts,
                   uint64_t default_us, struct tide_error *err);
+
+/* "20 s" of 19.97 s: how long the window is, as people say it. */
+struct format_text report_span(const struct report_window *window);
 
 /* The columns to use: opts->width within what the reports can do. */
 int report_width(const struct report_opts *opts);

@@ -3,46 +3,18 @@
  * This file reports the working set size: the bytes in regions that were accessed, sample by sample, and how they are
  * distributed over the samples. Only bytes that were mapped count, and of them only those that could be seen.
  */
+#include "report/wss.h"
+
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
-#include "base/vec.h"
-#include "report/format.h"
 #include "report/json.h"
-#include "report/window.h"
 
 /* Percentiles are exact up to so many samples; of more, every second, fourth, ... is kept. */
 #define MAX_KEPT ((size_t)1 << 20)
 
-/* One target's numbers in one sample. */
-struct sizes {
-	uint64_t used;
-	uint64_t hot;
-};
-
-struct usage {
-	const struct record_target *target;
-	VEC(struct sizes) kept;
-	uint64_t stride; /* one of so many samples is kept */
-	uint64_t nr_samples;
-	struct sizes now; /* of the sample that is being added up */
-	uint64_t mapped;  /* in its regions */
-	uint64_t unobservable;
-	double all_mapped; /* over all samples */
-	double all_unobservable;
-};
-
-struct wss {
-	struct record_reader *reader;
-	struct usage *usages;
-	size_t nr_targets;
-	struct report_window window;
-};
-
-static int keep(struct usage *usage)
+static int keep(struct wss_usage *usage)
 {
 	if (usage->nr_samples++ % usage->stride != 0)
 		return 0;
@@ -55,7 +27,31 @@ static int keep(struct usage *usage)
 	return vec_push(&usage->kept, usage->now);
 }
 
-static void add_region(struct wss *wss, struct usage *usage, const struct record_sample *sample,
+/* Each column that the sample lasts into gets its share of it. */
+static void add_to_columns(const struct wss *wss, struct wss_usage *usage, const struct record_sample *sample)
+{
+	double step = (double)(wss->window.to_us - wss->window.from_us) / (double)wss->nr_columns;
+	double start = sample->start_us > wss->window.from_us ? (double)(sample->start_us - wss->window.from_us) : 0;
+	double end = (double)(sample->end_us - wss->window.from_us);
+
+	for (size_t i = wss->nr_columns > 0 ? (size_t)(start / step) : 0; i < wss->nr_columns && step * (double)i < end;
+	     i++) {
+		struct wss_column *column = &usage->columns[i];
+		double from = step * (double)i > start ? step * (double)i : start;
+		double to = step * (double)(i + 1) < end ? step * (double)(i + 1) : end;
+		double time_us = to > from ? to - from : 0;
+
+		column->time_us += time_us;
+		column->used += time_us * (double)usage->now.used;
+		column->hot += time_us * (double)usage->now.hot;
+		column->mapped += time_us * (double)usage->mapped;
+		column->unobservable += time_us * (double)usage->unobservable;
+		if (time_us > 0 && usage->now.used > column->most_used)
+			column->most_used = usage->now.used;
+	}
+}
+
+static void add_region(struct wss *wss, struct wss_usage *usage, const struct record_sample *sample,
                        const struct tide_region *region)
 {
 	uint64_t mapped = record_mapped_bytes(wss->reader, region->target, region->start, region->end, sample->end_us);
@@ -78,14 +74,15 @@ static int add_sample(void *arg, const struct record_sample *sample)
 	/* A target that is gone has no regions, and no sizes any more. */
 	while (i < sample->nr_regions) {
 		uint32_t index = sample->regions[i].target;
-		struct usage *usage = &wss->usages[index];
+		struct wss_usage *usage = &wss->usages[index];
 
-		usage->now = (struct sizes){ 0 };
+		usage->now = (struct wss_sizes){ 0 };
 		usage->mapped = usage->unobservable = 0;
 		for (; i < sample->nr_regions && sample->regions[i].target == index; i++)
 			add_region(wss, usage, sample, &sample->regions[i]);
 		usage->all_mapped += (double)usage->mapped;
 		usage->all_unobservable += (double)usage->unobservable;
+		add_to_columns(wss, usage, sample);
 		if (keep(usage) < 0)
 			return -ENOMEM;
 	}
@@ -94,123 +91,74 @@ static int add_sample(void *arg, const struct record_sample *sample)
 
 static int by_used(const void *a, const void *b)
 {
-	const struct sizes *x = a;
-	const struct sizes *y = b;
+	const struct wss_sizes *x = a;
+	const struct wss_sizes *y = b;
 
 	return x->used < y->used ? -1 : x->used > y->used;
 }
 
 static int by_hot(const void *a, const void *b)
 {
-	const struct sizes *x = a;
-	const struct sizes *y = b;
+	const struct wss_sizes *x = a;
+	const struct wss_sizes *y = b;
 
 	return x->hot < y->hot ? -1 : x->hot > y->hot;
 }
 
-static const int percentiles[] = { 0, 25, 50, 75, 100 };
-#define NR_PERCENTILES (sizeof(percentiles) / sizeof(percentiles[0]))
-#define MEDIAN         2
-
-struct distribution {
-	uint64_t used[NR_PERCENTILES];
-	uint64_t hot[NR_PERCENTILES];
-};
+const int wss_percentiles[WSS_NR_PERCENTILES] = { 0, 25, 50, 75, 100 };
 
 /* Nearest rank: always a size that was seen. */
-static void distribute(struct usage *usage, struct distribution *out)
+void wss_distribute(struct wss_usage *usage, struct wss_distribution *out)
 {
 	size_t last = usage->kept.nr - 1;
 
 	qsort(usage->kept.items, usage->kept.nr, sizeof(usage->kept.items[0]), by_used);
-	for (size_t i = 0; i < NR_PERCENTILES; i++)
-		out->used[i] = usage->kept.items[(last * (size_t)percentiles[i] + 50) / 100].used;
+	for (size_t i = 0; i < WSS_NR_PERCENTILES; i++)
+		out->used[i] = usage->kept.items[(last * (size_t)wss_percentiles[i] + 50) / 100].used;
 	qsort(usage->kept.items, usage->kept.nr, sizeof(usage->kept.items[0]), by_hot);
-	for (size_t i = 0; i < NR_PERCENTILES; i++)
-		out->hot[i] = usage->kept.items[(last * (size_t)percentiles[i] + 50) / 100].hot;
+	for (size_t i = 0; i < WSS_NR_PERCENTILES; i++)
+		out->hot[i] = usage->kept.items[(last * (size_t)wss_percentiles[i] + 50) / 100].hot;
 }
 
-static double unobservable_share(const struct usage *usage)
+double wss_unobservable_share(const struct wss_usage *usage)
 {
 	return usage->all_mapped > 0 ? usage->all_unobservable / usage->all_mapped : 0;
 }
 
-static double cpu_share(const struct record_info *info)
+double wss_cpu_share(const struct record_info *info)
 {
 	return info->cost.wall_ns > 0 ? (double)info->cost.cpu_ns / (double)info->cost.wall_ns : 0;
 }
 
-static void write_headline(const struct wss *wss, const struct usage *usage, const struct distribution *sizes,
-                           int width, FILE *out)
+int wss_init(struct wss *wss, struct tide_error *err)
 {
-	const struct record_info *info = record_info(wss->reader);
-	char sentence[512];
-	int length = snprintf(sentence, sizeof(sentence),
-	                      "%s (pid %" PRId64
-	                      ") used %s of %s mapped (median of %s intervals of %s); %s hot; %s unobservable",
-	                      format_name(usage->target->name, 40).s, usage->target->pid,
-	                      format_bytes(sizes->used[MEDIAN]).s, format_bytes(usage->mapped).s,
-	                      format_count(usage->nr_samples).s, format_duration(info->aggregation_us).s,
-	                      format_bytes(sizes->hot[MEDIAN]).s, format_percent(unobservable_share(usage)).s);
+	const struct record_target *targets;
+	int result;
 
-	if (info->cost.wall_ns > 0)
-		snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; watching cost %s CPU",
-		         format_percent(cpu_share(info)).s);
-	format_wrapped(out, sentence, width);
-}
-
-static void write_bar(uint64_t hot, uint64_t used, uint64_t all, int width, FILE *out)
-{
-	int hot_columns = (int)report_part((uint64_t)width, hot, all);
-	int used_columns = (int)report_part((uint64_t)width, used, all);
-
-	fputs("  |", out);
-	for (int i = 0; i < width; i++)
-		fputc(i < hot_columns ? '#' : i < used_columns ? '=' : ' ', out);
-	fputs("|\n", out);
-}
-
-static void write_text(const struct wss *wss, const struct usage *usage, const struct distribution *sizes, int width,
-                       FILE *out)
-{
-	static const char *const names[] = { "least", "", "median", "", "most" };
-	int bar = width - 42;
-
-	write_headline(wss, usage, sizes, width, out);
-	fprintf(out, "\n%24s %10s%s\n", "accessed", "of it hot",
-	        bar >= 32 ? "   # hot, = warm; all: what is mapped" : "");
-	for (size_t i = 0; i < NR_PERCENTILES; i++) {
-		fprintf(out, "%-6s %5d %% %9s %10s", names[i], percentiles[i], format_bytes(sizes->used[i]).s,
-		        format_bytes(sizes->hot[i]).s);
-		if (bar >= 10)
-			write_bar(sizes->hot[i], sizes->used[i], usage->mapped, bar, out);
-		else
-			fputc('\n', out);
+	wss->nr_targets = record_targets(wss->reader, &targets);
+	wss->usages = calloc(wss->nr_targets + 1, sizeof(*wss->usages));
+	if (wss->usages == NULL)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < wss->nr_targets; i++) {
+		wss->usages[i].target = &targets[i];
+		wss->usages[i].stride = 1;
+		wss->usages[i].columns = calloc(wss->nr_columns + 1, sizeof(*wss->usages[i].columns));
+		if (wss->usages[i].columns == NULL)
+			return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
 	}
+	result = record_for_each(wss->reader, wss->window.from_us, wss->window.to_us, add_sample, wss, err);
+	if (result == -ENOMEM)
+		error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	return result;
 }
 
-static int write_json(const struct wss *wss, const struct usage *usage, const struct distribution *sizes, FILE *out,
-                      struct tide_error *err)
+void wss_fini(struct wss *wss)
 {
-	const struct record_info *info = record_info(wss->reader);
-	int result = 0;
-
-	for (size_t i = 0; i < NR_PERCENTILES && result == 0; i++)
-		result = json_line(out,
-		                   json_pack("{s:i, s:o, s:o, s:I}", "percentile", percentiles[i], "bytes",
-		                             json_number(sizes->used[i]), "hot_bytes", json_number(sizes->hot[i]),
-		                             "pid", (json_int_t)usage->target->pid),
-		                   err);
-	if (result < 0)
-		return result;
-	return json_line(out,
-	                 json_pack("{s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "pid",
-	                           (json_int_t)usage->target->pid, "name", json_text(usage->target->name), "used_bytes",
-	                           json_number(sizes->used[MEDIAN]), "hot_bytes", json_number(sizes->hot[MEDIAN]),
-	                           "mapped_bytes", json_number(usage->mapped), "unobservable_share",
-	                           json_share(unobservable_share(usage)), "nr_samples", json_number(usage->nr_samples),
-	                           "cpu_share", json_share(cpu_share(info))),
-	                 err);
+	for (size_t i = 0; wss->usages != NULL && i < wss->nr_targets; i++) {
+		vec_free(&wss->usages[i].kept);
+		free(wss->usages[i].columns);
+	}
+	free(wss->usages);
 }
 
 static int write_usages(const struct wss *wss, const struct report_opts *opts, FILE *out, struct tide_error *err)
@@ -222,18 +170,18 @@ static int write_usages(const struct wss *wss, const struct report_opts *opts, F
 	if (opts->json)
 		result = json_line(out, json_header("wss", info, wss->window.from_us, wss->window.to_us), err);
 	for (size_t i = 0; i < wss->nr_targets && result == 0; i++) {
-		struct usage *usage = &wss->usages[i];
-		struct distribution sizes;
+		struct wss_usage *usage = &wss->usages[i];
+		struct wss_distribution sizes;
 
 		if (usage->kept.nr == 0)
 			continue;
-		distribute(usage, &sizes);
+		wss_distribute(usage, &sizes);
 		if (!opts->json && nr++ > 0)
 			fputc('\n', out);
 		if (opts->json)
-			result = write_json(wss, usage, &sizes, out, err);
+			result = wss_write_json(wss, usage, &sizes, out, err);
 		else
-			write_text(wss, usage, &sizes, report_width(opts), out);
+			wss_write_text(wss, usage, &sizes, report_width(opts), out);
 	}
 	return result;
 }
@@ -241,26 +189,13 @@ static int write_usages(const struct wss *wss, const struct report_opts *opts, F
 int report_wss(struct record_reader *reader, const struct report_opts *opts, FILE *out, struct tide_error *err)
 {
 	struct wss wss = { .reader = reader };
-	const struct record_target *targets;
 	int result = report_window(&wss.window, reader, opts, UINT64_MAX, err);
 
 	if (result < 0)
 		return result;
-	wss.nr_targets = record_targets(reader, &targets);
-	wss.usages = calloc(wss.nr_targets + 1, sizeof(*wss.usages));
-	if (wss.usages == NULL)
-		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < wss.nr_targets; i++) {
-		wss.usages[i].target = &targets[i];
-		wss.usages[i].stride = 1;
-	}
-	result = record_for_each(reader, wss.window.from_us, wss.window.to_us, add_sample, &wss, err);
-	if (result == -ENOMEM)
-		error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	result = wss_init(&wss, err);
 	if (result == 0)
 		result = write_usages(&wss, opts, out, err);
-	for (size_t i = 0; i < wss.nr_targets; i++)
-		vec_free(&wss.usages[i].kept);
-	free(wss.usages);
+	wss_fini(&wss);
 	return result < 0 ? result : report_end(reader, out, err);
 }

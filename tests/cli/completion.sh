@@ -29,6 +29,9 @@ completes 'tidemark help w' wss
 touch some-file.db
 completes 'tidemark report info some' some-file.db
 completes 'tidemark record -o some' some-file.db
+touch some-picture.svg
+completes 'tidemark report heatmap some-file.db -o some-p' some-picture.svg
+completes 'tidemark wss --output some-p' some-picture.svg
 
 if [ -n "${MANUAL:-}" ]; then
 	for verb in $("$TIDEMARK" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do

@@ -76,6 +76,14 @@ for report in heatmap wss regions; do
 	check "tidemark $report --json is JSON with a schema" all_json out
 done
 
+for report in heatmap wss; do
+	run "$TIDEMARK" "$report" -d 500ms -o live.png -p "$busy"
+	expect "tidemark $report -o draws at once" 0 'watched .* samples; cost .*; drawn in live.png'
+	check 'and prints nothing' test ! -s out
+	check 'into a PNG' test "$(head -c 4 live.png | tail -c 3)" = PNG
+	rm -f live.png
+done
+
 # Ends that the process makes.
 start sleep 1
 run "$TIDEMARK" record -o b.db -p "$pid"

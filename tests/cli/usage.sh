@@ -37,7 +37,7 @@ refused 2 "unexpected word 'foo'" wss -p "$me" foo
 refused 2 "unrecognized option '--frobnicate'" record --frobnicate -p "$me"
 refused 2 "invalid option -- 'Z'" record -Z -p "$me"
 refused 2 'see "tidemark help record"' record --frobnicate
-refused 2 "unrecognized option '--output'" wss --output x -p "$me"
+refused 2 "unrecognized option '--output'" watch --output x -p "$me"
 refused 2 "doesn't allow an argument" record --quiet=yes -p "$me"
 
 # Times.

@@ -19,6 +19,7 @@
 #include "report/axis.h"
 #include "report/format.h"
 #include "report/report.h"
+#include "report/ticks.h"
 #include "report/window.h"
 #include "synthetic.h"
 
@@ -111,8 +112,13 @@ static void reports_are_as_they_were(void **state)
 	static const struct golden goldens[] = {
 		{ "wss.txt", "wss", { .width = 80 } },
 		{ "wss.json", "wss", { .json = true } },
-		{ "heatmap-80.txt", "heatmap", { .width = 80 } },
+		{ "heatmap-20.txt", "heatmap", { .width = 20 } },
 		{ "heatmap-40.txt", "heatmap", { .width = 40 } },
+		{ "heatmap-60.txt", "heatmap", { .width = 60 } },
+		{ "heatmap-80.txt", "heatmap", { .width = 80 } },
+		{ "heatmap-132.txt", "heatmap", { .width = 132 } },
+		{ "heatmap-200.txt", "heatmap", { .width = 200 } },
+		{ "heatmap-400.txt", "heatmap", { .width = 400 } },
 		{ "heatmap-last.txt", "heatmap", { .width = 100, .last_us = 1500000, .height = 8 } },
 		{ "heatmap-color.txt", "heatmap", { .width = 64, .color = true, .height = 6 } },
 		{ "heatmap.json", "heatmap", { .width = 40, .json = true, .height = 4 } },
@@ -188,7 +194,7 @@ static void heatmaps_keep_to_their_width(void **state)
 {
 	struct made made = make(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true }, 100);
 
-	for (int width = 40; width <= 300; width++) {
+	for (int width = 20; width <= 400; width++) {
 		char *text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = width });
 
 		if (longest_line(text) > (size_t)width)
@@ -238,6 +244,51 @@ static void what_was_not_seen_is_never_cold_nor_used(void **state)
 	assert_non_null(strstr(text, "|@@@@@@@@@@@???????????|"));
 	free(text);
 	unmake(&made);
+}
+
+/* Two mappings of 1 MiB under one silent region: so many of them during ten samples, then during ten more. */
+static char *heatmap_of_mappings(size_t nr_first, size_t nr_then)
+{
+	struct tide_mapping mappings[] = {
+		{ .start = 0x100000, .end = 0x200000, .flags = TIDE_MAPPING_READ, .name = "/lib/first.so" },
+		{ .start = 0x200000, .end = 0x300000, .flags = TIDE_MAPPING_READ, .name = "/lib/second.so" },
+	};
+	const struct tide_region region = { .start = 0x100000, .end = 0x300000 };
+	struct tide_layout layout = { .mappings = mappings };
+	const struct record_source source = { .pid = 7, .name = "one", .layout = &layout };
+	struct made made;
+	char *text;
+
+	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	for (size_t i = 0; i < 20; i++) {
+		struct tide_sample sample = { .start_ns = i * 100000000,
+			                      .end_ns = (i + 1) * 100000000,
+			                      .nr_targets = 1,
+			                      .nr_checks = 20,
+			                      .nr_regions = 1,
+			                      .regions = &region };
+
+		layout.nr_mappings = i < 10 ? nr_first : nr_then;
+		layout.generation = i < 10 ? 1 : 2;
+		assert_int_equal(record_put(made.writer, &sample, &source, NULL), 0);
+	}
+	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
+	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 64, .height = 2 });
+	unmake(&made);
+	return text;
+}
+
+static void what_is_not_mapped_then_is_blank_and_not_cold(void **state)
+{
+	char *text = heatmap_of_mappings(1, 2);
+
+	assert_non_null(strstr(text, "1 MiB |......................| first.so\n"));
+	assert_non_null(strstr(text, "1 MiB |           ...........| second.so\n"));
+	free(text);
+	/* What is gone keeps its name. */
+	text = heatmap_of_mappings(2, 1);
+	assert_non_null(strstr(text, "1 MiB |...........           | second.so\n"));
+	free(text);
 }
 
 /* One sample of these regions, of 20 checks each, as the table shows them. */
@@ -403,7 +454,7 @@ static void axes_squeeze_out_what_is_not_mapped(void **state)
 	size_t hint = 0;
 	uint64_t at = 0;
 
-	assert_int_equal(axis_init(&axis, ranges, 3, 8), 0);
+	assert_int_equal(axis_init(&axis, ranges, 3, &(struct axis_shape){ .height = 8, .max_gaps = 2 }), 0);
 	assert_int_equal(axis_squeeze(&axis, 0, &hint), 0);
 	assert_int_equal(axis_squeeze(&axis, 0x20800, &hint), 0x10000);
 	assert_int_equal(axis_squeeze(&axis, 0x700000000800, &hint), 0x1f800);
@@ -422,6 +473,30 @@ static void axes_squeeze_out_what_is_not_mapped(void **state)
 	axis_fini(&axis);
 }
 
+/* Whatever the distance, and far into a record. */
+static void marks_never_say_the_same_twice(void **state)
+{
+	for (uint64_t least = 1; least < UINT64_C(10000000000000); least = least * 3 / 2 + 1) {
+		uint64_t step = ticks_time_step(least);
+
+		assert_true(step >= least);
+		for (uint64_t from = 0; from < 40 * step; from += 7 * step / 2) {
+			uint64_t first = ticks_first(from, step);
+
+			assert_true(first >= from && first - from < step && first % step == 0);
+			assert_string_not_equal(ticks_time(first).s, ticks_time(first + step).s);
+		}
+	}
+	assert_string_equal(ticks_time(0).s, "0 s");
+	assert_string_equal(ticks_time(28250000).s, "28.25 s");
+	assert_string_equal(ticks_time(UINT64_C(7050000000)).s, "1 h 57 min 30 s");
+	assert_string_equal(ticks_time(UINT64_C(266400000000)).s, "3 d 2 h");
+	assert_int_equal(ticks_bytes_step(3 << 20), 4 << 20);
+	assert_string_equal(ticks_bytes(0).s, "0 B");
+	assert_string_equal(ticks_bytes(9 << 17).s, "1.125 MiB");
+	assert_string_equal(ticks_bytes(UINT64_C(1) << 40).s, "1 TiB");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +505,8 @@ int main(void)
 		cmocka_unit_test(every_json_line_is_an_object),
 		cmocka_unit_test(heatmaps_keep_to_their_width),
 		cmocka_unit_test(what_was_not_seen_is_never_cold_nor_used),
+		cmocka_unit_test(what_is_not_mapped_then_is_blank_and_not_cold),
+		cmocka_unit_test(marks_never_say_the_same_twice),
 		cmocka_unit_test(regions_are_weighted_by_overlap),
 		cmocka_unit_test(of_hot_regions_the_one_of_which_most_is_used_comes_first),
 		cmocka_unit_test(neighbours_that_are_alike_share_a_row),
