@@ -122,14 +122,22 @@ TIDE_EXPORT const struct tide_monitor_opts *tide_monitor_options(const struct ti
 TIDE_EXPORT void tide_monitor_close(struct tide_monitor *monitor);
 
 /*
- * Adds a target before the first step; returns its index. `state` is the sensor's initialised state: the monitor calls
- * its cleanup and frees it with free(3) at close, or at once when this fails. `ranges` (copied) are the user's own,
+ * Adds a target; returns its index. One that comes while others are watched is looked at from the next step on, and its
+ * counts of the interval under way are scaled up from the checks that were made; without any it is unobservable in it.
+ * `state` is the sensor's initialised state: the monitor calls its cleanup and frees it with free(3) when the target has
+ * gone, at close, or at once when this fails. `ranges` (copied) are the user's own,
  * kept as they are by every update; with nr_ranges 0 the three regions around the two biggest gaps are found and
  * followed. Errors: USAGE ranges that overlap, are empty or unaligned; the errors of the sensor's update.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops,
                                                       void *state, const struct tide_range *ranges, size_t nr_ranges,
                                                       struct tide_error *err);
+
+/*
+ * Stops watching a target that was added: as one that went away, it has no more regions. Its index stays its own. With
+ * none left the next step that is due says GONE.
+ */
+TIDE_EXPORT void tide_monitor_end_target(struct tide_monitor *monitor, size_t index);
 
 /*
  * Does what is due at `now_ns` (any monotonic clock) and sets `*next_ns` to when it wants to be called again. Being

@@ -105,6 +105,16 @@ int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sens
 	return (int)monitor->targets.nr - 1;
 }
 
+void tide_monitor_end_target(struct tide_monitor *monitor, size_t index)
+{
+	struct watched *target = &monitor->targets.items[index];
+
+	if (target->is_gone)
+		return;
+	watched_end(target);
+	error_set(&monitor->gone, TIDE_CAUSE_GONE, -ESRCH, "the last target is watched no more");
+}
+
 static size_t count_regions(const struct tide_monitor *monitor)
 {
 	size_t nr = 0;
@@ -282,12 +292,18 @@ static void for_each(struct tide_monitor *monitor,
 	}
 }
 
+static size_t count_left(const struct tide_monitor *monitor)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < monitor->targets.nr; i++)
+		nr += !monitor->targets.items[i].is_gone;
+	return nr;
+}
+
 static bool any_left(const struct tide_monitor *monitor)
 {
-	for (size_t i = 0; i < monitor->targets.nr; i++)
-		if (!monitor->targets.items[i].is_gone)
-			return true;
-	return false;
+	return count_left(monitor) > 0;
 }
 
 static uint64_t aggregation_us(const struct tide_monitor *monitor)
@@ -335,7 +351,7 @@ static void end_aggregation(struct tide_monitor *monitor, uint64_t now_ns, const
 /* Exact mode: a target's pass. The first one only begins. */
 static int pass(struct tide_monitor *monitor, struct watched *target, struct tide_error *err)
 {
-	size_t max = monitor->opts.max_nr_regions / monitor->targets.nr;
+	size_t max = monitor->opts.max_nr_regions / count_left(monitor);
 	struct tide_idle *idle = &monitor->idle.items[target - monitor->targets.items];
 	int result = watched_pass(target, monitor->now_ns, max, err);
 
@@ -453,9 +469,7 @@ void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_co
 		const struct watched *target = &monitor->targets.items[i];
 		struct tide_sensor_cost cost = { 0 };
 
-		if (target->ops->cost == NULL)
-			continue;
-		target->ops->cost(target->state, &cost);
+		watched_cost(target, &cost);
 		out->nr_read += cost.nr_read;
 		out->nr_scanned += cost.nr_scanned;
 		out->nr_cleared += cost.nr_cleared;
