@@ -124,10 +124,10 @@ TIDE_EXPORT void tide_monitor_close(struct tide_monitor *monitor);
 /*
  * Adds a target; returns its index. One that comes while others are watched is looked at from the next step on, and its
  * counts of the interval under way are scaled up from the checks that were made; without any it is unobservable in it.
- * `state` is the sensor's initialised state: the monitor calls its cleanup and frees it with free(3) when the target has
- * gone, at close, or at once when this fails. `ranges` (copied) are the user's own,
- * kept as they are by every update; with nr_ranges 0 the three regions around the two biggest gaps are found and
- * followed. Errors: USAGE ranges that overlap, are empty or unaligned; the errors of the sensor's update.
+ * `state` is the sensor's initialised state: the monitor calls its cleanup and frees it with free(3) when the target
+ * has gone, at close, or at once when this fails. `ranges` (copied) are the user's own, kept as they are by every
+ * update; with nr_ranges 0 the three regions around the two biggest gaps are found and followed. Errors: USAGE ranges
+ * that overlap, are empty or unaligned; the errors of the sensor's update.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops,
                                                       void *state, const struct tide_range *ranges, size_t nr_ranges,

@@ -18,7 +18,7 @@ struct watched {
 	void *state; /* NULL: it is gone */
 	bool is_gone;
 	struct tide_sensor_cost cost; /* of one that is gone */
-	bool has_own_ranges; /* the user's: never updated */
+	bool has_own_ranges;          /* the user's: never updated */
 	struct regions regions;
 	struct batch batch; /* under way */
 	struct batch spare; /* room for the next one while that is answered */

@@ -140,18 +140,24 @@ static double cpu_share(const struct record_info *info)
 	return info->cost.wall_ns > 0 ? (double)info->cost.cpu_ns / (double)info->cost.wall_ns : 0;
 }
 
+/* Of a record whose intervals were tuned, the mean. */
+static uint64_t interval_us(const struct record_info *info)
+{
+	return info->goal_bp != 0 && info->nr_samples > 0 ? info->duration_us / info->nr_samples : info->aggregation_us;
+}
+
 static void write_headline(const struct wss *wss, const struct usage *usage, const struct distribution *sizes,
                            int width, FILE *out)
 {
 	const struct record_info *info = record_info(wss->reader);
 	char sentence[512];
-	int length = snprintf(sentence, sizeof(sentence),
-	                      "%s (pid %" PRId64
-	                      ") used %s of %s mapped (median of %s intervals of %s); %s hot; %s unobservable",
-	                      format_name(usage->target->name, 40).s, usage->target->pid,
-	                      format_bytes(sizes->used[MEDIAN]).s, format_bytes(usage->mapped).s,
-	                      format_count(usage->nr_samples).s, format_duration(info->aggregation_us).s,
-	                      format_bytes(sizes->hot[MEDIAN]).s, format_percent(unobservable_share(usage)).s);
+	int length = snprintf(
+	        sentence, sizeof(sentence),
+	        "%s (pid %" PRId64 ") used %s of %s mapped (median of %s intervals of %s%s); %s hot; %s unobservable",
+	        format_name(usage->target->name, 40).s, usage->target->pid, format_bytes(sizes->used[MEDIAN]).s,
+	        format_bytes(usage->mapped).s, format_count(usage->nr_samples).s, format_duration(interval_us(info)).s,
+	        info->goal_bp != 0 ? " on average" : "", format_bytes(sizes->hot[MEDIAN]).s,
+	        format_percent(unobservable_share(usage)).s);
 
 	if (info->cost.wall_ns > 0)
 		snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; watching cost %s CPU",

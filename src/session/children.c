@@ -12,9 +12,11 @@
  * lives, for as long as that lives nobody else has its number. Doubt counts against it: the next look finds it again.
  *
  * Cost of a look: a list of threads for each target, and one small file for each thread; or one small file for each
- * process of the machine. The next one is put off until looks take a twentieth of one processor at most. At most
- * MAX_NEW processes become targets in one look, MAX_ALIVE at the same time and MAX_TARGETS in a session, so a process
- * that forks without end costs no more than these.
+ * process of the machine. The next one is put off until looks take a twentieth of one processor at most, and the
+ * opening of what they find (the sensor's programs are loaded for each target) a quarter. While a target is opened no
+ * other is sampled: but for the first look, before which there was nothing to sample, no more are opened when that has
+ * taken MAX_OPENING_NS. At most MAX_NEW processes become targets in one look, MAX_ALIVE at the same time and
+ * MAX_TARGETS in a session, so a process that forks without end costs no more than these.
  */
 #include "session/children.h"
 
@@ -33,8 +35,10 @@
 #define MAX_ALIVE       64u
 #define MAX_TARGETS     1024u
 #define MAX_NEW         16u
+#define MAX_OPENING_NS  UINT64_C(100000000)
 #define MAX_PASSED_OVER 1024u
-#define MAX_SHARE       20u /* looks take one part in so many of a processor's time */
+#define LOOK_SHARE      20u /* looks take one part in so many of a processor's time, */
+#define OPEN_SHARE      4u  /* and opening what they find */
 
 void children_init(struct children *children, uint64_t every_ns)
 {
@@ -132,8 +136,8 @@ static bool is_child_of(struct tide_target *target, const struct tide_target *pa
 }
 
 /* Opens `pid` and watches it, if it is what it was when it was seen: 1, 0 it is not (any more), negative. */
-static int adopt(struct tide_session *session, pid_t pid, const struct tide_target *parent, bool is_same,
-                 struct tide_error *err)
+static int open_and_watch(struct tide_session *session, pid_t pid, const struct tide_target *parent, bool is_same,
+                          struct tide_error *err)
 {
 	struct tide_target *target;
 	int result = tide_target_open(&target, pid, err);
@@ -151,10 +155,28 @@ static int adopt(struct tide_session *session, pid_t pid, const struct tide_targ
 	return err->cause == TIDE_CAUSE_GONE ? 0 : result;
 }
 
+static int adopt(struct tide_session *session, pid_t pid, const struct tide_target *parent, bool is_same,
+                 struct tide_error *err)
+{
+	uint64_t began_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	int result = open_and_watch(session, pid, parent, is_same, err);
+
+	session->children.opening_ns += sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns;
+	return result;
+}
+
 struct look {
 	struct tide_session *session;
 	size_t parent;
 };
+
+static bool is_enough(const struct children *children)
+{
+	if (children->is_first)
+		return false;
+	return children->nr_new == MAX_NEW ||
+	       (children->nr_new > 0 && sys_clock_ns(CLOCK_MONOTONIC) >= children->began_ns + MAX_OPENING_NS);
+}
 
 /* A child of a target was met. */
 static int meet(void *arg, pid_t pid)
@@ -174,7 +196,7 @@ static int meet(void *arg, pid_t pid)
 		pass_over(children, pid, false, err.text);
 		return 0;
 	}
-	if (children->nr_new == MAX_NEW)
+	if (is_enough(children))
 		return 0; /* the next look takes it */
 	result = adopt(session, pid, session->targets.items[look->parent], false, &err);
 	children->nr_new += result != 0;
@@ -256,22 +278,30 @@ static void follow(struct tide_session *session, size_t index)
 		session_note_gone(session, index);
 }
 
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void children_look(struct tide_session *session, uint64_t now_ns)
 {
 	struct children *children = &session->children;
 	uint64_t began_cpu_ns;
-	uint64_t pause_ns;
+	uint64_t look_ns;
 	size_t nr = session->targets.nr;
 
 	if (!children->is_on || now_ns < children->next_ns)
 		return;
-	now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	children->began_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	children->is_first = children->next_ns == 0;
 	began_cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	children->nr_new = 0;
+	children->opening_ns = 0;
 	for (size_t i = 0; i < nr; i++)
 		follow(session, i);
 	meet_children(session);
 	forget_the_ended(children);
-	pause_ns = (sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_cpu_ns) * MAX_SHARE;
-	children->next_ns = now_ns + (pause_ns > children->every_ns ? pause_ns : children->every_ns);
+	look_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_cpu_ns - children->opening_ns;
+	children->next_ns = children->began_ns +
+	                    longer(longer(look_ns * LOOK_SHARE, children->opening_ns * OPEN_SHARE), children->every_ns);
 }

@@ -30,8 +30,10 @@ struct children {
 	int has_lists; /* procfs_has_children */
 	uint64_t every_ns;
 	uint64_t next_ns;
-	unsigned nr_new; /* in this look */
-	size_t nr_asked; /* targets that were not found by a look */
+	uint64_t began_ns;   /* this look */
+	bool is_first;       /* it is */
+	unsigned nr_new;     /* in this look */
+	uint64_t opening_ns; /* processor time, in this look */
 	size_t nr_unwatched;
 	char why[sizeof(((struct tide_error *)0)->text)]; /* of the first of these */
 	VEC(struct passed_over) passed_over;

@@ -109,6 +109,8 @@ int tide_target_open(struct tide_target **out, pid_t pid, struct tide_error *err
 	struct fake_process *process = find(pid);
 	struct tide_target *target;
 
+	fake.nr_tries++;
+	fake.now_ns += fake.open_ns;
 	if (fake.target_result < 0 || (fake.nr_processes > 0 && process == NULL))
 		return error_set(err, TIDE_CAUSE_GONE, fake.target_result < 0 ? fake.target_result : -ESRCH,
 		                 "no process %d", (int)pid);

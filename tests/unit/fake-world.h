@@ -59,6 +59,8 @@ struct fake_world {
 	int nr_opened;           /* targets opened in all */
 	int nr_retired;          /* of those */
 	int nr_ended;            /* in the monitor, by the session */
+	int nr_tries;            /* to open a process */
+	uint64_t open_ns;        /* what that takes */
 	int nr_looks;            /* at all processes */
 	uint64_t aggregation_us; /* in use; 0: that of the options */
 	uint64_t armed_ns;       /* the timer */

@@ -245,6 +245,7 @@ static void a_child_that_may_not_be_watched_is_told_once(void **state)
 	assert_int_equal(tide_session_unwatched(session, &why), 1);
 	assert_string_equal(why, "process 201 is not ours");
 	assert_int_equal(count(session), 2);
+	assert_int_equal(fake.nr_tries, 3); /* nor asked again */
 	/* Its number is free again. */
 	fake_process_exit(201);
 	assert_int_equal(step(session, 1000), 1);
@@ -271,9 +272,10 @@ static void a_fork_bomb_is_watched_within_bounds(void **state)
 	struct tide_session *session = open_session(NULL);
 	const char *why = NULL;
 
+	assert_int_equal(step(session, 0), 1);
 	for (pid_t pid = 1000; pid < 1200; pid++)
 		fake_process(pid, FIRST);
-	assert_int_equal(step(session, 0), 1);
+	assert_int_equal(step(session, 1000), 1);
 	assert_int_equal(count(session), 1 + 16);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(step(session, 1000), 1);
@@ -302,6 +304,23 @@ static void a_fork_bomb_is_watched_within_bounds(void **state)
 	assert_true(tide_session_unwatched(session, NULL) > 100);
 	assert_true(fake.nr_targets <= 1024);
 	assert_true(fake.nr_opened - fake.nr_retired <= 64);
+	tide_session_close(session);
+}
+
+/* Nobody waits for the first look; in later ones opening stops others from being sampled, and is bounded. */
+static void all_that_are_there_at_the_start_are_found_at_once(void **state)
+{
+	struct tide_session *session = open_session(NULL);
+
+	for (pid_t pid = 1000; pid < 1040; pid++)
+		fake_process(pid, FIRST);
+	fake.open_ns = 30 * MS;
+	assert_int_equal(step(session, 0), 1);
+	assert_int_equal(count(session), 41);
+	for (pid_t pid = 2000; pid < 2020; pid++)
+		fake_process(pid, FIRST);
+	assert_int_equal(step(session, 1000), 1);
+	assert_int_equal(count(session), 41 + 4); /* the fourth goes beyond 100 ms */
 	tide_session_close(session);
 }
 
@@ -369,6 +388,7 @@ int main(void)
 		TEST(a_child_that_may_not_be_watched_is_told_once),
 		TEST(we_do_not_watch_ourselves),
 		TEST(a_fork_bomb_is_watched_within_bounds),
+		TEST(all_that_are_there_at_the_start_are_found_at_once),
 		TEST(dear_looks_are_made_less_often),
 		TEST(every_failing_call_leaves_nothing_open),
 	};
