@@ -202,18 +202,20 @@ static int write_json(const struct wss *wss, const struct usage *usage, const st
 	int result = 0;
 
 	for (size_t i = 0; i < NR_PERCENTILES && result == 0; i++)
-		result = json_line(out,
-		                   json_pack("{s:i, s:o, s:o, s:I}", "percentile", percentiles[i], "bytes",
-		                             json_number(sizes->used[i]), "hot_bytes", json_number(sizes->hot[i]),
-		                             "pid", (json_int_t)usage->target->pid),
-		                   err);
+		result =
+		        json_line(out,
+		                  json_pack("{s:i, s:o, s:o, s:i, s:I}", "percentile", percentiles[i], "bytes",
+		                            json_number(sizes->used[i]), "hot_bytes", json_number(sizes->hot[i]),
+		                            "target", (int)usage->target->index, "pid", (json_int_t)usage->target->pid),
+		                  err);
 	if (result < 0)
 		return result;
 	return json_line(out,
-	                 json_pack("{s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "pid",
-	                           (json_int_t)usage->target->pid, "name", json_text(usage->target->name), "used_bytes",
-	                           json_number(sizes->used[MEDIAN]), "hot_bytes", json_number(sizes->hot[MEDIAN]),
-	                           "mapped_bytes", json_number(usage->mapped), "unobservable_share",
+	                 json_pack("{s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "target",
+	                           (int)usage->target->index, "pid", (json_int_t)usage->target->pid, "name",
+	                           json_text(usage->target->name), "used_bytes", json_number(sizes->used[MEDIAN]),
+	                           "hot_bytes", json_number(sizes->hot[MEDIAN]), "mapped_bytes",
+	                           json_number(usage->mapped), "unobservable_share",
 	                           json_share(unobservable_share(usage)), "nr_samples", json_number(usage->nr_samples),
 	                           "cpu_share", json_share(cpu_share(info))),
 	                 err);
