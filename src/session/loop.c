@@ -14,11 +14,13 @@
 #define MAX_FAILURES 100
 #define MAX_EVENTS   16 /* taken at once; the rest is still there the next time */
 
-static void start(struct tide_session *session, uint64_t now_ns)
+/* The children that are there already come first: to open them may take long, and is no part of the duration. */
+static void start(struct tide_session *session)
 {
-	session->started = true;
-	session->started_ns = now_ns;
 	session->started_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	children_look(session, 0);
+	session->started = true;
+	session->started_ns = sys_clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Among many that come and go, those that went keep no descriptors; else the monitor lets go when the sensor says so.
@@ -159,14 +161,15 @@ static int advance(struct tide_session *session, uint64_t now_ns, uint64_t *next
 static int step(struct tide_session *session, const struct epoll_event *events, int nr, struct tide_error *err)
 {
 	const struct tide_sample *sample = NULL;
-	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	uint64_t next_ns = now_ns;
+	uint64_t now_ns;
+	uint64_t next_ns;
 	int result;
 
 	if (session->targets.nr == 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "the session has no target: name a process to watch");
 	if (!session->started)
-		start(session, now_ns);
+		start(session);
+	now_ns = next_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	result = take_events(session, events, nr, err);
 	if (result == 0)
 		result = advance(session, now_ns, &next_ns, &sample, err);

@@ -311,12 +311,16 @@ static void a_fork_bomb_is_watched_within_bounds(void **state)
 static void all_that_are_there_at_the_start_are_found_at_once(void **state)
 {
 	struct tide_session *session = open_session(NULL);
+	struct tide_session_cost cost;
 
 	for (pid_t pid = 1000; pid < 1040; pid++)
 		fake_process(pid, FIRST);
 	fake.open_ns = 30 * MS;
 	assert_int_equal(step(session, 0), 1);
 	assert_int_equal(count(session), 41);
+	/* Which is no part of the time that was asked for. */
+	tide_session_cost(session, &cost);
+	assert_int_equal(cost.wall_ns, 0);
 	for (pid_t pid = 2000; pid < 2020; pid++)
 		fake_process(pid, FIRST);
 	assert_int_equal(step(session, 1000), 1);
