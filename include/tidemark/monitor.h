@@ -86,6 +86,7 @@ struct tide_age {
 /*
  * Exact mode: all of one target's present memory at the end of an interval. present_bytes = unobservable_bytes + the
  * sum over ages. Memory that nobody accessed since watching began is as old as that, which is the last age then.
+ * All zero for a target that came in this interval, or has gone.
  */
 struct tide_idle {
 	uint64_t present_bytes;
