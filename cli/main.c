@@ -7,6 +7,7 @@
 #include "output.h"
 #include "say.h"
 #include "verbs.h"
+#include "whom.h"
 
 /* What stands in place of a verb: 1 and `*code` set when it was one of the program's own options, else 0. */
 static int run_program_option(const char *word, int *code)
@@ -24,6 +25,7 @@ static int run_program_option(const char *word, int *code)
 static int run_verb(const struct verb *verb, int argc, char **argv)
 {
 	struct options options;
+	struct tide_error err = { 0 };
 	int code = EXIT_USAGE;
 
 	if (options_parse(&options, verb, argc, argv) == 0) {
@@ -31,7 +33,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		if (options.help)
 			help_verb(stdout, verb);
 		else
-			code = verb->run(verb, &options);
+			code = whom_resolve(&options, &err) < 0 ? (int)say_error(&err) : verb->run(verb, &options);
 	}
 	options_fini(&options);
 	return code;

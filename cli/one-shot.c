@@ -9,6 +9,7 @@
 #include "recording.h"
 #include "verbs.h"
 #include "verdict.h"
+#include "whom.h"
 
 #define DEFAULT_DURATION_US 10000000u
 
@@ -16,9 +17,8 @@ static int check_usage(const char *name, const struct options *options, struct t
 {
 	if (options->pids.nr == 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "nothing to watch: name a process with -p");
-	if (options->pids.nr > 1 && options->ranges.nr != 0)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
-		                 "--range needs a single process: addresses are each one's own");
+	if (whom_check_ranges(options, err) < 0)
+		return err->code;
 	return output_check_options(output_find_report(name), options, err);
 }
 

@@ -118,11 +118,31 @@ int option_parse_way(struct options *options, const struct option_spec *spec, co
 	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no way '%.40s': --help lists them", text);
 }
 
+/* A word of digits is a number, whatever a command may be called; anything else is a name. */
+static int add_name(struct options *options, const char *text, struct tide_error *err)
+{
+	char *copy = strdup(text);
+
+	for (size_t i = 0; i < options->names.nr; i++) {
+		if (strcmp(options->names.items[i], text) == 0) {
+			free(copy);
+			return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is named twice", text);
+		}
+	}
+	if (copy != NULL && vec_push(&options->names, (const char *)copy) == 0)
+		return 0;
+	free(copy);
+	return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+}
+
 static int add_pid(struct options *options, const char *text, struct tide_error *err)
 {
 	uint64_t pid;
-	int result = units_parse_count(text, "a process ID", 1, INT32_MAX, &pid, err);
+	int result;
 
+	if (text[0] != 0 && text[strspn(text, "0123456789")] != 0)
+		return add_name(options, text, err);
+	result = units_parse_count(text, "a process ID", 1, INT32_MAX, &pid, err);
 	if (result < 0)
 		return result;
 	for (size_t i = 0; i < options->pids.nr; i++)
@@ -148,23 +168,70 @@ int option_parse_pids(struct options *options, const struct option_spec *spec, c
 	return result;
 }
 
+/* The two sides of MIN..MAX; `min` has room for 24 characters. NULL: that is none. */
+static const char *split_bounds(const char *text, char min[24])
+{
+	const char *dots = strstr(text, "..");
+
+	if (dots == NULL || dots == text || dots[2] == 0 || dots - text >= 24)
+		return NULL;
+	memcpy(min, text, (size_t)(dots - text));
+	min[dots - text] = 0;
+	return dots + 2;
+}
+
+/* Hundredths of a percent count, but no more of it. */
+int option_parse_goal(struct options *options, const struct option_spec *spec, const char *text, struct tide_error *err)
+{
+	char *end;
+	double percent = strtod(text, &end);
+
+	if (end != text && *end == '%')
+		end++;
+	if (end == text || *end != 0 || strspn(text, "0123456789.%") != strlen(text) || percent < 0.01 || percent > 99)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "'%.40s' is not a share of all accesses: give a percentage from 0.01 to 99", text);
+	options->monitor.goal_bp = (uint32_t)(percent * 100 + 0.5);
+	return 0;
+}
+
+int option_parse_bounds(struct options *options, const struct option_spec *spec, const char *text,
+                        struct tide_error *err)
+{
+	struct tide_monitor_opts *monitor = &options->monitor;
+	char min[24];
+	const char *max = split_bounds(text, min);
+	int result;
+
+	if (max == NULL)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not MIN..MAX: write it like 5ms..1s",
+		                 text);
+	result = units_parse_duration(min, 0, &monitor->min_sampling_us, err);
+	if (result == 0)
+		result = units_parse_duration(max, 0, &monitor->max_sampling_us, err);
+	if (result == 0)
+		result = refuse_zero(monitor->min_sampling_us, err);
+	if (result == 0 && monitor->max_sampling_us < monitor->min_sampling_us)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' has its shorter time last: write MIN..MAX",
+		                 text);
+	return result;
+}
+
 int option_parse_regions(struct options *options, const struct option_spec *spec, const char *text,
                          struct tide_error *err)
 {
-	const char *dots = strstr(text, "..");
 	char min_text[24];
+	const char *max_text = split_bounds(text, min_text);
 	uint64_t min = 0;
 	uint64_t max = 0;
 	int result;
 
-	if (dots == NULL || dots == text || dots[2] == 0 || dots - text >= (long)sizeof(min_text))
+	if (max_text == NULL)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not MIN..MAX: write it like 10..1000",
 		                 text);
-	memcpy(min_text, text, (size_t)(dots - text));
-	min_text[dots - text] = 0;
 	result = units_parse_count(min_text, "a number of regions", 0, 1000000, &min, err);
 	if (result == 0)
-		result = units_parse_count(dots + 2, "a number of regions", 0, 1000000, &max, err);
+		result = units_parse_count(max_text, "a number of regions", 0, 1000000, &max, err);
 	if (result < 0)
 		return result;
 	if (max < min)

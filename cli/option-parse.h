@@ -17,6 +17,8 @@ option_parse_fn option_parse_color;
 option_parse_fn option_parse_pids;
 option_parse_fn option_parse_way;
 option_parse_fn option_parse_regions;
+option_parse_fn option_parse_goal;
+option_parse_fn option_parse_bounds;
 option_parse_fn option_parse_range;
 option_parse_fn option_parse_limit;
 option_parse_fn option_parse_categories; /* uint64_t: a list of names, as a mask of enum tide_page_category */

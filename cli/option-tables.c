@@ -6,7 +6,11 @@
 
 /* name, letter, argument, help, what reads it, what it fills, what completes it */
 static const struct option_spec pids_specs[] = {
-	{ "pid", 'p', "PID[,PID...]", "The processes to watch", option_parse_pids, 0, "@pid" },
+	{ "pid", 'p', "PID|NAME[,...]",
+	  "The processes to watch: numbers, or names of commands, each of which means all processes that run it",
+	  option_parse_pids, 0, "@pid" },
+	{ "children", 0, NULL, "Watch what these start, too, from the next update on, and programs that they execute",
+	  option_parse_flag, AT(children), NULL },
 	{ 0 },
 };
 
@@ -38,6 +42,13 @@ static const struct option_spec monitor_specs[] = {
 	  option_parse_interval, AT(monitor.aggregation_us), NULL },
 	{ "update", 'u', "TIME", "Look for new and gone mappings this often (default: 1s)", option_parse_interval,
 	  AT(monitor.update_us), NULL },
+	{ "auto-tune", 0, NULL,
+	  "Tune the sampling interval to how much is accessed, and the aggregation interval with it", option_parse_flag,
+	  AT(auto_tune), NULL },
+	{ "goal", 0, "PERCENT", "Tune until this share of all possible accesses is seen (default: 4)",
+	  option_parse_goal, 0, NULL },
+	{ "bounds", 0, "MIN..MAX", "Tune the sampling interval within these bounds (default: 5ms..10s)",
+	  option_parse_bounds, 0, NULL },
 	{ "regions", 0, "MIN..MAX", "Keep the number of regions within these bounds (default: 10..1000)",
 	  option_parse_regions, 0, NULL },
 	{ "range", 0, "START-END", "Watch these addresses (hexadecimal) only; may be given more than once",

@@ -135,6 +135,8 @@ int options_parse(struct options *options, const struct verb *verb, int argc, ch
 		options->monitor.flags |= TIDE_MONITOR_UNGUIDED;
 	if (options->exact)
 		options->monitor.flags |= TIDE_MONITOR_EXACT;
+	if (options->auto_tune)
+		options->monitor.flags |= TIDE_MONITOR_AUTO_TUNE;
 	vec_free(&parse.argp_options);
 	vec_free(&parse.specs);
 	return result;
@@ -143,5 +145,8 @@ int options_parse(struct options *options, const struct verb *verb, int argc, ch
 void options_fini(struct options *options)
 {
 	vec_free(&options->pids);
+	for (size_t i = 0; i < options->names.nr; i++)
+		free((char *)options->names.items[i]);
+	vec_free(&options->names);
 	vec_free(&options->ranges);
 }

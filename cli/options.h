@@ -32,6 +32,8 @@ enum pins_mode {
 /* What the command line said, all verbs' options in one; a verb reads those of its groups. Strings point into argv. */
 struct options {
 	VEC(pid_t) pids;
+	VEC(const char *) names; /* of commands whose processes are meant; resolved into pids */
+	bool children;
 	VEC(struct tide_range) ranges;
 	char **command; /* after --, NULL-terminated; NULL: none */
 	const char *args[2];
@@ -41,6 +43,7 @@ struct options {
 	struct tide_monitor_opts monitor;
 	bool unguided;
 	bool exact;
+	bool auto_tune;
 	const char *sensor;
 	uint64_t interval_us; /* of epochs; 0: not given */
 	uint64_t count;       /* epochs; 0: not given */

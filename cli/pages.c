@@ -16,6 +16,7 @@
 #include "stop.h"
 #include "units.h"
 #include "verbs.h"
+#include "whom.h"
 
 enum {
 	NR_RUNS = 16384,
@@ -30,7 +31,8 @@ enum {
 #define OF_WATCHED ((uint64_t)(TIDE_PAGE_WPALLOWED | TIDE_PAGE_WRITTEN))
 
 static const struct option_spec specs[] = {
-	{ "pid", 'p', "PID", "The process to look at", option_parse_pids, 0, "@pid" },
+	{ "pid", 'p', "PID|NAME", "The process to look at: its number, or the name of the command that it runs",
+	  option_parse_pids, 0, "@pid" },
 	{ "range", 0, "START-END", "Look at these addresses (hexadecimal) only; may be given more than once",
 	  option_parse_range, 0, NULL },
 	{ "summary", 0, NULL, "Sum up: one row for each mapping, and all in all", option_parse_flag, AT(summary),
@@ -71,10 +73,8 @@ static int check_usage(const struct options *options, struct tide_error *err)
 	uint64_t asked = options->all_of | options->any_of;
 	uint64_t idle = options->inverted & ~asked;
 
-	if (options->pids.nr == 0)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "nothing to look at: name a process with -p");
-	if (options->pids.nr > 1)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "one process at a time: name a single one with -p");
+	if (whom_check_one(options, "look at", err) < 0)
+		return err->code;
 	if (options->summary && (asked | options->inverted | options->returned) != 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "--summary counts all categories: it takes none of the masks");

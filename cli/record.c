@@ -8,6 +8,7 @@
 #include "recording.h"
 #include "verbs.h"
 #include "verdict.h"
+#include "whom.h"
 
 #define DEFAULT_OUTPUT "tidemark.db"
 
@@ -19,10 +20,7 @@ static int check_usage(const struct options *options, struct tide_error *err)
 	if (options->pids.nr == 0 && options->command == NULL)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "nothing to watch: name a process with -p, or a command after --");
-	if (options->pids.nr > 1 && options->ranges.nr != 0)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
-		                 "--range needs a single process: addresses are each one's own");
-	return 0;
+	return whom_check_ranges(options, err);
 }
 
 static int watch_all(struct recording *recording, const struct options *options, struct command *command,

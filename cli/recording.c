@@ -29,6 +29,9 @@ static int create_store(struct recording *recording, const struct tide_sample *s
 		.sampling_us = monitor->sampling_us,
 		.aggregation_us = monitor->aggregation_us,
 		.update_us = monitor->update_us,
+		.goal_bp = monitor->goal_bp,
+		.min_sampling_us = monitor->min_sampling_us,
+		.max_sampling_us = monitor->max_sampling_us,
 		.min_nr_regions = monitor->min_nr_regions,
 		.max_nr_regions = monitor->max_nr_regions,
 	};
@@ -50,6 +53,7 @@ static int store_sample(void *arg, const struct tide_sample *sample, struct tide
                         struct tide_error *err)
 {
 	struct recording *recording = arg;
+	struct tide_intervals intervals;
 	int result = 0;
 
 	if (recording->writer == NULL)
@@ -58,6 +62,8 @@ static int store_sample(void *arg, const struct tide_sample *sample, struct tide
 		return result;
 	tide_session_cost(recording->session, &recording->cost);
 	record_set_cost(recording->writer, &recording->cost);
+	tide_monitor_intervals(tide_session_monitor(recording->session), &intervals);
+	record_set_intervals(recording->writer, &intervals);
 	result = record_append(recording->writer, sample, targets, err);
 	if (result == 0)
 		progress_note(&recording->progress, sample, &recording->cost);
@@ -82,6 +88,7 @@ int recording_open(struct recording *recording, const struct options *options, c
 		.monitor = options->monitor,
 		.sensor = options->sensor,
 		.duration_us = duration_us,
+		.flags = options->children ? TIDE_SESSION_CHILDREN : 0,
 	};
 	int result = path != NULL ? store_path_check(path, err) : 0;
 
@@ -146,10 +153,19 @@ const char *recording_whom(const struct recording *recording, char *buf, size_t 
 	const struct options *options = recording->options;
 	const struct tide_target *target = tide_session_target(recording->session, 0);
 
-	if (options->pids.nr > 1)
-		snprintf(buf, size, "%zu processes", options->pids.nr);
+	size_t nr_asked = options->command != NULL ? 1 : options->pids.nr;
+	size_t nr_targets = nr_asked;
+	int length;
+
+	while (tide_session_target(recording->session, nr_targets) != NULL)
+		nr_targets++;
+	if (nr_asked > 1)
+		length = snprintf(buf, size, "%zu processes", nr_asked);
 	else
-		snprintf(buf, size, "process %d (%s)", (int)tide_target_pid(target), tide_target_name(target));
+		length = snprintf(buf, size, "process %d (%s)", (int)tide_target_pid(target), tide_target_name(target));
+	if (nr_targets > nr_asked)
+		snprintf(buf + length, size - (size_t)length, " and what %s started (%zu more)",
+		         nr_asked > 1 ? "they" : "it", nr_targets - nr_asked);
 	return buf;
 }
 

@@ -48,7 +48,7 @@ void recording_run(struct recording *recording, const struct stop *stop);
  */
 int recording_finish(struct recording *recording, struct tide_error *err);
 
-/* "process 12 (sleep)", "3 processes" into `buf`, which is returned. */
+/* "process 12 (sleep)", "3 processes", both with what they started, into `buf`, which is returned. */
 const char *recording_whom(const struct recording *recording, char *buf, size_t size);
 
 /* Closes everything; a store that was not finished stays as after a kill. */

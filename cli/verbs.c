@@ -12,9 +12,24 @@
 		        &option_group_quiet                                                                            \
 	}
 
+#define CHILDREN_DETAILS                                                                                               \
+	"With --children, the processes that these start are watched too, and theirs: those that are there at the "    \
+	"beginning, and others from the first look that finds them, one look each update interval (-u). What comes "   \
+	"and goes between two looks is not seen. At most 64 processes are watched at a time and 1,024 in all; when "   \
+	"there were more, that is said. It ends when the last of them has gone. Right after a fork, parent and "       \
+	"child share their memory: until one of them writes to a page, both map it, and whether it was accessed "      \
+	"cannot be told (unobservable, \"shared\").\n"
+
+#define TUNING_DETAILS                                                                                                 \
+	"With --auto-tune, the sampling interval is made longer while fewer accesses are seen than the goal asks "     \
+	"for, and shorter while more are; the aggregation interval is always as many times that as -s and -a say "     \
+	"(default: 20). When there is a duration, it grows to a tenth of that at most. What cannot be seen counts "    \
+	"neither way.\n"
+
 #define ONE_SHOT_DETAILS                                                                                               \
 	"Watches the processes for a while, keeps nothing, and reports. The process is left as it was found. "         \
-	"When it ends before the time is over, what was seen until then is reported, and the exit status is 4.\n"
+	"When it ends before the time is over, what was seen until then is reported, and the exit status is "          \
+	"4.\n" CHILDREN_DETAILS TUNING_DETAILS
 
 #define PAGE_CATEGORY(id, bit, name, sentence) name " (" sentence "); "
 
@@ -34,7 +49,7 @@ const struct verb verbs[] = {
 	{
 	        .name = "heatmap",
 	        .summary = "which addresses of a process are used when",
-	        .synopsis = "-p PID[,PID...]",
+	        .synopsis = "-p PID|NAME[,...]",
 	        .details = ONE_SHOT_DETAILS,
 	        .groups = ONE_SHOT_GROUPS,
 	        .run = verb_one_shot,
@@ -42,7 +57,7 @@ const struct verb verbs[] = {
 	{
 	        .name = "wss",
 	        .summary = "how much memory a process needs: its working set size",
-	        .synopsis = "-p PID[,PID...]",
+	        .synopsis = "-p PID|NAME[,...]",
 	        .details = ONE_SHOT_DETAILS,
 	        .groups = ONE_SHOT_GROUPS,
 	        .run = verb_one_shot,
@@ -50,7 +65,7 @@ const struct verb verbs[] = {
 	{
 	        .name = "regions",
 	        .summary = "the regions of a process, how hot each is and for how long it has been so",
-	        .synopsis = "-p PID[,PID...]",
+	        .synopsis = "-p PID|NAME[,...]",
 	        .details = ONE_SHOT_DETAILS,
 	        .groups = ONE_SHOT_GROUPS,
 	        .run = verb_one_shot,
@@ -58,7 +73,7 @@ const struct verb verbs[] = {
 	{
 	        .name = "record",
 	        .summary = "record the memory accesses of processes, or of a command",
-	        .synopsis = "-p PID[,PID...]\n-- COMMAND [ARGUMENT...]",
+	        .synopsis = "-p PID|NAME[,...]\n-- COMMAND [ARGUMENT...]",
 	        .details = "Records until the time is over, the last process has ended, or an interrupt (Ctrl-C) "
 	                   "comes. The file is "
 	                   "complete after each of these, and readable up to the last second even when the recorder is "
@@ -68,8 +83,9 @@ const struct verb verbs[] = {
 	                   "recording ends first, by "
 	                   "its duration or by a signal, the command is sent SIGTERM, and SIGKILL five seconds later; "
 	                   "processes named "
-	                   "by -p are never sent anything. Processes that the command starts are not watched.\n"
-	                   "A process that executes another program is another target: recording ends there.\n",
+	                   "by -p are never sent anything.\n"
+	                   "A process that executes another program is another target: recording ends there, but "
+	                   "with --children it is followed.\n" CHILDREN_DETAILS TUNING_DETAILS,
 	        .takes_command = true,
 	        .groups = { &option_group_pids, &option_group_record, &option_group_monitor, &option_group_quiet },
 	        .run = verb_record,
@@ -88,7 +104,7 @@ const struct verb verbs[] = {
 	{
 	        .name = "watch",
 	        .summary = "which memory of a process is being written, and how fast",
-	        .synopsis = "-p PID",
+	        .synopsis = "-p PID|NAME",
 	        .details = WATCH_DETAILS,
 	        .groups = { &option_group_watch, &option_group_quiet },
 	        .run = verb_watch,
@@ -96,7 +112,7 @@ const struct verb verbs[] = {
 	{
 	        .name = "pages",
 	        .summary = "what each page of a process is now",
-	        .synopsis = "-p PID",
+	        .synopsis = "-p PID|NAME",
 	        .details =
 	                "Lists runs of pages that are alike, mapping by mapping; without masks, those that are "
 	                "present or "

@@ -50,7 +50,9 @@ static void where(const struct recording *recording, char *buf, size_t size)
 static void say_summary(const struct recording *recording, const struct verdict *verdict)
 {
 	char ended[260];
-	char whom[64];
+	char whom[96];
+	const char *why;
+	size_t nr_unwatched;
 	char time[UNITS_TEXT_SIZE];
 	char asked[UNITS_TEXT_SIZE + 32] = "";
 	char place[280];
@@ -66,6 +68,9 @@ static void say_summary(const struct recording *recording, const struct verdict 
 	    units_duration_text(time, recording->cost.wall_ns / 1000), asked,
 	    recording_whom(recording, whom, sizeof(whom)), (unsigned long long)recording->progress.nr_samples, place,
 	    cost, verdict->remark ? "; " : "", verdict->remark ? verdict->remark : "");
+	nr_unwatched = tide_session_unwatched(recording->session, &why);
+	if (nr_unwatched > 0)
+		say("note: %zu that were started are not in it: %s", nr_unwatched, why);
 }
 
 static enum exit_code code_of(const struct recording *recording, const struct verdict *verdict)

@@ -11,6 +11,7 @@
 #include "units.h"
 #include "verbs.h"
 #include "watching.h"
+#include "whom.h"
 
 #define AT(member) offsetof(struct options, member)
 
@@ -41,7 +42,8 @@ static int parse_pins(struct options *options, const struct option_spec *spec, c
 }
 
 static const struct option_spec specs[] = {
-	{ "pid", 'p', "PID", "The process to watch", option_parse_pids, 0, "@pid" },
+	{ "pid", 'p', "PID|NAME", "The process to watch: its number, or the name of the command that it runs",
+	  option_parse_pids, 0, "@pid" },
 	{ "interval", 'i', "TIME", "Report this often (default: 1s)", option_parse_interval, AT(interval_us), NULL },
 	{ "count", 'n', "NUMBER", "Stop after so many epochs (default: when the process ends)", parse_count, 0, NULL },
 	{ "range", 0, "START-END", "Watch these addresses (hexadecimal) only; may be given more than once",
@@ -67,11 +69,7 @@ const struct option_group option_group_watch = { "What to watch, and what to sho
 
 static int check_usage(const struct options *options, struct tide_error *err)
 {
-	if (options->pids.nr == 0)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "nothing to watch: name a process with -p");
-	if (options->pids.nr > 1)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "one process at a time: run this once for each");
-	return 0;
+	return whom_check_one(options, "watch", err);
 }
 
 static void say_ending(const struct watching *watching, const char *how)

@@ -29,6 +29,11 @@ struct tide_monitor_opts {
 	uint64_t max_stall_us; /* that one call may keep the target waiting, where all of it is cleared at once; 100,000
 	                        */
 	uint32_t way;          /* EXACT: enum tide_way; 0: the best that is possible */
+	/* AUTO_TUNE only: */
+	uint64_t min_sampling_us; /* 5,000 */
+	uint64_t max_sampling_us; /* 10,000,000; at least min_sampling_us */
+	uint32_t goal_bp;         /* 400: access events to be seen, in 1/100 percent of those that could be; to 9,999 */
+	uint32_t tune_aggregations; /* 3: aggregation intervals from one tuning to the next */
 };
 
 enum tide_monitor_flags {
@@ -42,6 +47,13 @@ enum tide_monitor_flags {
 	 * `plan`.
 	 */
 	TIDE_MONITOR_EXACT = 1 << 1,
+	/*
+	 * The sampling interval is made longer while fewer access events are seen than the goal asks for, and shorter
+	 * while more are, within its bounds (design.rst, "Monitoring Intervals Auto-tuning"). The aggregation interval
+	 * changes with it: there are always as many checks to a sample as the options say (default: 20). The update
+	 * interval stays, or is as long as one aggregation interval where that is longer. Not with EXACT.
+	 */
+	TIDE_MONITOR_AUTO_TUNE = 1 << 2,
 };
 
 /*
@@ -54,8 +66,12 @@ struct tide_region {
 	uint32_t nr_accesses;     /* checks that found its sampled page accessed */
 	uint32_t nr_writes;       /* checks that found it written; 0 with sensors that do not tell */
 	uint32_t nr_unobservable; /* checks that could not be answered */
-	uint32_t age;             /* aggregation intervals for which the access pattern stayed similar */
-	uint32_t target;          /* index in order of tide_monitor_add_target */
+	/*
+	 * For how long the access pattern stayed similar, in units of the options' aggregation interval: intervals that
+	 * were tuned longer or shorter count for as much as they lasted, rounded to the nearest.
+	 */
+	uint32_t age;
+	uint32_t target; /* index in order of tide_monitor_add_target */
 };
 
 /* Part of the region nobody could see, in bytes, estimated from the share of its checks that went unanswered. */
@@ -70,6 +86,7 @@ struct tide_age {
 /*
  * Exact mode: all of one target's present memory at the end of an interval. present_bytes = unobservable_bytes + the
  * sum over ages. Memory that nobody accessed since watching began is as old as that, which is the last age then.
+ * All zero for a target that came in this interval, or has gone.
  */
 struct tide_idle {
 	uint64_t present_bytes;
@@ -106,14 +123,22 @@ TIDE_EXPORT const struct tide_monitor_opts *tide_monitor_options(const struct ti
 TIDE_EXPORT void tide_monitor_close(struct tide_monitor *monitor);
 
 /*
- * Adds a target before the first step; returns its index. `state` is the sensor's initialised state: the monitor calls
- * its cleanup and frees it with free(3) at close, or at once when this fails. `ranges` (copied) are the user's own,
- * kept as they are by every update; with nr_ranges 0 the three regions around the two biggest gaps are found and
- * followed. Errors: USAGE ranges that overlap, are empty or unaligned; the errors of the sensor's update.
+ * Adds a target; returns its index. One that comes while others are watched is looked at from the next step on, and its
+ * counts of the interval under way are scaled up from the checks that were made; without any it is unobservable in it.
+ * `state` is the sensor's initialised state: the monitor calls its cleanup and frees it with free(3) when the target
+ * has gone, at close, or at once when this fails. `ranges` (copied) are the user's own, kept as they are by every
+ * update; with nr_ranges 0 the three regions around the two biggest gaps are found and followed. Errors: USAGE ranges
+ * that overlap, are empty or unaligned; the errors of the sensor's update.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops,
                                                       void *state, const struct tide_range *ranges, size_t nr_ranges,
                                                       struct tide_error *err);
+
+/*
+ * Stops watching a target that was added: as one that went away, it has no more regions. Its index stays its own. With
+ * none left the next step that is due says GONE.
+ */
+TIDE_EXPORT void tide_monitor_end_target(struct tide_monitor *monitor, size_t index);
 
 /*
  * Does what is due at `now_ns` (any monotonic clock) and sets `*next_ns` to when it wants to be called again. Being
@@ -125,6 +150,16 @@ TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_target(struct tide_monitor *monit
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_monitor_step(struct tide_monitor *monitor, uint64_t now_ns, uint64_t *next_ns,
                                                 const struct tide_sample **out, struct tide_error *err);
+
+/* Intervals in use, in microseconds. */
+struct tide_intervals {
+	uint64_t sampling_us;
+	uint64_t aggregation_us;
+	uint64_t update_us;
+};
+
+/* Those of now; they change with AUTO_TUNE only, and only in a step that ends an aggregation interval. */
+TIDE_EXPORT void tide_monitor_intervals(const struct tide_monitor *monitor, struct tide_intervals *out);
 
 /* Exact mode: a run of present pages of one size that are alike. */
 struct tide_idle_run {

@@ -19,11 +19,28 @@ extern "C" {
 
 struct tide_session;
 
+enum tide_session_flags {
+	/*
+	 * Processes that a target starts are watched too, and theirs: from the first look that sees them on, one look
+	 * each update interval (longer apart where looks are dear), the first when the session begins. So are the
+	 * children that a target has then. And a target that executes another program does not go away: the process is
+	 * a new target from there on, with the new program's name. At most 64 processes at a time and 1,024 targets in
+	 * all; tide_session_unwatched says when there were more. A process that comes and goes between two looks is not
+	 * seen, nor what it started. Ended targets keep no descriptor. The session ends when the last target has gone.
+	 */
+	TIDE_SESSION_CHILDREN = 1 << 0,
+};
+
 struct tide_session_opts {
 	size_t size; /* sizeof(struct tide_session_opts) */
 	struct tide_monitor_opts monitor;
-	const char *sensor;   /* NULL: the best that works here */
-	uint64_t duration_us; /* 0: until stopped or the last target is gone; else at least one aggregation interval */
+	const char *sensor; /* NULL: the best that works here */
+	/*
+	 * 0: until stopped or the last target is gone; else at least one aggregation interval. Tuned intervals grow to
+	 * a tenth of the duration at most, whatever their bounds say, so that what is lost at its end is little.
+	 */
+	uint64_t duration_us;
+	uint32_t flags; /* enum tide_session_flags */
 };
 
 /* What watching has cost, since the session's first step. */
@@ -36,7 +53,8 @@ struct tide_session_cost {
 
 /*
  * Receives each sample. `targets[sample->regions[i].target]` is the region's target; its layout is as fresh as the last
- * update interval. Nothing is the sink's to keep. A negative return ends the session with that error.
+ * update interval. There may be more targets than in the sample before. Nothing is the sink's to keep. A negative
+ * return ends the session with that error.
  */
 typedef int tide_sink_fn(void *arg, const struct tide_sample *sample, struct tide_target *const *targets,
                          struct tide_error *err);
@@ -52,14 +70,14 @@ TIDE_EXPORT TIDE_MUST_USE int tide_session_open(struct tide_session **out, const
 TIDE_EXPORT void tide_session_close(struct tide_session *session);
 
 /*
- * Watches a process too; before the first step only. `ranges` as for tide_monitor_add_target. Returns the target's
- * index. Errors: those of tide_target_open and of the sensor.
+ * Watches a process too; also while the session runs, but not in a sink. `ranges` as for tide_monitor_add_target.
+ * Returns the target's index. Errors: those of tide_target_open and of the sensor.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_session_add_pid(struct tide_session *session, pid_t pid,
                                                    const struct tide_range *ranges, size_t nr_ranges,
                                                    struct tide_error *err);
 
-/* A target in order of tide_session_add_pid, NULL beyond the last. Owned by the session. */
+/* A target in order of coming, NULL beyond the last. Owned by the session. */
 TIDE_EXPORT struct tide_target *tide_session_target(const struct tide_session *session, size_t index);
 
 /* Before the end of the session; sinks are called in the order in which they were added. Errors: LIMIT. */
@@ -81,11 +99,18 @@ TIDE_EXPORT TIDE_MUST_USE int tide_session_step(struct tide_session *session, st
  * does. */
 TIDE_EXPORT TIDE_MUST_USE int tide_session_run(struct tide_session *session, int stop_fd, struct tide_error *err);
 
-/* The session's monitor, for tide_monitor_options() and, in exact mode, tide_monitor_idle(). Owned by the session. */
+/* The session's monitor, for tide_monitor_options(), tide_monitor_intervals() and, in exact mode, tide_monitor_idle().
+ * Owned by the session. */
 TIDE_EXPORT const struct tide_monitor *tide_session_monitor(const struct tide_session *session);
 
 /* The cost until now, or zeros before the first step. */
 TIDE_EXPORT void tide_session_cost(const struct tide_session *session, struct tide_session_cost *out);
+
+/*
+ * With CHILDREN: how many processes were seen, as children of targets, and could not be watched; `why` (may be NULL):
+ * the sentence about the first of them, "" when there is none. Owned by the session.
+ */
+TIDE_EXPORT size_t tide_session_unwatched(const struct tide_session *session, const char **why);
 
 /* The sensor in use, its name and the sentence that says why it was chosen. Owned by the session. */
 TIDE_EXPORT const struct tide_sensor_ops *tide_session_sensor(const struct tide_session *session, const char **why);

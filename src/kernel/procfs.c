@@ -17,6 +17,7 @@ enum {
 
 /* Numbers of the fields of /proc/PID/stat, as proc(5) counts them. */
 enum {
+	FIELD_PPID = 4,
 	FIELD_FLAGS = 9,
 	FIELD_START_TICKS = 22,
 	FIELD_VSIZE = 23,
@@ -86,6 +87,7 @@ int procfs_parse_stat(const char *text, size_t size, struct procfs_stat *out)
 			return -EBADMSG;
 	}
 	copy_name(out->name, open + 1, close);
+	out->ppid = (pid_t)field[FIELD_PPID];
 	out->kthread = (field[FIELD_FLAGS] & PF_KTHREAD) != 0;
 	out->start_ticks = field[FIELD_START_TICKS];
 	out->vsize_bytes = field[FIELD_VSIZE];
@@ -237,6 +239,36 @@ int procfs_each_descriptor(int dir, pid_t tid, procfs_thread_fn *fn, void *arg)
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;
 	return each_number(fd, fn, arg);
+}
+
+int procfs_has_children(void)
+{
+	scope_sys_fd int fd = sys_open("/proc/thread-self/children", O_RDONLY);
+
+	return fd >= 0 ? 1 : fd == -ENOENT ? 0 : fd;
+}
+
+int procfs_each_child(int dir, pid_t tid, procfs_thread_fn *fn, void *arg)
+{
+	char path[40];
+	char text[16384];
+	struct text rest = { text, text };
+	uint64_t child;
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "task/%d/children", tid);
+	size = procfs_read(dir, path, text, sizeof(text));
+	if (size < 0)
+		return (int)size;
+	rest.end += size;
+	/* Each number is followed by a blank: one that is not was cut off by the end of the buffer. */
+	while (text_decimal(&rest, &child) && text_char(&rest, ' ')) {
+		int result = fn(arg, (pid_t)child);
+
+		if (result != 0)
+			return result;
+	}
+	return 0;
 }
 
 int procfs_each_process(procfs_thread_fn *fn, void *arg)

@@ -19,6 +19,7 @@ enum {
 struct procfs_stat {
 	char name[PROCFS_NAME_SIZE]; /* control characters replaced by '?' */
 	char state;                  /* 'R', 'S', 'Z', ... */
+	pid_t ppid;                  /* of the process whose child it is; 0: none in this PID namespace */
 	bool kthread;                /* PF_KTHREAD */
 	uint64_t start_ticks;        /* since boot */
 	uint64_t vsize_bytes;        /* 0 when, and only when, the task has no memory of its own (any more) */
@@ -64,6 +65,17 @@ int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg);
 
 /* Calls `fn` for every descriptor that thread `tid` has open. 0, what `fn` returned, or -errno. */
 int procfs_each_descriptor(int dir, pid_t tid, procfs_thread_fn *fn, void *arg);
+
+/*
+ * Do threads have lists of their children (CONFIG_PROC_CHILDREN) on this kernel? 1, 0, or -errno.
+ */
+int procfs_has_children(void);
+
+/*
+ * Calls `fn` for the children of thread `tid` of the process, of which the first 2,000 or so are listed. While children
+ * come and go some may be missing. 0, what `fn` returned, or -errno; -ESRCH also where there are no such lists.
+ */
+int procfs_each_child(int dir, pid_t tid, procfs_thread_fn *fn, void *arg);
 
 /* Calls `fn` for every process that is visible here, kernel threads included. 0, what `fn` returned, or -errno. */
 int procfs_each_process(procfs_thread_fn *fn, void *arg);

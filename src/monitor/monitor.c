@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/vec.h"
 #include "monitor/opts.h"
+#include "monitor/tune.h"
 #include "monitor/watched.h"
 
 #define MIN_CHECKS_TO_SPARE 16u
@@ -17,6 +18,7 @@
 struct tide_monitor {
 	struct tide_monitor_opts opts;
 	struct rng rng;
+	struct tune tune;
 	VEC(struct watched) targets;
 	uint64_t next_ns; /* end of the sampling interval; 0: not started */
 	uint64_t interval_start_ns;
@@ -64,6 +66,7 @@ int tide_monitor_open(struct tide_monitor **out, const struct tide_monitor_opts 
 		return error_system(err, -ENOMEM, "opening a monitor");
 	monitor->opts = complete;
 	monitor->checks_per_aggregation = (uint32_t)(complete.aggregation_us / complete.sampling_us);
+	tune_init(&monitor->tune, &complete);
 	monitor->aggregations_per_update = (uint32_t)(complete.update_us / complete.aggregation_us);
 	rng_init(&monitor->rng, complete.seed);
 	*out = monitor;
@@ -102,6 +105,16 @@ int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sens
 	return (int)monitor->targets.nr - 1;
 }
 
+void tide_monitor_end_target(struct tide_monitor *monitor, size_t index)
+{
+	struct watched *target = &monitor->targets.items[index];
+
+	if (target->is_gone)
+		return;
+	watched_end(target);
+	error_set(&monitor->gone, TIDE_CAUSE_GONE, -ESRCH, "the last target is watched no more");
+}
+
 static size_t count_regions(const struct tide_monitor *monitor)
 {
 	size_t nr = 0;
@@ -126,7 +139,8 @@ static void merge(struct tide_monitor *monitor)
 
 	for (size_t i = 0; i < monitor->targets.nr; i++) {
 		regions_scale(&monitor->targets.items[i].regions, monitor->nr_checks);
-		regions_age(&monitor->targets.items[i].regions, rule.max_difference);
+		regions_age(&monitor->targets.items[i].regions, rule.max_difference,
+		            monitor->tune.sampling_us * monitor->nr_checks);
 		bytes += regions_bytes(&monitor->targets.items[i].regions);
 	}
 	rule.max_bytes = bytes / monitor->opts.min_nr_regions;
@@ -142,6 +156,16 @@ static void merge(struct tide_monitor *monitor)
 		rule.max_bytes *= 2;
 		merge_all(monitor, &rule);
 	}
+}
+
+static uint32_t age_of(const struct tide_monitor *monitor, const struct region *region)
+{
+	uint64_t unit_us = monitor->opts.sampling_us * monitor->checks_per_aggregation;
+	uint64_t age = (region->age_us + unit_us / 2) / unit_us;
+
+	if (monitor->opts.flags & TIDE_MONITOR_EXACT)
+		return region->age;
+	return age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
 }
 
 static int emit(struct tide_monitor *monitor, uint64_t now_ns, struct tide_error *err)
@@ -161,7 +185,7 @@ static int emit(struct tide_monitor *monitor, uint64_t now_ns, struct tide_error
 				.nr_accesses = region->nr_accesses,
 				.nr_writes = region->nr_writes,
 				.nr_unobservable = region->nr_unobservable,
-				.age = region->age,
+				.age = age_of(monitor, region),
 				.target = (uint32_t)i,
 			};
 		}
@@ -268,12 +292,35 @@ static void for_each(struct tide_monitor *monitor,
 	}
 }
 
+static size_t count_left(const struct tide_monitor *monitor)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < monitor->targets.nr; i++)
+		nr += !monitor->targets.items[i].is_gone;
+	return nr;
+}
+
 static bool any_left(const struct tide_monitor *monitor)
 {
-	for (size_t i = 0; i < monitor->targets.nr; i++)
-		if (!monitor->targets.items[i].is_gone)
-			return true;
-	return false;
+	return count_left(monitor) > 0;
+}
+
+static uint64_t aggregation_us(const struct tide_monitor *monitor)
+{
+	const struct tide_monitor_opts *opts = &monitor->opts;
+
+	return (uint64_t)((unsigned __int128)opts->aggregation_us * monitor->tune.sampling_us / opts->sampling_us);
+}
+
+static void tune(struct tide_monitor *monitor)
+{
+	uint64_t nr;
+
+	if (!tune_take(&monitor->tune, &monitor->sample))
+		return;
+	nr = monitor->opts.update_us / aggregation_us(monitor);
+	monitor->aggregations_per_update = nr > 0 ? (uint32_t)nr : 1;
 }
 
 static void end_aggregation(struct tide_monitor *monitor, uint64_t now_ns, const struct tide_sample **out)
@@ -284,8 +331,10 @@ static void end_aggregation(struct tide_monitor *monitor, uint64_t now_ns, const
 	merge(monitor);
 	result = emit(monitor, now_ns, &err);
 	keep_failure(monitor, result, &err);
-	if (result == 0)
+	if (result == 0) {
 		*out = &monitor->sample;
+		tune(monitor);
+	}
 	for (size_t i = 0; i < monitor->targets.nr; i++)
 		watched_reset(&monitor->targets.items[i], monitor->nr_checks);
 	monitor->interval_start_ns = now_ns;
@@ -302,7 +351,7 @@ static void end_aggregation(struct tide_monitor *monitor, uint64_t now_ns, const
 /* Exact mode: a target's pass. The first one only begins. */
 static int pass(struct tide_monitor *monitor, struct watched *target, struct tide_error *err)
 {
-	size_t max = monitor->opts.max_nr_regions / monitor->targets.nr;
+	size_t max = monitor->opts.max_nr_regions / count_left(monitor);
 	struct tide_idle *idle = &monitor->idle.items[target - monitor->targets.items];
 	int result = watched_pass(target, monitor->now_ns, max, err);
 
@@ -391,10 +440,21 @@ int tide_monitor_step(struct tide_monitor *monitor, uint64_t now_ns, uint64_t *n
 			step(monitor, now_ns, out);
 		result = outcome(monitor, err);
 		/* Counted from now: a check needs its whole interval, however late it was prepared. */
-		monitor->next_ns = now_ns + monitor->opts.sampling_us * 1000;
+		monitor->next_ns = now_ns + monitor->tune.sampling_us * 1000;
 	}
 	*next_ns = monitor->next_ns;
 	return result < 0 ? result : *out != NULL;
+}
+
+void tide_monitor_intervals(const struct tide_monitor *monitor, struct tide_intervals *out)
+{
+	uint64_t each_us = aggregation_us(monitor);
+
+	*out = (struct tide_intervals){ .sampling_us = monitor->tune.sampling_us,
+		                        .aggregation_us = each_us,
+		                        .update_us = monitor->opts.update_us };
+	if (out->update_us < each_us)
+		out->update_us = each_us;
 }
 
 static uint64_t greater(uint64_t a, uint64_t b)
@@ -409,9 +469,7 @@ void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_co
 		const struct watched *target = &monitor->targets.items[i];
 		struct tide_sensor_cost cost = { 0 };
 
-		if (target->ops->cost == NULL)
-			continue;
-		target->ops->cost(target->state, &cost);
+		watched_cost(target, &cost);
 		out->nr_read += cost.nr_read;
 		out->nr_scanned += cost.nr_scanned;
 		out->nr_cleared += cost.nr_cleared;

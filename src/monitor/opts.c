@@ -17,6 +17,10 @@ static const struct tide_monitor_opts defaults = {
 	.min_nr_regions = 10,
 	.max_nr_regions = 1000,
 	.max_stall_us = 100000,
+	.min_sampling_us = 5000,
+	.max_sampling_us = 10000000,
+	.goal_bp = 400,
+	.tune_aggregations = 3,
 };
 
 #define EXACT_AGGREGATION_US 1000000u
@@ -36,6 +40,32 @@ static int copy_known(struct tide_monitor_opts *out, const struct tide_monitor_o
 		if (bytes[i] != 0)
 			return USAGE("the options ask for something that this version of libtidemark does not know");
 	memcpy(out, opts, known);
+	return 0;
+}
+
+static int check_tuning(const struct tide_monitor_opts *opts, struct tide_error *err)
+{
+	if (!(opts->flags & TIDE_MONITOR_AUTO_TUNE)) {
+		if (opts->goal_bp != 0 || opts->tune_aggregations != 0 || opts->min_sampling_us != 0 ||
+		    opts->max_sampling_us != 0)
+			return USAGE(
+			        "a goal or bounds for intervals that are not to be tuned: ask for auto-tuning too");
+		return 0;
+	}
+	if (opts->flags & TIDE_MONITOR_EXACT)
+		return USAGE("exact mode looks at every page: there is no sampling interval to tune");
+	if (opts->goal_bp > 9999)
+		return USAGE("a goal of %g %% of all access events cannot be reached: ask for less than 100 %%",
+		             opts->goal_bp / 100.0);
+	if (opts->max_sampling_us < opts->min_sampling_us)
+		return USAGE("a longest sampling interval of %" PRIu64 " us is below the shortest, %" PRIu64 " us",
+		             opts->max_sampling_us, opts->min_sampling_us);
+	if (opts->sampling_us < opts->min_sampling_us || opts->sampling_us > opts->max_sampling_us)
+		return USAGE("a sampling interval of %" PRIu64 " us is outside the bounds of its tuning, %" PRIu64
+		             " to %" PRIu64 " us",
+		             opts->sampling_us, opts->min_sampling_us, opts->max_sampling_us);
+	if (opts->max_sampling_us > INT64_MAX / 1000 / (opts->aggregation_us / opts->sampling_us + 1))
+		return USAGE("a longest sampling interval of %" PRIu64 " us is too long", opts->max_sampling_us);
 	return 0;
 }
 
@@ -60,9 +90,34 @@ static int check(const struct tide_monitor_opts *opts, struct tide_error *err)
 	if (opts->max_nr_regions < opts->min_nr_regions)
 		return USAGE("a maximum of %" PRIu32 " regions is below the minimum of %" PRIu32, opts->max_nr_regions,
 		             opts->min_nr_regions);
-	if (opts->way >= TIDE_NR_WAYS || opts->flags & ~(uint32_t)(TIDE_MONITOR_UNGUIDED | TIDE_MONITOR_EXACT))
+	if (opts->way >= TIDE_NR_WAYS ||
+	    opts->flags & ~(uint32_t)(TIDE_MONITOR_UNGUIDED | TIDE_MONITOR_EXACT | TIDE_MONITOR_AUTO_TUNE))
 		return USAGE("the options' flags ask for something that this version of libtidemark does not know");
-	return 0;
+	return check_tuning(opts, err);
+}
+
+/* The bounds, a first interval between them, and as many checks to an aggregation interval as by default. */
+static void complete_tuning(struct tide_monitor_opts *out)
+{
+	const uint64_t nr_checks = defaults.aggregation_us / defaults.sampling_us;
+
+	if (out->min_sampling_us == 0)
+		out->min_sampling_us = out->max_sampling_us != 0 && out->max_sampling_us < defaults.min_sampling_us
+		                               ? out->max_sampling_us
+		                               : defaults.min_sampling_us;
+	if (out->max_sampling_us == 0)
+		out->max_sampling_us = out->min_sampling_us > defaults.max_sampling_us ? out->min_sampling_us
+		                                                                       : defaults.max_sampling_us;
+	if (out->goal_bp == 0)
+		out->goal_bp = defaults.goal_bp;
+	if (out->tune_aggregations == 0)
+		out->tune_aggregations = defaults.tune_aggregations;
+	if (out->sampling_us == 0)
+		out->sampling_us = out->min_sampling_us > defaults.sampling_us   ? out->min_sampling_us
+		                   : out->max_sampling_us < defaults.sampling_us ? out->max_sampling_us
+		                                                                 : defaults.sampling_us;
+	if (out->aggregation_us == 0 && out->sampling_us < UINT64_MAX / nr_checks)
+		out->aggregation_us = out->sampling_us * nr_checks;
 }
 
 int monitor_opts_complete(struct tide_monitor_opts *out, const struct tide_monitor_opts *opts, struct tide_error *err)
@@ -75,6 +130,8 @@ int monitor_opts_complete(struct tide_monitor_opts *out, const struct tide_monit
 			return result;
 	}
 	out->size = sizeof(*out);
+	if (out->flags & TIDE_MONITOR_AUTO_TUNE)
+		complete_tuning(out);
 	if (out->max_stall_us == 0)
 		out->max_stall_us = defaults.max_stall_us;
 	/* One look at everything in each interval: nothing is sampled. */

@@ -139,7 +139,7 @@ static uint32_t difference(uint32_t a, uint32_t b)
 	return a > b ? a - b : b - a;
 }
 
-void regions_age(struct regions *regions, uint32_t max_difference)
+void regions_age(struct regions *regions, uint32_t max_difference, uint64_t interval_us)
 {
 	for (size_t i = 0; i < regions->list.nr; i++) {
 		struct region *region = &regions->list.items[i];
@@ -148,6 +148,7 @@ void regions_age(struct regions *regions, uint32_t max_difference)
 		               !region->nr_accesses == !region->last_nr_accesses;
 
 		region->age = similar ? region->age + 1 : 0;
+		region->age_us = similar ? region->age_us + interval_us : 0;
 	}
 }
 
@@ -161,11 +162,11 @@ static bool may_merge(const struct region *a, const struct region *b, const stru
 }
 
 /* Mean of two counts, weighted by size, rounded to nearest. */
-static uint32_t weigh(uint32_t a, uint64_t a_bytes, uint32_t b, uint64_t b_bytes)
+static uint64_t weigh(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
 {
 	unsigned __int128 sum = (unsigned __int128)a * a_bytes + (unsigned __int128)b * b_bytes;
 
-	return (uint32_t)((sum + (a_bytes + b_bytes) / 2) / (a_bytes + b_bytes));
+	return (uint64_t)((sum + (a_bytes + b_bytes) / 2) / (a_bytes + b_bytes));
 }
 
 static void absorb(struct region *a, const struct region *b)
@@ -173,13 +174,14 @@ static void absorb(struct region *a, const struct region *b)
 	uint64_t a_bytes = a->end - a->start;
 	uint64_t b_bytes = b->end - b->start;
 	/* Rounded together: accessed and unanswered checks are never more than there were checks. */
-	uint32_t not_idle =
-	        weigh(a->nr_accesses + a->nr_unobservable, a_bytes, b->nr_accesses + b->nr_unobservable, b_bytes);
+	uint32_t not_idle = (uint32_t)weigh(a->nr_accesses + a->nr_unobservable, a_bytes,
+	                                    b->nr_accesses + b->nr_unobservable, b_bytes);
 
-	a->nr_accesses = weigh(a->nr_accesses, a_bytes, b->nr_accesses, b_bytes);
-	a->nr_writes = weigh(a->nr_writes, a_bytes, b->nr_writes, b_bytes);
+	a->nr_accesses = (uint32_t)weigh(a->nr_accesses, a_bytes, b->nr_accesses, b_bytes);
+	a->nr_writes = (uint32_t)weigh(a->nr_writes, a_bytes, b->nr_writes, b_bytes);
 	a->nr_unobservable = not_idle - a->nr_accesses;
-	a->age = weigh(a->age, a_bytes, b->age, b_bytes);
+	a->age = (uint32_t)weigh(a->age, a_bytes, b->age, b_bytes);
+	a->age_us = weigh(a->age_us, a_bytes, b->age_us, b_bytes);
 	a->end = b->end;
 }
 
@@ -211,8 +213,13 @@ void regions_scale(struct regions *regions, uint32_t nr_checks)
 		struct region *region = &regions->list.items[i];
 		uint32_t made = region->nr_checks;
 
-		if (made == 0 || made >= nr_checks)
+		if (made >= nr_checks)
 			continue;
+		/* Nobody has looked: a target that came just before the interval's end. */
+		if (made == 0) {
+			region->nr_unobservable = nr_checks;
+			continue;
+		}
 		region->nr_accesses = scale(region->nr_accesses, made, nr_checks);
 		region->nr_writes = scale(region->nr_writes, made, nr_checks);
 		/* Both halves may be rounded up; together they are never more than all. */

@@ -21,7 +21,8 @@ struct region {
 	uint32_t nr_checks; /* fewer than the interval's for a steady region: see watched.c */
 	bool is_steady;     /* it was accessed in most checks, or in none, of the last two aggregation intervals */
 	uint32_t last_nr_accesses; /* of the aggregation interval before */
-	uint32_t age;
+	uint32_t age;              /* aggregation intervals */
+	uint64_t age_us;           /* what they lasted, by the intervals' settings */
 };
 
 /* Invariants: items[i].start < items[i].end <= items[i + 1].start, all multiples of MIN_REGION. */
@@ -46,8 +47,8 @@ struct merge_rule {
 	uint64_t max_bytes; /* of the joined region */
 };
 
-/* An aggregation interval ended: how long has each region's pattern stayed similar? */
-void regions_age(struct regions *regions, uint32_t max_difference);
+/* An aggregation interval of `interval_us` ended: how long has each region's pattern stayed similar? */
+void regions_age(struct regions *regions, uint32_t max_difference, uint64_t interval_us);
 void regions_merge(struct regions *regions, const struct merge_rule *rule);
 
 /* What a region that was checked less often than `nr_checks` times would have counted, had it been checked as often. */

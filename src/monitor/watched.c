@@ -78,6 +78,17 @@ static void batch_fini(struct batch *batch)
 	vec_free(&batch->region_of);
 }
 
+/* Descriptors and programs are given back when the target goes, not when the last one of many has gone. */
+static void end_sensor(struct watched *target)
+{
+	if (target->state == NULL)
+		return;
+	if (target->ops->cleanup != NULL)
+		target->ops->cleanup(target->state);
+	free(target->state);
+	target->state = NULL;
+}
+
 void watched_fini(struct watched *target)
 {
 	vec_free(&target->regions.list);
@@ -85,13 +96,20 @@ void watched_fini(struct watched *target)
 	batch_fini(&target->spare);
 	guide_fini(&target->guide);
 	exact_fini(&target->exact);
-	if (target->ops->cleanup != NULL)
-		target->ops->cleanup(target->state);
-	free(target->state);
+	end_sensor(target);
+}
+
+void watched_cost(const struct watched *target, struct tide_sensor_cost *out)
+{
+	*out = target->cost;
+	if (target->state != NULL && target->ops->cost != NULL)
+		target->ops->cost(target->state, out);
 }
 
 void watched_end(struct watched *target)
 {
+	watched_cost(target, &target->cost);
+	end_sensor(target);
 	target->is_gone = true;
 	target->regions.list.nr = 0;
 	target->batch.checks.nr = 0;

@@ -15,9 +15,10 @@ struct batch {
 
 struct watched {
 	const struct tide_sensor_ops *ops;
-	void *state;
+	void *state; /* NULL: it is gone */
 	bool is_gone;
-	bool has_own_ranges; /* the user's: never updated */
+	struct tide_sensor_cost cost; /* of one that is gone */
+	bool has_own_ranges;          /* the user's: never updated */
 	struct regions regions;
 	struct batch batch; /* under way */
 	struct batch spare; /* room for the next one while that is answered */
@@ -32,7 +33,7 @@ int watched_init(struct watched *target, const struct tide_range *ranges, size_t
 /* Ends the sensor's work and frees its state. */
 void watched_fini(struct watched *target);
 
-/* The target went away: it loses its regions, and its sensor is asked nothing more. */
+/* The target went away: it loses its regions, and its sensor ends its work. */
 void watched_end(struct watched *target);
 
 /* How a target is sampled. */
@@ -62,6 +63,9 @@ int watched_turn(struct watched *target, const struct sampling *sampling, struct
  * first pass only begins. Negative: what was known is not any more, and the next pass is a first one.
  */
 int watched_pass(struct watched *target, uint64_t now_ns, size_t max, struct tide_error *err);
+
+/* What its sensor has cost, also when it is gone. */
+void watched_cost(const struct watched *target, struct tide_sensor_cost *out);
 
 /* An aggregation interval of `nr_checks` ended. */
 void watched_reset(struct watched *target, uint32_t nr_checks);

@@ -36,20 +36,34 @@ static int load_failed(int code, struct tide_error *err)
 	return error_system(err, code, "loading the page-table walker");
 }
 
-/* Does the kernel have this function for BPF programs? Its own type information says so. */
-static bool has_kfunc(const struct btf *kernel, const char *name)
+/*
+ * Does the kernel have this function for BPF programs? Its own type information says so: some megabytes, which are read
+ * once, as the answer stays. 1, 0, or -errno.
+ */
+static int has_cast(void)
 {
-	return btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
+	static int known = -1;
+	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	struct btf *kernel;
+
+	if (answer >= 0)
+		return answer;
+	kernel = btf__load_vmlinux_btf();
+	if (kernel == NULL)
+		return -errno;
+	answer = btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	btf__free(kernel);
+	__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+	return answer;
 }
 
 static int load(struct walker_bpf *skeleton)
 {
-	struct btf *kernel = btf__load_vmlinux_btf();
+	int answer = has_cast();
 
-	if (kernel == NULL)
-		return -errno;
-	skeleton->rodata->has_cast = has_kfunc(kernel, "bpf_rdonly_cast");
-	btf__free(kernel);
+	if (answer < 0)
+		return answer;
+	skeleton->rodata->has_cast = answer > 0;
 	return walker_bpf__load(skeleton);
 }
 

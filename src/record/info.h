@@ -15,11 +15,15 @@
 	X(started_unix_us, started_unix_us)                                                                            \
 	X(sampling_us, sampling_us)                                                                                    \
 	X(aggregation_us, aggregation_us)                                                                              \
+	X(goal_bp, goal_bp)                                                                                            \
+	X(min_sampling_us, min_sampling_us)                                                                            \
+	X(max_sampling_us, max_sampling_us)                                                                            \
 	X(update_us, update_us)                                                                                        \
 	X(min_nr_regions, min_nr_regions)                                                                              \
 	X(max_nr_regions, max_nr_regions)                                                                              \
 	X(complete, complete)
 
+/* What changes while a recording goes on. */
 #define INFO_COSTS(X)                                                                                                  \
 	X(cost_wall_ns, cost.wall_ns)                                                                                  \
 	X(cost_cpu_ns, cost.cpu_ns)                                                                                    \
@@ -28,6 +32,8 @@
 	X(cost_nr_scanned, cost.sensor.nr_scanned)                                                                     \
 	X(cost_nr_cleared, cost.sensor.nr_cleared)                                                                     \
 	X(cost_nr_calls, cost.sensor.nr_calls)                                                                         \
-	X(cost_longest_hold_ns, cost.sensor.longest_hold_ns)
+	X(cost_longest_hold_ns, cost.sensor.longest_hold_ns)                                                           \
+	X(latest_sampling_us, latest.sampling_us)                                                                      \
+	X(latest_aggregation_us, latest.aggregation_us)
 
 #endif

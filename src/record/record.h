@@ -22,6 +22,10 @@ struct record_info {
 	uint64_t sampling_us;
 	uint64_t aggregation_us;
 	uint64_t update_us;
+	uint32_t goal_bp; /* of tuned intervals (monitor.h), which began with those above; 0: not tuned */
+	uint64_t min_sampling_us;
+	uint64_t max_sampling_us;
+	struct tide_intervals latest; /* in use at the last commit */
 	uint32_t min_nr_regions;
 	uint32_t max_nr_regions;
 	uint32_t complete; /* 1: closed in order; 0: the recorder was killed, at most the last second is missing */
@@ -50,6 +54,9 @@ int record_append(void *writer, const struct tide_sample *sample, struct tide_ta
 
 /* Latest cost, stored with the next commit. */
 void record_set_cost(struct record_writer *writer, const struct tide_session_cost *cost);
+
+/* Latest intervals, stored with the next cost. */
+void record_set_intervals(struct record_writer *writer, const struct tide_intervals *intervals);
 
 /*
  * Commits, marks the record complete and closes. The writer is freed also on error. Accepts NULL.

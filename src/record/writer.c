@@ -214,6 +214,11 @@ void record_set_cost(struct record_writer *writer, const struct tide_session_cos
 	writer->cost_is_new = true;
 }
 
+void record_set_intervals(struct record_writer *writer, const struct tide_intervals *intervals)
+{
+	writer->latest = *intervals;
+}
+
 static int finish(struct record_writer *writer, struct tide_error *err)
 {
 	int result = begin(writer, 0, err);

@@ -61,6 +61,7 @@ struct record_writer {
 	int64_t next_mapping;
 	VEC(struct kept_layout) layouts; /* by target */
 	struct tide_session_cost cost;
+	struct tide_intervals latest;
 	bool cost_is_new;
 	struct tide_error failed;
 };

@@ -23,10 +23,10 @@ static json_t *make_row(const struct heatmap *heatmap, size_t i)
 		json_array_append_new(accessed, cell_share(cell->accessed, cell->all));
 		json_array_append_new(unobservable, cell_share(cell->unobservable, cell->all));
 	}
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)heatmap->target->pid, "start",
-	                 json_address(row->start), "end", json_address(row->end), "mapped_bytes",
-	                 json_number(row->to - row->from), "mapping", json_text(heatmap->names[i]), "accessed",
-	                 accessed, "unobservable", unobservable);
+	return json_pack("{s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "target", (int)heatmap->target->index, "pid",
+	                 (json_int_t)heatmap->target->pid, "start", json_address(row->start), "end",
+	                 json_address(row->end), "mapped_bytes", json_number(row->to - row->from), "mapping",
+	                 json_text(heatmap->names[i]), "accessed", accessed, "unobservable", unobservable);
 }
 
 int heatmap_write_json(const struct heatmap *heatmap, FILE *out, struct tide_error *err)

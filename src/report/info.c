@@ -23,6 +23,17 @@ static void write_sensor(const struct record_info *info, FILE *out)
 	fprintf(out, "%s\n", format_name(info->sensor_why, 79).s);
 }
 
+static void write_tuning(const struct record_info *info, FILE *out)
+{
+	if (info->goal_bp == 0)
+		return;
+	fprintf(out, "tuned       to see %s of all possible accesses; ", format_percent(info->goal_bp / 1e4).s);
+	fprintf(out, "sampling %s", format_duration(info->min_sampling_us).s);
+	fprintf(out, " to %s\n", format_duration(info->max_sampling_us).s);
+	fprintf(out, "            at the end sampling %s, ", format_duration(info->latest.sampling_us).s);
+	fprintf(out, "aggregation %s\n", format_duration(info->latest.aggregation_us).s);
+}
+
 static void write_record(const struct record_info *info, FILE *out)
 {
 	fprintf(out, "recorded    %s, from %s\n", format_duration(info->duration_us).s,
@@ -36,6 +47,7 @@ static void write_record(const struct record_info *info, FILE *out)
 	fprintf(out, "intervals   sampling %s, ", format_duration(info->sampling_us).s);
 	fprintf(out, "aggregation %s, ", format_duration(info->aggregation_us).s);
 	fprintf(out, "update %s\n", format_duration(info->update_us).s);
+	write_tuning(info, out);
 	fprintf(out, "regions     at least %s, at most %s\n", format_count(info->min_nr_regions).s,
 	        format_count(info->max_nr_regions).s);
 	fprintf(out, "samples     %s, with %s regions", format_count(info->nr_samples).s,
@@ -112,13 +124,25 @@ static json_t *make_record(const struct record_info *info)
 	                      json_number(cost->sensor.nr_cleared)));
 }
 
+/* Only of a record whose intervals were tuned. */
+static json_t *make_tuning(const struct record_info *info)
+{
+	if (info->goal_bp == 0)
+		return json_object();
+	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "goal_bp", (int)info->goal_bp, "min_sampling_us",
+	                 json_number(info->min_sampling_us), "max_sampling_us", json_number(info->max_sampling_us),
+	                 "latest_sampling_us", json_number(info->latest.sampling_us), "latest_aggregation_us",
+	                 json_number(info->latest.aggregation_us));
+}
+
 static int write_json(struct record_reader *reader, const uint64_t counts[TIDE_NR_REASONS], FILE *out,
                       struct tide_error *err)
 {
 	const struct record_info *info = record_info(reader);
 	const struct record_target *targets;
 	size_t nr = record_targets(reader, &targets);
-	int result = json_line(out, join(json_header("info", info, 0, info->duration_us), make_record(info)), err);
+	json_t *head = join(json_header("info", info, 0, info->duration_us), make_record(info));
+	int result = json_line(out, join(head, make_tuning(info)), err);
 
 	for (size_t i = 0; i < nr && result == 0; i++)
 		result = json_line(out,

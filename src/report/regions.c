@@ -119,9 +119,9 @@ static int write_json(const struct regions *regions, struct record_reader *reade
 		double checks = (double)regions->nr_checks;
 
 		result = json_line(out,
-		                   json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "pid",
-		                             (json_int_t)targets[last->target].pid, "start", json_address(last->start),
-		                             "end", json_address(last->end), "nr_accesses",
+		                   json_pack("{s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "target",
+		                             (int)last->target, "pid", (json_int_t)targets[last->target].pid, "start",
+		                             json_address(last->start), "end", json_address(last->end), "nr_accesses",
 		                             json_share(mean->accesses * checks), "nr_writes",
 		                             json_share(mean->writes * checks), "age_us", json_number(mean->age_us),
 		                             "mapping", json_text(mean->mapping), "unobservable_bytes",

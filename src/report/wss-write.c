@@ -6,18 +6,24 @@
 #include "report/json.h"
 #include "report/wss.h"
 
+/* Of a record whose intervals were tuned, the mean. */
+static uint64_t interval_us(const struct record_info *info)
+{
+	return info->goal_bp != 0 && info->nr_samples > 0 ? info->duration_us / info->nr_samples : info->aggregation_us;
+}
+
 static void write_headline(const struct wss *wss, const struct wss_usage *usage, const struct wss_distribution *sizes,
                            int width, FILE *out)
 {
 	const struct record_info *info = record_info(wss->reader);
 	char sentence[512];
-	int length = snprintf(sentence, sizeof(sentence),
-	                      "%s (pid %" PRId64
-	                      ") used %s of %s mapped (median of %s intervals of %s); %s hot; %s unobservable",
-	                      format_name(usage->target->name, 40).s, usage->target->pid,
-	                      format_bytes(sizes->used[WSS_MEDIAN]).s, format_bytes(usage->mapped).s,
-	                      format_count(usage->nr_samples).s, format_duration(info->aggregation_us).s,
-	                      format_bytes(sizes->hot[WSS_MEDIAN]).s, format_percent(wss_unobservable_share(usage)).s);
+	int length = snprintf(
+	        sentence, sizeof(sentence),
+	        "%s (pid %" PRId64 ") used %s of %s mapped (median of %s intervals of %s%s); %s hot; %s unobservable",
+	        format_name(usage->target->name, 40).s, usage->target->pid, format_bytes(sizes->used[WSS_MEDIAN]).s,
+	        format_bytes(usage->mapped).s, format_count(usage->nr_samples).s, format_duration(interval_us(info)).s,
+	        info->goal_bp != 0 ? " on average" : "", format_bytes(sizes->hot[WSS_MEDIAN]).s,
+	        format_percent(wss_unobservable_share(usage)).s);
 
 	if (info->cost.wall_ns > 0)
 		snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; watching cost %s CPU",
@@ -62,19 +68,21 @@ int wss_write_json(const struct wss *wss, const struct wss_usage *usage, const s
 	int result = 0;
 
 	for (size_t i = 0; i < WSS_NR_PERCENTILES && result == 0; i++)
-		result = json_line(out,
-		                   json_pack("{s:i, s:o, s:o, s:I}", "percentile", wss_percentiles[i], "bytes",
-		                             json_number(sizes->used[i]), "hot_bytes", json_number(sizes->hot[i]),
-		                             "pid", (json_int_t)usage->target->pid),
-		                   err);
+		result =
+		        json_line(out,
+		                  json_pack("{s:i, s:o, s:o, s:i, s:I}", "percentile", wss_percentiles[i], "bytes",
+		                            json_number(sizes->used[i]), "hot_bytes", json_number(sizes->hot[i]),
+		                            "target", (int)usage->target->index, "pid", (json_int_t)usage->target->pid),
+		                  err);
 	if (result < 0)
 		return result;
 	return json_line(out,
-	                 json_pack("{s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "pid",
-	                           (json_int_t)usage->target->pid, "name", json_text(usage->target->name), "used_bytes",
-	                           json_number(sizes->used[WSS_MEDIAN]), "hot_bytes",
-	                           json_number(sizes->hot[WSS_MEDIAN]), "mapped_bytes", json_number(usage->mapped),
-	                           "unobservable_share", json_share(wss_unobservable_share(usage)), "nr_samples",
+	                 json_pack("{s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "target",
+	                           (int)usage->target->index, "pid", (json_int_t)usage->target->pid, "name",
+	                           json_text(usage->target->name), "used_bytes", json_number(sizes->used[WSS_MEDIAN]),
+	                           "hot_bytes", json_number(sizes->hot[WSS_MEDIAN]), "mapped_bytes",
+	                           json_number(usage->mapped), "unobservable_share",
+	                           json_share(wss_unobservable_share(usage)), "nr_samples",
 	                           json_number(usage->nr_samples), "cpu_share", json_share(wss_cpu_share(info))),
 	                 err);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kernel/sys.h"
+#include "target/target.h"
 
 /* Of one processor a session takes a quarter at most: sampling intervals grow instead. */
 #define MAX_SHARE 4u
@@ -13,11 +14,28 @@
 #define MAX_FAILURES 100
 #define MAX_EVENTS   16 /* taken at once; the rest is still there the next time */
 
-static void start(struct tide_session *session, uint64_t now_ns)
+/* The children that are there already come first: to open them may take long, and is no part of the duration. */
+static void start(struct tide_session *session)
 {
-	session->started = true;
-	session->started_ns = now_ns;
 	session->started_cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	children_look(session, 0);
+	session->started = true;
+	session->started_ns = sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Among many that come and go, those that went keep no descriptors; else the monitor lets go when the sensor says so.
+ */
+void session_note_gone(struct tide_session *session, size_t index)
+{
+	struct tide_target *target = session->targets.items[index];
+
+	sys_epoll_del(session->epfd, tide_target_pidfd(target));
+	session->has_gone.items[index] = true;
+	session->nr_gone++;
+	if (!session->children.is_on)
+		return;
+	tide_monitor_end_target(session->monitor, index);
+	target_retire(target);
 }
 
 /* Notes a target whose pidfd is readable: 0 while others live, GONE with the last one's sentence when none does. */
@@ -26,10 +44,14 @@ static int note_exit(struct tide_session *session, size_t index, struct tide_err
 	struct tide_target *target = session->targets.items[index];
 	int result;
 
-	sys_epoll_del(session->epfd, tide_target_pidfd(target));
-	if (++session->nr_exited < session->targets.nr)
-		return 0; /* The monitor drops its regions when the sensor says so. */
+	if (session->has_gone.items[index])
+		return 0;
+	if (session->nr_gone + 1 < session->targets.nr) {
+		session_note_gone(session, index);
+		return 0;
+	}
 	result = tide_target_valid(target, err);
+	session_note_gone(session, index);
 	if (result == 0 && (err == NULL || err->cause == TIDE_CAUSE_GONE))
 		return err != NULL && err->code < 0 ? err->code : -ESRCH;
 	return error_set(err, TIDE_CAUSE_GONE, -ESRCH, "process %d exited", (int)tide_target_pid(target));
@@ -63,19 +85,30 @@ static int deliver(struct tide_session *session, const struct tide_sample *sampl
 	return 0;
 }
 
+/* Half an aggregation interval: how far from the duration's end a last sample may end. */
+static uint64_t slack_ns(const struct tide_session *session)
+{
+	struct tide_intervals intervals;
+
+	tide_monitor_intervals(session->monitor, &intervals);
+	/* One that is longer than any duration would not fit in the sum. */
+	return intervals.aggregation_us < UINT64_MAX / 4000 ? intervals.aggregation_us * 500 : UINT64_MAX / 8;
+}
+
 /* Is the duration over now, `sample` (may be NULL) having just been delivered? */
 static bool is_over(const struct tide_session *session, const struct tide_sample *sample, uint64_t now_ns)
 {
 	uint64_t end_ns = session->started_ns + session->duration_ns;
+	uint64_t slack = slack_ns(session);
 
 	if (session->duration_ns == 0)
 		return false;
-	return now_ns >= end_ns + session->slack_ns || (sample != NULL && sample->end_ns + session->slack_ns >= end_ns);
+	return now_ns >= end_ns + slack || (sample != NULL && sample->end_ns + slack >= end_ns);
 }
 
 static int rearm(struct tide_session *session, uint64_t next_ns, struct tide_error *err)
 {
-	uint64_t limit_ns = session->started_ns + session->duration_ns + session->slack_ns;
+	uint64_t limit_ns = session->started_ns + session->duration_ns + slack_ns(session);
 	int result;
 
 	if (session->duration_ns != 0 && next_ns > limit_ns)
@@ -109,6 +142,11 @@ static int advance(struct tide_session *session, uint64_t now_ns, uint64_t *next
 	session->nr_failures = step < 0 ? session->nr_failures + 1 : 0;
 	if (step >= 0)
 		return 0;
+	/* The last one may only have executed something else. */
+	if (failure.cause == TIDE_CAUSE_GONE)
+		children_look(session, UINT64_MAX);
+	if (session->children.is_on && failure.cause == TIDE_CAUSE_GONE && session->nr_gone < session->targets.nr)
+		return 0;
 	/* What the caller has to correct stays wrong however often it is tried. */
 	if (failure.cause != TIDE_CAUSE_GONE && failure.cause != TIDE_CAUSE_USAGE &&
 	    session->nr_failures < MAX_FAILURES) {
@@ -123,19 +161,22 @@ static int advance(struct tide_session *session, uint64_t now_ns, uint64_t *next
 static int step(struct tide_session *session, const struct epoll_event *events, int nr, struct tide_error *err)
 {
 	const struct tide_sample *sample = NULL;
-	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	uint64_t next_ns = now_ns;
+	uint64_t now_ns;
+	uint64_t next_ns;
 	int result;
 
 	if (session->targets.nr == 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "the session has no target: name a process to watch");
 	if (!session->started)
-		start(session, now_ns);
+		start(session);
+	now_ns = next_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	result = take_events(session, events, nr, err);
 	if (result == 0)
 		result = advance(session, now_ns, &next_ns, &sample, err);
 	if (result < 0)
 		return result;
+	/* It may take long: not between the time that the monitor is told and the checks that it prepares then. */
+	children_look(session, now_ns);
 	if (is_over(session, sample, now_ns))
 		return 0;
 	result = rearm(session, next_ns, err);

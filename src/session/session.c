@@ -13,6 +13,9 @@
 /* Documented in sensor.h. */
 #define WHOLE_AGGREGATION_US 1000000u
 
+/* Tuned intervals are at most one part in so many of the duration. */
+#define PARTS_OF_DURATION 10u
+
 /* Longer than any machine runs, and small enough for sums of two to stay in 64 bits. */
 static uint64_t ns_of_us(uint64_t us)
 {
@@ -28,6 +31,28 @@ static int check_duration(uint64_t duration_us, uint64_t aggregation_us, struct 
 	        "a duration of %g ms is shorter than one aggregation interval of %g ms and would give no result: "
 	        "make it longer, or the interval shorter",
 	        (double)duration_us / 1e3, (double)aggregation_us / 1e3);
+}
+
+/*
+ * A sample that is under way when the duration is over is lost, and one that takes long would be most of it. The bound
+ * is the caller's where the shortest interval is longer than that.
+ */
+static void bound_tuning(struct tide_session_opts *opts)
+{
+	struct tide_monitor_opts *monitor = &opts->monitor;
+	const uint64_t sampling_us = monitor->sampling_us != 0 ? monitor->sampling_us : 5000;
+	uint64_t nr_checks = monitor->aggregation_us / sampling_us;
+	uint64_t longest_us;
+
+	if (!(monitor->flags & TIDE_MONITOR_AUTO_TUNE) || opts->duration_us == 0)
+		return;
+	longest_us = opts->duration_us / PARTS_OF_DURATION / (nr_checks != 0 ? nr_checks : 20);
+	if (longest_us < monitor->min_sampling_us)
+		longest_us = monitor->min_sampling_us;
+	if (longest_us < sampling_us)
+		longest_us = sampling_us;
+	if (monitor->max_sampling_us == 0 || monitor->max_sampling_us > longest_us)
+		monitor->max_sampling_us = longest_us;
 }
 
 static int open_descriptors(struct tide_session *session, struct tide_error *err)
@@ -69,23 +94,26 @@ static void spare(const struct tide_sensor_ops *ops, struct tide_monitor_opts *o
 static int open_monitor(struct tide_session *session, const struct tide_session_opts *opts, struct tide_error *err)
 {
 	int result = tide_monitor_open(&session->monitor, &opts->monitor, err);
-	uint64_t aggregation_us;
 
 	if (result < 0)
 		return result;
-	aggregation_us = tide_monitor_options(session->monitor)->aggregation_us;
-	session->slack_ns = ns_of_us(aggregation_us) / 2;
-	return check_duration(opts->duration_us, aggregation_us, err);
+	return check_duration(opts->duration_us, tide_monitor_options(session->monitor)->aggregation_us, err);
 }
 
 static int set_up(struct tide_session *session, struct tide_session_opts *opts, struct tide_error *err)
 {
 	struct tide_error why = { 0 };
-	int chosen = tide_sensor_choose(&session->ops, opts->sensor, &why);
+	int chosen;
 	int result;
 
+	if (opts->flags & ~(uint32_t)TIDE_SESSION_CHILDREN)
+		return error_set(
+		        err, TIDE_CAUSE_USAGE, -EINVAL,
+		        "the session's flags ask for something that this version of libtidemark does not know");
+	chosen = tide_sensor_choose(&session->ops, opts->sensor, &why);
 	if (chosen == 0 && session->ops->flags & TIDE_SENSOR_WHOLE)
 		spare(session->ops, &opts->monitor);
+	bound_tuning(opts);
 	/* Contradicting options are the caller's to correct, whatever this kernel can do: they are told first. */
 	result = open_monitor(session, opts, err);
 	if (result < 0)
@@ -96,6 +124,8 @@ static int set_up(struct tide_session *session, struct tide_session_opts *opts, 
 		return chosen;
 	}
 	snprintf(session->why, sizeof(session->why), "%s", why.text);
+	if (opts->flags & TIDE_SESSION_CHILDREN)
+		children_init(&session->children, ns_of_us(tide_monitor_options(session->monitor)->update_us));
 	return open_descriptors(session, err);
 }
 
@@ -132,6 +162,8 @@ void tide_session_close(struct tide_session *session)
 	for (size_t i = 0; i < session->targets.nr; i++)
 		tide_target_close(session->targets.items[i]);
 	vec_free(&session->targets);
+	vec_free(&session->has_gone);
+	children_fini(&session->children);
 	vec_free(&session->sinks);
 	sys_close(session->timer);
 	sys_close(session->epfd);
@@ -162,15 +194,15 @@ static void *new_state(const struct tide_session *session, struct tide_target *t
 	return state;
 }
 
-/* Makes `target` the monitor's and epoll's; on failure the caller still owns it. */
-static int enlist(struct tide_session *session, struct tide_target *target, const struct tide_range *ranges,
-                  size_t nr_ranges, struct tide_error *err)
+int session_enlist(struct tide_session *session, struct tide_target *target, const struct tide_range *ranges,
+                   size_t nr_ranges, struct tide_error *err)
 {
 	int pidfd = tide_target_pidfd(target);
 	void *state;
 	int result;
 
-	if (vec_reserve(&session->targets, session->targets.nr + 1) < 0)
+	if (vec_reserve(&session->targets, session->targets.nr + 1) < 0 ||
+	    vec_reserve(&session->has_gone, session->targets.nr + 1) < 0)
 		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for targets");
 	result = sys_epoll_add(session->epfd, pidfd, EXIT_TAG + session->targets.nr);
 	if (result < 0)
@@ -178,9 +210,13 @@ static int enlist(struct tide_session *session, struct tide_target *target, cons
 	state = new_state(session, target, &result, err);
 	if (state != NULL) /* From here on the monitor's, also when it fails. */
 		result = tide_monitor_add_target(session->monitor, session->ops, state, ranges, nr_ranges, err);
-	if (result < 0)
+	if (result < 0) {
 		sys_epoll_del(session->epfd, pidfd);
-	return result;
+		return result;
+	}
+	session->has_gone.items[session->has_gone.nr++] = false;
+	session->targets.items[session->targets.nr++] = target;
+	return (int)session->targets.nr - 1;
 }
 
 int tide_session_add_pid(struct tide_session *session, pid_t pid, const struct tide_range *ranges, size_t nr_ranges,
@@ -189,19 +225,13 @@ int tide_session_add_pid(struct tide_session *session, pid_t pid, const struct t
 	struct tide_target *target;
 	int result;
 
-	if (session->started)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "process %d comes too late: the session has begun",
-		                 (int)pid);
 	result = tide_target_open(&target, pid, err);
 	if (result < 0)
 		return result;
-	result = enlist(session, target, ranges, nr_ranges, err);
-	if (result < 0) {
+	result = session_enlist(session, target, ranges, nr_ranges, err);
+	if (result < 0)
 		tide_target_close(target);
-		return result;
-	}
-	session->targets.items[session->targets.nr++] = target;
-	return (int)session->targets.nr - 1;
+	return result;
 }
 
 int tide_session_add_sink(struct tide_session *session, tide_sink_fn *fn, void *arg, struct tide_error *err)
@@ -221,6 +251,13 @@ struct tide_target *tide_session_target(const struct tide_session *session, size
 const struct tide_monitor *tide_session_monitor(const struct tide_session *session)
 {
 	return session->monitor;
+}
+
+size_t tide_session_unwatched(const struct tide_session *session, const char **why)
+{
+	if (why != NULL)
+		*why = session->children.why;
+	return session->children.nr_unwatched;
 }
 
 int tide_session_fd(const struct tide_session *session)

@@ -8,6 +8,7 @@
 #include <tidemark/session.h>
 
 #include "base/vec.h"
+#include "session/children.h"
 
 /* Tags of the session's epoll set: the timer, EXIT_TAG + index of the target whose pidfd it is, or a run's stop_fd. */
 #define TIMER_TAG UINT64_C(0)
@@ -21,19 +22,20 @@ struct sink {
 
 /*
  * Invariants: targets.items[i] is the monitor's target i; the monitor owns the sensor states, each of which points at
- * its target, so the monitor is closed first. nr_exited <= targets.nr; a pidfd that became readable has left the epoll
- * set, for it would stay readable and keep the loop spinning.
+ * its target, so the monitor is closed first. has_gone.items[i] says whether target i has ended, nr_gone how many have;
+ * a pidfd that became readable has left the epoll set, for it would stay readable and keep the loop spinning.
  */
 struct tide_session {
 	uint64_t duration_ns; /* 0: no end of its own */
-	uint64_t slack_ns;    /* half an aggregation interval: how far from the duration's end a last sample may end */
 	const struct tide_sensor_ops *ops;
 	char why[sizeof(((struct tide_error *)0)->text)];
 	struct tide_monitor *monitor;
 	int epfd;
 	int timer;
 	VEC(struct tide_target *) targets;
-	size_t nr_exited;
+	VEC(bool) has_gone;
+	size_t nr_gone;
+	struct children children;
 	unsigned nr_failures; /* steps in a row in which the monitor reported an error */
 	VEC(struct sink) sinks;
 	bool started;
@@ -42,5 +44,15 @@ struct tide_session {
 	uint64_t started_cpu_ns;
 	uint64_t first_sample_ns;
 };
+
+/*
+ * session.c. Makes `target` the monitor's, epoll's and the session's. Returns its index; on failure the caller still
+ * owns it.
+ */
+int session_enlist(struct tide_session *session, struct tide_target *target, const struct tide_range *ranges,
+                   size_t nr_ranges, struct tide_error *err);
+
+/* loop.c. Target `index` has ended, or been replaced by another. Not for one that has gone already. */
+void session_note_gone(struct tide_session *session, size_t index);
 
 #endif

@@ -132,6 +132,14 @@ void tide_target_close(struct tide_target *target)
 	free(target);
 }
 
+void target_retire(struct tide_target *target)
+{
+	sys_close(target->maps);
+	sys_close(target->dir);
+	sys_close(target->pidfd);
+	target->maps = target->dir = target->pidfd = -1;
+}
+
 pid_t tide_target_pid(const struct tide_target *target)
 {
 	return target->pid;
@@ -167,8 +175,12 @@ int target_gone(struct tide_target *target, struct tide_error *err)
 {
 	struct procfs_stat stat;
 	pid_t tid;
-	int result = thread_find(target->dir, target->pid, &tid, &stat);
+	int result;
 
+	if (target->pidfd < 0)
+		return error_set(err, TIDE_CAUSE_GONE, -ESRCH, "process %d (%s) is watched no more", target->pid,
+		                 target->name);
+	result = thread_find(target->dir, target->pid, &tid, &stat);
 	if (result == 0)
 		return error_set(err, TIDE_CAUSE_GONE, -ESRCH, "process %d (%s) has executed another program: %s",
 		                 target->pid, target->name, stat.name);
@@ -179,7 +191,7 @@ int target_gone(struct tide_target *target, struct tide_error *err)
 
 int tide_target_valid(struct tide_target *target, struct tide_error *err)
 {
-	int alive = memory_alive(target);
+	int alive = target->pidfd < 0 ? 0 : memory_alive(target);
 	int replaced = 0;
 
 	if (alive > 0)
@@ -195,7 +207,7 @@ int tide_target_valid(struct tide_target *target, struct tide_error *err)
 
 int tide_target_refresh(struct tide_target *target, const struct tide_layout **out, struct tide_error *err)
 {
-	int result = memory_read(target);
+	int result = target->pidfd < 0 ? -ESRCH : memory_read(target);
 
 	if (result == -ESRCH)
 		return target_gone(target, err);

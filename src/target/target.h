@@ -27,6 +27,12 @@ uint64_t target_start_ticks(const struct tide_target *target);
 int target_procfs(const struct tide_target *target);
 
 /*
+ * The process has ended, or is not this target any more: its descriptors are given back. Its name, number and last
+ * layout stay; whether it is valid, and what it has mapped, is answered with GONE from now on.
+ */
+void target_retire(struct tide_target *target);
+
+/*
  * Opens a file of its memory below /proc/PID ("pagemap", "mem", ...) that stays with this memory, whatever becomes of
  * the thread that it is opened through. A descriptor, the caller's to close, or negative: GONE, DENIED, SYSTEM.
  */
@@ -65,7 +71,7 @@ struct program {
 
 struct tide_target {
 	pid_t pid;
-	int pidfd;
+	int pidfd;  /* -1: retired */
 	int dir;    /* /proc/PID */
 	int maps;   /* of the memory the process had when it was opened: it dies with it */
 	bool query; /* PROCMAP_QUERY can be used */

@@ -22,9 +22,10 @@ refused 2 'nothing to watch: name a process with -p, or a command after --' reco
 refused 2 'nothing to watch: name a process with -p' wss
 refused 2 "option requires an argument -- 'p'" record -p
 refused 2 "'0' is not a process ID: at least 1" record -p 0
-refused 2 "'abc' is not a process ID: a whole number" record -p abc
-refused 2 "'-5' is not a process ID" record -p -5
-refused 2 "'1.5' is not a process ID" record -p 1.5
+refused 4 "no process is called '1\.5-nobody': it may have exited" record -p 1.5-nobody
+refused 4 "no process is called '-5nobody'" record -p -5nobody
+refused 4 "no process is called 'nobody-at-all-is-called-so'" wss -p "$me,nobody-at-all-is-called-so"
+refused 2 "'nobody' is named twice" wss -p nobody,nobody
 refused 2 "'' is not a process ID" record -p "$me,"
 refused 2 "'99999999999' is not a process ID: at most" record -p 99999999999
 refused 2 "process $me is named twice" record -p "$me,$me"
@@ -69,9 +70,25 @@ refused 2 "--range: '0x1000-0x2001' does not begin and end at pages" record -p "
 refused 2 "--range: '1000-11111111111111111' is not START-END" record -p "$me" --range 1000-11111111111111111
 refused 2 '--range needs a single process' record -p "$me,1" --range 1000-2000
 refused 2 '--range needs a single process' wss -p "$me,1" --range 1000-2000
+refused 2 '--range needs a single process, so not --children' wss -p "$me" --children --range 1000-2000
 refused 2 '--sensor: the argument is empty' record -p "$me" --sensor ''
 refused 2 "--seed: 'x' is not a seed" record -p "$me" --seed x
 refused 2 'no such sensor|no sensor' record -p "$me" --sensor nonsense
+
+# Tuning.
+refused 2 'not to be tuned: ask for auto-tuning too' record -p "$me" --goal 5
+refused 2 'not to be tuned: ask for auto-tuning too' record -p "$me" --bounds 5ms..1s
+refused 2 "--goal: '0' is not a share of all accesses: give a percentage" record -p "$me" --auto-tune --goal 0
+refused 2 "--goal: '100%' is not a share" record -p "$me" --auto-tune --goal 100%
+refused 2 "--goal: 'nan' is not a share" record -p "$me" --auto-tune --goal nan
+refused 2 "--goal: '5%%' is not a share" record -p "$me" --auto-tune --goal 5%%
+refused 2 "--goal: '0x5' is not a share" record -p "$me" --auto-tune --goal 0x5
+refused 2 "--bounds: '5ms' is not MIN..MAX: write it like 5ms..1s" record -p "$me" --auto-tune --bounds 5ms
+refused 2 "--bounds: '5' lacks a unit" record -p "$me" --auto-tune --bounds 5..10ms
+refused 2 "--bounds: '1s..5ms' has its shorter time last" record -p "$me" --auto-tune --bounds 1s..5ms
+refused 2 '--bounds: 0 is no time at all' record -p "$me" --auto-tune --bounds 0ms..5ms
+refused 2 '1000 us is outside the bounds of its tuning, 5000 to 10000000 us' record -p "$me" --auto-tune -s 1ms
+refused 2 "unrecognized option '--auto-tune'" watch -p "$me" --auto-tune
 
 # Pages.
 refused 2 'nothing to look at: name a process with -p' pages

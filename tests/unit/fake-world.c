@@ -2,6 +2,7 @@
 /* This file stands in for target, sensor and monitor, so that a session is tested alone and in virtual time. */
 #include "fake-world.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,29 +11,122 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "kernel/procfs.h"
 #include "monitor/opts.h"
 #include "kernel/sys.h"
+#include "target/target.h"
+
+#define DIR_OF_PID 1000000 /* no descriptor is so large: closing it does nothing */
 
 struct fake_world fake;
 static struct sys_table table;
 
-struct tide_target {
-	pid_t pid;
-	int pidfd;
-	int index;
-};
+static struct fake_process *find(pid_t pid)
+{
+	for (int i = 0; i < fake.nr_processes; i++)
+		if (fake.processes[i].pid == pid)
+			return &fake.processes[i];
+	return NULL;
+}
+
+struct fake_process *fake_process(pid_t pid, pid_t ppid)
+{
+	fake.processes[fake.nr_processes] = (struct fake_process){ .pid = pid, .ppid = ppid };
+	return &fake.processes[fake.nr_processes++];
+}
+
+void fake_process_exit(pid_t pid)
+{
+	uint64_t one = 1;
+
+	for (int i = 0; i < fake.nr_processes; i++)
+		if (fake.processes[i].ppid == pid)
+			fake.processes[i].ppid = 1;
+	find(pid)->pid = 0;
+	for (int i = 0; i < fake.nr_opened; i++)
+		if (fake.pids[i] == pid && fake.pidfds[i] >= 0)
+			assert(write(fake.pidfds[i], &one, sizeof(one)) == sizeof(one));
+}
+
+int procfs_has_children(void)
+{
+	return fake.has_lists;
+}
+
+int procfs_open(pid_t pid)
+{
+	return find(pid) != NULL ? DIR_OF_PID + pid : -ENOENT;
+}
+
+int procfs_read_stat(int dir, pid_t tid, struct procfs_stat *out)
+{
+	const struct fake_process *process = find(dir - DIR_OF_PID);
+
+	if (process == NULL)
+		return -ESRCH;
+	*out = (struct procfs_stat){ .ppid = process->ppid };
+	return 0;
+}
+
+int procfs_each_thread(int dir, procfs_thread_fn *fn, void *arg)
+{
+	return fn(arg, dir - DIR_OF_PID);
+}
+
+int procfs_each_child(int dir, pid_t tid, procfs_thread_fn *fn, void *arg)
+{
+	for (int i = 0; i < fake.nr_processes; i++)
+		if (fake.processes[i].pid != 0 && fake.processes[i].ppid == tid)
+			fn(arg, fake.processes[i].pid);
+	return 0;
+}
+
+int procfs_each_process(procfs_thread_fn *fn, void *arg)
+{
+	fake.nr_looks++;
+	fake.cpu_ns += fake.look_cpu_ns;
+	for (int i = 0; i < fake.nr_processes; i++)
+		if (fake.processes[i].pid != 0)
+			fn(arg, fake.processes[i].pid);
+	return 0;
+}
+
+int target_procfs(const struct tide_target *target)
+{
+	return target->dir;
+}
+
+void target_retire(struct tide_target *target)
+{
+	close(target->pidfd);
+	fake.pidfds[target->maps] = -1;
+	target->pidfd = target->dir = -1;
+	fake.nr_retired++;
+}
 
 int tide_target_open(struct tide_target **out, pid_t pid, struct tide_error *err)
 {
+	struct fake_process *process = find(pid);
 	struct tide_target *target;
 
-	if (fake.target_result < 0)
-		return error_set(err, TIDE_CAUSE_GONE, fake.target_result, "no process %d", (int)pid);
+	fake.nr_tries++;
+	fake.now_ns += fake.open_ns;
+	if (fake.target_result < 0 || (fake.nr_processes > 0 && process == NULL))
+		return error_set(err, TIDE_CAUSE_GONE, fake.target_result < 0 ? fake.target_result : -ESRCH,
+		                 "no process %d", (int)pid);
+	if (process != NULL && process->refusal < 0)
+		return error_set(err, process->refusal == -ESRCH ? TIDE_CAUSE_GONE : TIDE_CAUSE_DENIED,
+		                 process->refusal, "process %d is not ours", (int)pid);
+	if (process != NULL && process->becomes_of != 0)
+		process->ppid = process->becomes_of;
 	target = calloc(1, sizeof(*target));
 	target->pid = pid;
 	target->pidfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	target->index = fake.nr_opened++;
-	fake.pidfds[target->index] = target->pidfd;
+	target->dir = DIR_OF_PID + pid;
+	target->maps = fake.nr_opened++; /* its number here */
+	target->start_ticks = process != NULL ? process->program : 0;
+	fake.pidfds[target->maps] = target->pidfd;
+	fake.pids[target->maps] = pid;
 	fake.nr_targets++;
 	*out = target;
 	return 0;
@@ -42,7 +136,8 @@ void tide_target_close(struct tide_target *target)
 {
 	if (target == NULL)
 		return;
-	close(target->pidfd);
+	if (target->pidfd >= 0)
+		close(target->pidfd);
 	free(target);
 	fake.nr_targets--;
 }
@@ -59,6 +154,10 @@ int tide_target_pidfd(const struct tide_target *target)
 
 int tide_target_valid(struct tide_target *target, struct tide_error *err)
 {
+	const struct fake_process *process = find(target->pid);
+
+	if (process != NULL && process->program == target->start_ticks)
+		return 1;
 	error_set(err, TIDE_CAUSE_GONE, -ESRCH, "process %d exited", (int)target->pid);
 	return 0;
 }
@@ -107,7 +206,7 @@ int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, str
 }
 
 struct tide_monitor {
-	void *states[4];
+	void *states[FAKE_MAX_TARGETS];
 	int nr_states;
 	struct tide_sample sample;
 	struct tide_region region;
@@ -136,11 +235,8 @@ void tide_monitor_close(struct tide_monitor *monitor)
 {
 	if (monitor == NULL)
 		return;
-	for (int i = 0; i < monitor->nr_states; i++) {
-		/* A state is cleaned up while its target is still there: reading it is what ASan watches. */
-		fake.nr_states -= (*(struct tide_target **)monitor->states[i])->pid != 0;
-		free(monitor->states[i]);
-	}
+	for (int i = 0; i < monitor->nr_states; i++)
+		tide_monitor_end_target(monitor, (size_t)i);
 	free(monitor);
 	fake.nr_monitors--;
 }
@@ -168,7 +264,7 @@ int tide_monitor_step(struct tide_monitor *monitor, uint64_t now_ns, uint64_t *n
 	if (step->result == 1 || step->sample) {
 		monitor->sample = (struct tide_sample){ .end_ns = step->end_ns,
 			                                .nr_checks = 20,
-			                                .nr_targets = 1,
+			                                .nr_targets = (uint32_t)monitor->nr_states,
 			                                .nr_regions = 1,
 			                                .regions = &monitor->region };
 		*out = &monitor->sample;
@@ -178,6 +274,28 @@ int tide_monitor_step(struct tide_monitor *monitor, uint64_t now_ns, uint64_t *n
 	if (step->result < 0)
 		return error_set(err, TIDE_CAUSE_SYSTEM, step->result, "the sensor failed");
 	return step->result;
+}
+
+void tide_monitor_end_target(struct tide_monitor *monitor, size_t index)
+{
+	if (monitor->states[index] == NULL)
+		return;
+	/* A state is cleaned up while its target is still there: reading it is what ASan watches. */
+	fake.nr_states -= (*(struct tide_target **)monitor->states[index])->pid != 0;
+	free(monitor->states[index]);
+	monitor->states[index] = NULL;
+	fake.nr_ended++;
+}
+
+void tide_monitor_intervals(const struct tide_monitor *monitor, struct tide_intervals *out)
+{
+	const struct tide_monitor_opts *opts = &monitor->opts;
+
+	*out = (struct tide_intervals){ .sampling_us = opts->sampling_us,
+		                        .aggregation_us = opts->aggregation_us,
+		                        .update_us = opts->update_us };
+	if (fake.aggregation_us != 0)
+		out->aggregation_us = fake.aggregation_us;
 }
 
 void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_cost *out)
@@ -235,6 +353,15 @@ static int fake_epoll_wait(int epfd, struct epoll_event *events, int nr, int tim
 	return sys_table_linux.epoll_wait(epfd, events, nr, timeout_ms);
 }
 
+static int fake_pidfd_send_signal(int pidfd, int signal)
+{
+	for (int i = 0; i < fake.nr_opened; i++)
+		if (fake.pidfds[i] == pidfd && (fake.nr_processes == 0 || find(fake.pids[i]) != NULL))
+			return 0;
+	errno = ESRCH;
+	return -1;
+}
+
 void fake_begin(void)
 {
 	fake = (struct fake_world){ .now_ns = 1000 };
@@ -245,6 +372,7 @@ void fake_begin(void)
 	table.epoll_create = fake_epoll_create;
 	table.epoll_ctl = fake_epoll_ctl;
 	table.epoll_wait = fake_epoll_wait;
+	table.pidfd_send_signal = fake_pidfd_send_signal;
 	sys_table = &table;
 }
 

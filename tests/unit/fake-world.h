@@ -6,7 +6,18 @@
 
 #include <tidemark/session.h>
 
-#define FAKE_MAX_STEPS 16
+#define FAKE_MAX_STEPS     16
+#define FAKE_MAX_TARGETS   1100
+#define FAKE_MAX_PROCESSES 2000
+
+/* A process that can be a target; number 0: nobody has it. */
+struct fake_process {
+	pid_t pid;
+	pid_t ppid;
+	unsigned program; /* another one: it executed something */
+	int refusal;      /* of those that open it; -ESRCH: it has just gone */
+	pid_t becomes_of; /* its parent by the time that it is opened; 0: the same */
+};
 
 /* What the monitor's next step does. */
 struct fake_step {
@@ -38,9 +49,21 @@ struct fake_world {
 	int nr_targets; /* open now */
 	int nr_states;  /* initialised and not cleaned up now */
 	int nr_monitors;
-	int pidfds[4];     /* eventfds; write 8 bytes to one and its target has exited */
-	int nr_opened;     /* targets opened in all */
-	uint64_t armed_ns; /* the timer */
+	int pidfds[FAKE_MAX_TARGETS]; /* eventfds; write 8 bytes to one and its target has exited */
+	pid_t pids[FAKE_MAX_TARGETS];
+	/* None: any number is a process. */
+	struct fake_process processes[FAKE_MAX_PROCESSES];
+	int nr_processes;
+	int has_lists;           /* of children; else all processes are looked at */
+	uint64_t look_cpu_ns;    /* what a look at all of them takes */
+	int nr_opened;           /* targets opened in all */
+	int nr_retired;          /* of those */
+	int nr_ended;            /* in the monitor, by the session */
+	int nr_tries;            /* to open a process */
+	uint64_t open_ns;        /* what that takes */
+	int nr_looks;            /* at all processes */
+	uint64_t aggregation_us; /* in use; 0: that of the options */
+	uint64_t armed_ns;       /* the timer */
 };
 
 extern struct fake_world fake;
@@ -49,6 +72,10 @@ extern struct fake_world fake;
 void fake_begin(void);
 /* The system's calls again. */
 void fake_end(void);
+/* A process that was started by another; may be started while a session runs. */
+struct fake_process *fake_process(pid_t pid, pid_t ppid);
+/* It exits; its children become those of process 1. */
+void fake_process_exit(pid_t pid);
 /* The target with that index has exited. */
 void fake_exit(int index);
 /* Descriptors open in this process. */

@@ -131,7 +131,7 @@ static int prepare(void *state, struct tide_check *checks, size_t nr, struct tid
 	for (size_t i = 0; i < nr; i++) {
 		assert_int_equal(checks[i].addr % PAGE, 0);
 		assert_true(i == 0 || checks[i].addr > checks[i - 1].addr);
-		checks[i].state[0] = PREPARED;
+		checks[i].state[0] = PREPARED + (world->now_ns != NULL ? *world->now_ns : 0);
 		checks[i].state[1] = checks[i].addr;
 		clear(world, checks[i].addr);
 		if (i < sizeof(world->last_addrs) / sizeof(world->last_addrs[0]))
@@ -140,7 +140,15 @@ static int prepare(void *state, struct tide_check *checks, size_t nr, struct tid
 	return 0;
 }
 
-static void answer(struct scripted *world, struct tide_check *one)
+/* Was the warm page at `addr` used after `since_ns`? */
+static bool was_used(const struct scripted *world, uint64_t addr, uint64_t since_ns)
+{
+	uint64_t phase = (addr * 0x9e3779b97f4a7c15u >> 20) % world->warm_ns;
+
+	return (*world->now_ns + phase) / world->warm_ns > (since_ns + phase) / world->warm_ns;
+}
+
+static void answer(struct scripted *world, struct tide_check *one, uint64_t since_ns)
 {
 	uint64_t size = 1ull << shift_at(world, one->addr);
 	uint64_t start = one->addr / size * size;
@@ -158,6 +166,8 @@ static void answer(struct scripted *world, struct tide_check *one)
 		one->reason = (uint8_t)world->reason;
 	} else if (meets(&world->hot, start, start + size)) {
 		one->answer = TIDE_ANSWER_ACCESSED;
+	} else if (meets(&world->warm, start, start + size) && was_used(world, one->addr, since_ns)) {
+		one->answer = TIDE_ANSWER_ACCESSED;
 	}
 }
 
@@ -167,11 +177,11 @@ static int check(void *state, struct tide_check *checks, size_t nr, struct tide_
 	int result = call(world, SCRIPTED_CHECK, err);
 
 	for (size_t i = 0; i < nr; i++) {
-		assert_int_equal(checks[i].state[0], PREPARED);
+		assert_true(checks[i].state[0] >= PREPARED);
 		assert_int_equal(checks[i].state[1], checks[i].addr);
-		checks[i].state[0] = 0;
 		if (result == 0)
-			answer(world, &checks[i]);
+			answer(world, &checks[i], checks[i].state[0] - PREPARED);
+		checks[i].state[0] = 0;
 	}
 	return result;
 }

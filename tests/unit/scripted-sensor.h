@@ -38,9 +38,12 @@ struct scripted {
 	struct scripted_ranges populated; /* none: all that is mapped */
 	struct scripted_ranges huge;      /* populated by pages of 2 MiB; whole ranges of the above */
 	struct scripted_ranges hot;       /* used all the time */
-	struct scripted_ranges blind;     /* unobservable */
-	enum tide_reason reason;          /* why */
-	bool old_at_start;                /* else everything is young until it is cleared: it was just populated */
+	struct scripted_ranges warm;      /* each page used once in warm_ns, at a moment of its own */
+	uint64_t warm_ns;
+	const uint64_t *now_ns;       /* of the run; for `warm` */
+	struct scripted_ranges blind; /* unobservable */
+	enum tide_reason reason;      /* why */
+	bool old_at_start;            /* else everything is young until it is cleared: it was just populated */
 	/* Call `fail_call` (from 1 on; 0: none) of `fail_op` fails; with cause GONE the target is gone. */
 	enum scripted_op fail_op;
 	uint64_t fail_call;

@@ -7,8 +7,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "kernel/fault.h"
 #include "kernel/maps.h"
@@ -217,6 +221,7 @@ static void stat_names_cannot_forge_fields(void **unused)
 	assert_int_equal(parse_stat("77 (a) R 1 (b)) S" STAT_TAIL, &stat), 0);
 	assert_string_equal(stat.name, "a) R 1 (b)");
 	assert_int_equal(stat.state, 'S');
+	assert_int_equal(stat.ppid, 1);
 	assert_int_equal(stat.start_ticks, 424242);
 	assert_int_equal(stat.vsize_bytes, 10813440);
 	assert_int_equal(stat.start_code, 4096);
@@ -229,6 +234,56 @@ static void stat_names_cannot_forge_fields(void **unused)
 	assert_string_equal(stat.name, "a?b\\c?d");
 	assert_int_equal(parse_stat("77 (kworker/0:1-events_unbound) I" STAT_TAIL, &stat), 0);
 	assert_string_equal(stat.name, "kworker/0:1-eve");
+}
+
+struct children {
+	pid_t pids[3000];
+	size_t nr;
+	size_t max;
+};
+
+static int take_child(void *arg, pid_t pid)
+{
+	struct children *children = arg;
+
+	children->pids[children->nr++] = pid;
+	return children->nr == children->max ? 5 : 0;
+}
+
+/* A directory that looks like a process's, as kernels without CONFIG_PROC_CHILDREN have no such file. */
+static void children_are_listed_up_to_the_end_of_the_buffer(void **unused)
+{
+	char path[] = "/tmp/tidemark-procfs.XXXXXX";
+	struct children children = { 0 };
+	FILE *file;
+	int dir;
+
+	(void)unused;
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(dir, "task", 0700), 0);
+	assert_int_equal(mkdirat(dir, "task/7", 0700), 0);
+	assert_int_equal(procfs_each_child(dir, 7, take_child, &children), -ESRCH);
+	file = fdopen(openat(dir, "task/7/children", O_CREAT | O_WRONLY | O_CLOEXEC, 0600), "w");
+	assert_non_null(file);
+	assert_int_equal(procfs_each_child(dir, 7, take_child, &children), 0);
+	assert_int_equal(children.nr, 0);
+	for (int pid = 100001; pid <= 103000; pid++)
+		fprintf(file, "%d ", pid);
+	fclose(file);
+	assert_int_equal(procfs_each_child(dir, 7, take_child, &children), 0);
+	/* 7 bytes each: the one that the end of the buffer cuts in two is none. */
+	assert_int_equal(children.nr, 16384 / 7);
+	for (size_t i = 0; i < children.nr; i++)
+		assert_int_equal(children.pids[i], 100001 + i);
+	children = (struct children){ .max = 3 };
+	assert_int_equal(procfs_each_child(dir, 7, take_child, &children), 5);
+	assert_int_equal(children.nr, 3);
+	unlinkat(dir, "task/7/children", 0);
+	unlinkat(dir, "task/7", AT_REMOVEDIR);
+	unlinkat(dir, "task", AT_REMOVEDIR);
+	close(dir);
+	rmdir(path);
 }
 
 static void stat_of_a_kernel_thread(void **unused)
@@ -313,6 +368,7 @@ int main(void)
 		cmocka_unit_test(the_callback_can_end_it),
 		cmocka_unit_test(an_endless_line_is_refused),
 		cmocka_unit_test(stat_names_cannot_forge_fields),
+		cmocka_unit_test(children_are_listed_up_to_the_end_of_the_buffer),
 		cmocka_unit_test(stat_of_a_kernel_thread),
 		cmocka_unit_test(broken_stats_are_refused),
 		cmocka_unit_test(status_with_and_without_kthread),

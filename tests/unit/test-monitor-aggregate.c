@@ -114,7 +114,7 @@ static void age_grows_while_the_pattern_stays_and_begins_anew_when_it_changes(vo
 			                       .age = 7 };
 
 		fill(&regions, &region, 1);
-		regions_age(&regions, 2);
+		regions_age(&regions, 2, 100);
 		assert_int_equal(regions.list.items[0].age, cases[i][2]);
 		regions_reset(&regions, 20);
 		assert_int_equal(regions.list.items[0].last_nr_accesses, cases[i][0]);

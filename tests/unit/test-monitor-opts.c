@@ -52,6 +52,36 @@ static void defaults_make_room_for_what_is_asked_for(void **unused)
 	assert_int_equal(complete(&many).update_us, 2000000);
 }
 
+static void tuning_has_defaults_that_fit_what_is_asked_for(void **unused)
+{
+	struct tide_monitor_opts opts = { .size = sizeof(opts), .flags = TIDE_MONITOR_AUTO_TUNE };
+	struct tide_monitor_opts out = complete(&opts);
+
+	assert_int_equal(out.goal_bp, 400);
+	assert_int_equal(out.tune_aggregations, 3);
+	assert_int_equal(out.min_sampling_us, 5000);
+	assert_int_equal(out.max_sampling_us, 10000000);
+	assert_int_equal(out.sampling_us, 5000);
+	assert_int_equal(out.aggregation_us, 100000);
+	opts.min_sampling_us = 20000;
+	out = complete(&opts);
+	assert_int_equal(out.sampling_us, 20000);
+	assert_int_equal(out.aggregation_us, 400000);
+	opts.min_sampling_us = 0;
+	opts.max_sampling_us = 1000;
+	out = complete(&opts);
+	assert_int_equal(out.min_sampling_us, 1000);
+	assert_int_equal(out.sampling_us, 1000);
+	assert_int_equal(out.aggregation_us, 20000);
+	opts.max_sampling_us = 0;
+	opts.min_sampling_us = 20000000;
+	assert_int_equal(complete(&opts).max_sampling_us, 20000000);
+	/* Nothing of it where nothing is tuned. */
+	opts = (struct tide_monitor_opts){ .size = sizeof(opts) };
+	assert_int_equal(complete(&opts).goal_bp, 0);
+	assert_int_equal(complete(&opts).max_sampling_us, 0);
+}
+
 static void a_shorter_structure_asks_for_less(void **unused)
 {
 	const struct tide_monitor_opts opts = { .size = offsetof(struct tide_monitor_opts, update_us),
@@ -114,7 +144,8 @@ static void contradictions_are_refused_by_name(void **unused)
 	REFUSED("at least 3 regions are needed, not 2", .min_nr_regions = 2);
 	REFUSED("maximum of 19 regions is below the minimum of 20", .min_nr_regions = 20, .max_nr_regions = 19);
 	REFUSED("maximum of 9 regions is below the minimum of 10", .max_nr_regions = 9);
-	REFUSED("flags", .flags = 4);
+	REFUSED("flags", .flags = 8);
+	REFUSED("exact mode looks at every page", .flags = TIDE_MONITOR_EXACT | TIDE_MONITOR_AUTO_TUNE);
 	REFUSED("flags", .way = TIDE_NR_WAYS);
 	REFUSED("flags", .flags = 0x80000001u);
 }
@@ -122,6 +153,15 @@ static void contradictions_are_refused_by_name(void **unused)
 static void intervals_that_would_overflow_are_refused(void **unused)
 {
 	REFUSED("too long", .update_us = INT64_MAX / 1000 + 1);
+	REFUSED("that are not to be tuned", .goal_bp = 400);
+	REFUSED("that are not to be tuned", .max_sampling_us = 400000);
+	REFUSED("100 %", .flags = TIDE_MONITOR_AUTO_TUNE, .goal_bp = 10000);
+	REFUSED("9000 us is below the shortest, 10000 us", .flags = TIDE_MONITOR_AUTO_TUNE, .min_sampling_us = 10000,
+	        .max_sampling_us = 9000);
+	REFUSED("1000 us is outside the bounds of its tuning, 5000 to 10000000 us", .flags = TIDE_MONITOR_AUTO_TUNE,
+	        .sampling_us = 1000);
+	REFUSED("20000 us is outside", .flags = TIDE_MONITOR_AUTO_TUNE, .sampling_us = 20000, .max_sampling_us = 10000);
+	REFUSED("too long", .flags = TIDE_MONITOR_AUTO_TUNE, .max_sampling_us = INT64_MAX / 10000);
 	REFUSED("too long", .sampling_us = UINT64_MAX, .aggregation_us = UINT64_MAX, .update_us = UINT64_MAX);
 	REFUSED("sampling intervals", .sampling_us = 1, .aggregation_us = 1ull << 32);
 	REFUSED("aggregation intervals", .sampling_us = 1, .aggregation_us = 1, .update_us = 1ull << 32);
@@ -189,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_asked_for_gives_the_defaults),
 		cmocka_unit_test(defaults_make_room_for_what_is_asked_for),
+		cmocka_unit_test(tuning_has_defaults_that_fit_what_is_asked_for),
 		cmocka_unit_test(a_shorter_structure_asks_for_less),
 		cmocka_unit_test(a_longer_structure_must_ask_for_nothing_unknown),
 		cmocka_unit_test(contradictions_are_refused_by_name),

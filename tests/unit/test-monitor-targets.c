@@ -106,6 +106,67 @@ static void cost_is_the_sum_and_the_hold_the_longest(void **unused)
 	close_worlds(&run, worlds, 2);
 }
 
+/* It comes after `nr_steps` of the interval's five: what it was not checked for is not called idle. */
+static void A6_a_target_that_comes_late_is_watched_like_the_others(void **unused)
+{
+	for (unsigned nr_steps = 0; nr_steps < 5; nr_steps++) {
+		struct scripted worlds[2];
+		struct scripted late = { 0 };
+		struct scripted_run run;
+		const struct tide_region *region;
+
+		open_worlds(&run, worlds, 2, &QUICK);
+		scripted_samples(&run, 3);
+		for (unsigned i = 0; i < nr_steps; i++)
+			assert_int_equal(scripted_step(&run, 0), 0);
+		scripted_add(&late.mapped, GIB(3), MIB(64));
+		scripted_add(&late.hot, GIB(3), MIB(64));
+		assert_int_equal(scripted_watch(&run, &scripted_sensor, &late, NULL, 0), 2);
+		scripted_sample(&run);
+		assert_int_equal(run.sample->nr_targets, 3);
+		assert_int_equal(bytes_of(run.sample, 2), MIB(64));
+		region = scripted_region_at(run.sample, GIB(3));
+		assert_int_equal(region->nr_accesses, nr_steps < 4 ? run.sample->nr_checks : 0);
+		assert_int_equal(region->nr_unobservable, nr_steps < 4 ? 0 : run.sample->nr_checks);
+		scripted_samples(&run, 20);
+		region = scripted_region_at(run.sample, GIB(3));
+		assert_int_equal(region->nr_accesses, run.sample->nr_checks);
+		assert_hot(run.sample, 0);
+		assert_hot(run.sample, 1);
+		close_worlds(&run, worlds, 2);
+		scripted_fini(&late);
+	}
+}
+
+/* Its sensor ends its work at once, its cost stays, its number is not given again. */
+static void A6_a_target_that_is_watched_no_more_is_as_one_that_went_away(void **unused)
+{
+	struct tide_sensor_cost before;
+	struct tide_sensor_cost after;
+	struct scripted worlds[3];
+	struct scripted_run run;
+
+	open_worlds(&run, worlds, 3, &QUICK);
+	scripted_samples(&run, 3);
+	assert_int_equal(scripted_step(&run, 0), 0);
+	tide_monitor_cost(run.monitor, &before);
+	tide_monitor_end_target(run.monitor, 1);
+	tide_monitor_end_target(run.monitor, 1);
+	tide_monitor_cost(run.monitor, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_int_equal(worlds[1].calls[SCRIPTED_CLEANUP], 1);
+	scripted_samples(&run, 20);
+	assert_int_equal(run.sample->nr_targets, 3);
+	assert_int_equal(bytes_of(run.sample, 1), 0);
+	assert_hot(run.sample, 0);
+	assert_hot(run.sample, 2);
+	tide_monitor_end_target(run.monitor, 0);
+	tide_monitor_end_target(run.monitor, 2);
+	assert_int_equal(scripted_step(&run, 0), -ESRCH);
+	assert_int_equal(run.err.cause, TIDE_CAUSE_GONE);
+	close_worlds(&run, worlds, 3);
+}
+
 /* In the third call of each of the sensor's operations. */
 static void A6_one_target_goes_away_and_the_others_go_on(void **unused)
 {
@@ -292,6 +353,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(targets_are_told_apart),
 		cmocka_unit_test(cost_is_the_sum_and_the_hold_the_longest),
+		cmocka_unit_test(A6_a_target_that_comes_late_is_watched_like_the_others),
+		cmocka_unit_test(A6_a_target_that_is_watched_no_more_is_as_one_that_went_away),
 		cmocka_unit_test(A6_one_target_goes_away_and_the_others_go_on),
 		cmocka_unit_test(A6_the_last_one_gone_ends_it_with_its_sentence),
 		cmocka_unit_test(A6_the_sample_before_the_end_is_not_lost),

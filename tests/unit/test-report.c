@@ -225,6 +225,75 @@ static struct made make_one(const struct tide_region *regions, size_t nr, uint32
 	return made;
 }
 
+/* Two come with the second sample, one of them is gone in the third: every report has all that it has seen. */
+static void targets_that_begin_late_are_in_every_report(void **state)
+{
+	static const struct record_source sources[] = { { .pid = 7, .name = "first" },
+		                                        { .pid = 8, .name = "second" },
+		                                        { .pid = 9, .name = "third" } };
+	const struct tide_region regions[] = { { .start = 0x100000, .end = 0x200000, .nr_accesses = 20 },
+		                               { .start = 0x300000, .end = 0x400000, .nr_accesses = 20, .target = 1 },
+		                               { .start = 0x500000, .end = 0x600000, .nr_accesses = 20, .target = 2 } };
+	static const size_t nr_regions[] = { 1, 3, 2 };
+	struct made made;
+
+	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct tide_sample sample = { .start_ns = i * 100000000,
+			                      .end_ns = (i + 1) * 100000000,
+			                      .nr_targets = i == 0 ? 1 : 3,
+			                      .nr_checks = 20,
+			                      .nr_regions = nr_regions[i],
+			                      .regions = regions };
+
+		assert_int_equal(record_put(made.writer, &sample, sources, NULL), 0);
+	}
+	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
+	for (const struct report *report = reports; report->name != NULL; report++) {
+		for (int json = 0; json < 2; json++) {
+			char *text =
+			        write_report(made.reader, report->name, &(struct report_opts){ .json = json == 1 });
+			bool is_regions = strcmp(report->name, "regions") == 0;
+
+			assert_non_null(strstr(text, json ? "\"target\":0,\"pid\":7" : "first"));
+			assert_non_null(strstr(text, json ? "\"target\":1,\"pid\":8" : "second"));
+			/* The list of regions is the last sample's. */
+			assert_true(is_regions || strstr(text, json ? "\"target\":2,\"pid\":9" : "third") != NULL);
+			free(text);
+		}
+	}
+	unmake(&made);
+}
+
+static void tuned_intervals_are_told(void **state)
+{
+	struct record_info info = synthetic_info;
+	struct synthetic *synthetic = synthetic_new(&(struct synthetic_opts){ 0 });
+	const struct tide_intervals latest = { .sampling_us = 60000, .aggregation_us = 1200000 };
+	struct made made;
+	char *text;
+
+	info.goal_bp = 450;
+	info.min_sampling_us = 5000;
+	info.max_sampling_us = 10000000;
+	assert_int_equal(record_create(&made.writer, NULL, &info, NULL), 0);
+	assert_int_equal(synthetic_put(made.writer, synthetic, 10, NULL), 0);
+	record_set_intervals(made.writer, &latest);
+	record_set_cost(made.writer, &(struct tide_session_cost){ .wall_ns = 1 });
+	assert_int_equal(synthetic_put(made.writer, synthetic, 20, NULL), 0);
+	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
+	text = write_report(made.reader, "info", &(struct report_opts){ 0 });
+	assert_non_null(strstr(text, "tuned       to see 4.5 % of all possible accesses; sampling 5 ms to 10 s\n"));
+	assert_non_null(strstr(text, "at the end sampling 60 ms, aggregation 1.2 s\n"));
+	free(text);
+	text = write_report(made.reader, "info", &(struct report_opts){ .json = true });
+	assert_non_null(strstr(text, "\"goal_bp\":450,\"min_sampling_us\":5000,\"max_sampling_us\":10000000,"
+	                             "\"latest_sampling_us\":60000,\"latest_aggregation_us\":1200000"));
+	free(text);
+	unmake(&made);
+	synthetic_free(synthetic);
+}
+
 static void what_was_not_seen_is_never_cold_nor_used(void **state)
 {
 	/* Half of the checks were not answered; the rest said "accessed" in the first sample, "idle" in the second. */
@@ -504,6 +573,8 @@ int main(void)
 		cmocka_unit_test(two_targets_are_told_apart),
 		cmocka_unit_test(every_json_line_is_an_object),
 		cmocka_unit_test(heatmaps_keep_to_their_width),
+		cmocka_unit_test(targets_that_begin_late_are_in_every_report),
+		cmocka_unit_test(tuned_intervals_are_told),
 		cmocka_unit_test(what_was_not_seen_is_never_cold_nor_used),
 		cmocka_unit_test(what_is_not_mapped_then_is_blank_and_not_cold),
 		cmocka_unit_test(marks_never_say_the_same_twice),

@@ -362,7 +362,6 @@ static void the_session_fd_is_readable_before_the_first_step(void **state)
 	fake.steps[0] = (struct fake_step){ .result = 0, .next_ns = UINT64_MAX / 4 };
 	assert_int_equal(tide_session_step(session, &err), 1);
 	assert_int_equal(poll(&poll_fd, 1, 0), 0);
-	assert_int_equal(tide_session_add_pid(session, 200, NULL, 0, &err), -EINVAL);
 	assert_string_equal(tide_session_sensor(session, &why)->name, "scripted");
 	assert_string_equal(why, "the only one there is");
 	tide_session_close(session);
