@@ -148,3 +148,14 @@ int db_number(const struct db *db, sqlite3_stmt *stmt, int column, uint64_t max,
 	*out = (uint64_t)value;
 	return 0;
 }
+
+int db_text(const struct db *db, sqlite3_stmt *stmt, int column, const char **out, size_t *size, struct tide_error *err)
+{
+	*out = (const char *)sqlite3_column_text(stmt, column);
+	*size = (size_t)sqlite3_column_bytes(stmt, column);
+	if (*out == NULL && sqlite3_column_type(stmt, column) != SQLITE_NULL)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "%.120s: out of memory", db->path);
+	if (*out == NULL)
+		*out = "";
+	return 0;
+}

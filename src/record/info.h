@@ -18,6 +18,7 @@
 	X(update_us, update_us)                                                                                        \
 	X(min_nr_regions, min_nr_regions)                                                                              \
 	X(max_nr_regions, max_nr_regions)                                                                              \
+	X(exact, exact)                                                                                                \
 	X(complete, complete)
 
 #define INFO_COSTS(X)                                                                                                  \
@@ -29,5 +30,12 @@
 	X(cost_nr_cleared, cost.sensor.nr_cleared)                                                                     \
 	X(cost_nr_calls, cost.sensor.nr_calls)                                                                         \
 	X(cost_longest_hold_ns, cost.sensor.longest_hold_ns)
+
+/* Of records of exact mode only; beside these: `ways`, the names of cost.sensor.ways with commas between. */
+#define INFO_EXACT_COSTS(X)                                                                                            \
+	X(cost_nr_stalls, cost.sensor.nr_stalls)                                                                       \
+	X(cost_longest_stall_ns, cost.sensor.longest_stall_ns)                                                         \
+	X(cost_stall_ns, cost.sensor.stall_ns)                                                                         \
+	X(cost_blind_ns, cost.sensor.blind_ns)
 
 #endif
