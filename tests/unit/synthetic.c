@@ -16,7 +16,7 @@
 #define LIBC        UINT64_C(0x7f2a9b400000)
 #define STACK       UINT64_C(0x7ffd1c800000)
 #define NR_CHECKS   20
-#define NR_MAPPINGS 8
+#define NR_OTHERS   7 /* mappings beside the big one */
 #define INTERVAL_NS UINT64_C(100000000)
 
 struct area {
@@ -35,7 +35,7 @@ struct synthetic {
 	struct synthetic_opts opts;
 	struct rng rng;
 	uint64_t nr_made;
-	struct tide_mapping mappings[NR_MAPPINGS];
+	struct tide_mapping *mappings;
 	struct tide_layout layout;
 	struct record_source *sources;
 	VEC(struct tide_region) regions;
@@ -73,17 +73,22 @@ static void make_layout(struct synthetic *synthetic)
 	const uint32_t r = TIDE_MAPPING_READ;
 	const uint32_t w = TIDE_MAPPING_WRITE;
 	uint64_t grown = synthetic->opts.growing ? synthetic->nr_made / 10 * MIB % (32 * MIB) : 32 * MIB;
+	size_t nr = synthetic->opts.nr_pieces;
+	uint64_t piece = 1024 * MIB / nr / 4096 * 4096;
+	size_t i = 3;
 
 	set_mapping(synthetic, 0, HEAP - 33 * MIB, HEAP - 31 * MIB, r, "/usr/bin/redis-server");
 	set_mapping(synthetic, 1, HEAP - 31 * MIB, HEAP - 30 * MIB, r | TIDE_MAPPING_EXEC, "/usr/bin/redis-server");
 	set_mapping(synthetic, 2, HEAP, HEAP + 32 * MIB + grown, r | w, "[heap]");
-	set_mapping(synthetic, 3, BIG, BIG + 1024 * MIB, r | w, "");
-	set_mapping(synthetic, 4, BIG + 1024 * MIB, BIG + 1400 * MIB, 0, ""); /* reserved, no access */
-	set_mapping(synthetic, 5, LIBC, LIBC + MIB, r | TIDE_MAPPING_EXEC, "/usr/lib/x86_64-linux-gnu/libc.so.6");
-	set_mapping(synthetic, 6, LIBC + MIB, LIBC + 2 * MIB, r | w | TIDE_MAPPING_SHARED, "/dev/shm/pool");
-	set_mapping(synthetic, 7, STACK, STACK + MIB, r | w, "[stack]");
+	for (; i < 3 + nr; i++)
+		set_mapping(synthetic, i, BIG + (i - 3) * piece, BIG + (i - 2) * piece - (nr > 1 ? 4096 : 0), r | w,
+		            "");
+	set_mapping(synthetic, i++, BIG + 1024 * MIB, BIG + 1400 * MIB, 0, ""); /* reserved, no access */
+	set_mapping(synthetic, i++, LIBC, LIBC + MIB, r | TIDE_MAPPING_EXEC, "/usr/lib/x86_64-linux-gnu/libc.so.6");
+	set_mapping(synthetic, i++, LIBC + MIB, LIBC + 2 * MIB, r | w | TIDE_MAPPING_SHARED, "/dev/shm/pool");
+	set_mapping(synthetic, i++, STACK, STACK + MIB, r | w, "[stack]");
 	synthetic->layout.mappings = synthetic->mappings;
-	synthetic->layout.nr_mappings = NR_MAPPINGS;
+	synthetic->layout.nr_mappings = i;
 	synthetic->layout.generation = synthetic->opts.growing ? 1 + synthetic->nr_made / 10 : 1;
 }
 
@@ -97,6 +102,9 @@ struct synthetic *synthetic_new(const struct synthetic_opts *opts)
 		synthetic->opts.nr_targets = 1;
 	if (opts->nr_regions == 0)
 		synthetic->opts.nr_regions = 100;
+	if (opts->nr_pieces == 0)
+		synthetic->opts.nr_pieces = 1;
+	synthetic->mappings = must(calloc(NR_OTHERS + synthetic->opts.nr_pieces, sizeof(*synthetic->mappings)));
 	rng_init(&synthetic->rng, opts->seed);
 	synthetic->sources = must(calloc(synthetic->opts.nr_targets, sizeof(*synthetic->sources)));
 	for (uint32_t i = 0; i < synthetic->opts.nr_targets; i++)
@@ -112,6 +120,7 @@ void synthetic_free(struct synthetic *synthetic)
 		return;
 	vec_free(&synthetic->regions);
 	free(synthetic->sources);
+	free(synthetic->mappings);
 	free(synthetic);
 }
 

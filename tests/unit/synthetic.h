@@ -8,6 +8,7 @@
 struct synthetic_opts {
 	uint32_t nr_targets; /* 0: 1 */
 	uint32_t nr_regions; /* of each target; 0: 100 */
+	uint32_t nr_pieces;  /* mappings that the big one is in, a page apart; 0: 1 */
 	uint64_t seed;
 	bool no_layout;    /* as if mappings were not known */
 	bool unobservable; /* a part that nobody can see */
