@@ -31,8 +31,8 @@
 	X(cost_nr_calls, cost.sensor.nr_calls)                                                                         \
 	X(cost_longest_hold_ns, cost.sensor.longest_hold_ns)
 
-/* Of records of exact mode only; beside these: `ways`, the names of cost.sensor.ways with commas between. */
-#define INFO_EXACT_COSTS(X)                                                                                            \
+/* Where a whole process was cleared at once, and in exact mode, which also has `ways`: names with commas between. */
+#define INFO_STALLS(X)                                                                                                 \
 	X(cost_nr_stalls, cost.sensor.nr_stalls)                                                                       \
 	X(cost_longest_stall_ns, cost.sensor.longest_stall_ns)                                                         \
 	X(cost_stall_ns, cost.sensor.stall_ns)                                                                         \

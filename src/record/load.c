@@ -84,7 +84,7 @@ static int take_meta(struct record_reader *reader, sqlite3_stmt *stmt, struct ti
 	INFO_TEXTS(TAKE_TEXT)
 	INFO_NUMBERS(TAKE_NUMBER)
 	INFO_COSTS(TAKE_NUMBER)
-	INFO_EXACT_COSTS(TAKE_NUMBER)
+	INFO_STALLS(TAKE_NUMBER)
 #undef TAKE_NUMBER
 #undef TAKE_TEXT
 	if (strcmp(key, "ways") == 0)

@@ -66,11 +66,11 @@ int writer_put_cost(struct record_writer *writer, struct tide_error *err)
 	if (result == 0)                                                                                               \
 		result = put_number(writer, #key, writer->field, err);
 	INFO_COSTS(PUT_NUMBER)
-	if (writer->exact) {
-		INFO_EXACT_COSTS(PUT_NUMBER)
-		if (result == 0)
-			result = put_ways(writer, writer->cost.sensor.ways, err);
+	if (writer->exact || writer->cost.sensor.nr_stalls > 0) {
+		INFO_STALLS(PUT_NUMBER)
 	}
+	if (writer->exact && result == 0)
+		result = put_ways(writer, writer->cost.sensor.ways, err);
 #undef PUT_NUMBER
 	writer->cost_is_new = false;
 	return result;

@@ -18,6 +18,7 @@
 #define NR_CHECKS   20
 #define NR_OTHERS   7 /* mappings beside the big one */
 #define INTERVAL_NS UINT64_C(100000000)
+#define NR_AGES     40 /* of a target at most */
 
 struct area {
 	uint64_t start;
@@ -38,6 +39,8 @@ struct synthetic {
 	struct tide_mapping *mappings;
 	struct tide_layout layout;
 	struct record_source *sources;
+	struct tide_idle *idle; /* by target */
+	struct tide_age *ages;  /* of all targets */
 	VEC(struct tide_region) regions;
 	struct tide_sample sample;
 };
@@ -53,6 +56,18 @@ const struct record_info synthetic_info = {
 	.update_us = 1000000,
 	.min_nr_regions = 10,
 	.max_nr_regions = 1000,
+};
+
+const struct record_info synthetic_exact_info = {
+	.tool_version = "0.1.0",
+	.sensor = "walk",
+	.sensor_why = "the page-table walker works here",
+	.kernel = "6.18.0",
+	.started_unix_us = UINT64_C(1795219200000000),
+	.aggregation_us = 1000000,
+	.update_us = 1000000,
+	.max_nr_regions = 1000,
+	.exact = 1,
 };
 
 static void *must(void *memory)
@@ -107,6 +122,8 @@ struct synthetic *synthetic_new(const struct synthetic_opts *opts)
 	synthetic->mappings = must(calloc(NR_OTHERS + synthetic->opts.nr_pieces, sizeof(*synthetic->mappings)));
 	rng_init(&synthetic->rng, opts->seed);
 	synthetic->sources = must(calloc(synthetic->opts.nr_targets, sizeof(*synthetic->sources)));
+	synthetic->idle = must(calloc(synthetic->opts.nr_targets, sizeof(*synthetic->idle)));
+	synthetic->ages = must(calloc(synthetic->opts.nr_targets * NR_AGES, sizeof(*synthetic->ages)));
 	for (uint32_t i = 0; i < synthetic->opts.nr_targets; i++)
 		synthetic->sources[i] = (struct record_source){ .pid = 4242 + i,
 			                                        .name = names[i % 3],
@@ -120,6 +137,8 @@ void synthetic_free(struct synthetic *synthetic)
 		return;
 	vec_free(&synthetic->regions);
 	free(synthetic->sources);
+	free(synthetic->idle);
+	free(synthetic->ages);
 	free(synthetic->mappings);
 	free(synthetic);
 }
@@ -149,6 +168,8 @@ static void add_region(struct synthetic *synthetic, uint32_t target, uint64_t st
 		region.nr_accesses += (uint32_t)rng_below(&synthetic->rng, 2);
 	if (synthetic->opts.unobservable && middle >= BIG + 768 * MIB && middle < BIG + 1024 * MIB)
 		region.nr_unobservable = NR_CHECKS - region.nr_accesses;
+	if (synthetic->opts.writes)
+		region.nr_writes = region.nr_accesses / 2;
 	synthetic->sample.reasons[TIDE_REASON_SHARED] += region.nr_unobservable;
 	if (vec_push(&synthetic->regions, region) < 0)
 		abort();
@@ -166,9 +187,42 @@ static void add_area(struct synthetic *synthetic, uint32_t target, const struct 
 
 		if (end <= start)
 			continue;
-		add_region(synthetic, target, start, end);
+		if (!synthetic->opts.holes || i % 7 != 3)
+			add_region(synthetic, target, start, end);
 		start = end;
 	}
+}
+
+static void make_exact(struct synthetic *synthetic)
+{
+	struct tide_sample *sample = &synthetic->sample;
+
+	sample->idle = synthetic->idle;
+	sample->nr_checks = 100;
+	sample->start_ns = UINT64_C(7000000000) + synthetic->nr_made * 10 * INTERVAL_NS;
+	sample->end_ns = sample->start_ns + 10 * INTERVAL_NS;
+	for (size_t i = 0; i < synthetic->regions.nr; i++)
+		synthetic->regions.items[i].nr_accesses *= 4;
+}
+
+/* Of 512 MiB: 64 used all the time, 4 that were used in each interval before, for a while; the rest never. */
+static void make_idle(struct synthetic *synthetic, uint32_t target)
+{
+	struct tide_age *ages = &synthetic->ages[target * NR_AGES];
+	struct tide_idle *idle = &synthetic->idle[target];
+	uint64_t nr_before = synthetic->nr_made < NR_AGES - 2 ? synthetic->nr_made : NR_AGES - 2;
+	uint64_t rest = 512 * MIB;
+
+	*idle = (struct tide_idle){ .present_bytes = rest, .ages = ages, .accessed_bytes = 64 * MIB };
+	if (synthetic->opts.unobservable)
+		idle->unobservable_bytes = 5 * MIB + 4096;
+	rest -= idle->unobservable_bytes;
+	for (uint64_t i = 0; i <= nr_before; i++) {
+		ages[i] = (struct tide_age){ .idle_us = i * 1000000, .bytes = i == 0 ? 64 * MIB : 4 * MIB };
+		rest -= ages[i].bytes;
+	}
+	ages[nr_before + 1] = (struct tide_age){ .idle_us = (synthetic->nr_made + 1) * 1000000, .bytes = rest };
+	idle->nr_ages = nr_before + 2;
 }
 
 const struct tide_sample *synthetic_next(struct synthetic *synthetic)
@@ -183,6 +237,10 @@ const struct tide_sample *synthetic_next(struct synthetic *synthetic)
 	for (uint32_t target = 0; target < sample->nr_targets; target++)
 		for (size_t i = 0; i < sizeof(areas) / sizeof(areas[0]); i++)
 			add_area(synthetic, target, &areas[i]);
+	for (uint32_t target = 0; synthetic->opts.exact && target < sample->nr_targets; target++)
+		make_idle(synthetic, target);
+	if (synthetic->opts.exact)
+		make_exact(synthetic);
 	sample->nr_regions = synthetic->regions.nr;
 	sample->regions = synthetic->regions.items;
 	synthetic->nr_made++;

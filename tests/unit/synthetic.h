@@ -12,6 +12,9 @@ struct synthetic_opts {
 	uint64_t seed;
 	bool no_layout;    /* as if mappings were not known */
 	bool unobservable; /* a part that nobody can see */
+	bool holes;        /* every seventh region is left out */
+	bool writes;       /* regions are written, too */
+	bool exact;        /* as exact mode: nr_checks 100, an interval of 1 s, and ages */
 	bool growing;      /* the heap's end moves every tenth sample */
 };
 
@@ -29,6 +32,7 @@ const struct record_source *synthetic_sources(const struct synthetic *synthetic)
 
 /* What a record of it says of itself. */
 extern const struct record_info synthetic_info;
+extern const struct record_info synthetic_exact_info;
 
 /* Puts `nr` samples into the writer. 0 or the negative errno of record_put. */
 int synthetic_put(struct record_writer *writer, struct synthetic *synthetic, size_t nr, struct tide_error *err);
