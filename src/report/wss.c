@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * This file reports the working set size: the bytes in regions that were accessed, sample by sample, and how they are
- * distributed over the samples. Only bytes that were mapped count, and of them only those that could be seen.
+ * distributed over the samples. Only bytes that were mapped count, and of them only those that could be seen. In exact
+ * mode regions do not matter: each sample says how many bytes were accessed, of those that were present.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,10 +30,10 @@ struct usage {
 	uint64_t stride; /* one of so many samples is kept */
 	uint64_t nr_samples;
 	struct sizes now; /* of the sample that is being added up */
-	uint64_t mapped;  /* in its regions */
+	uint64_t all;     /* that were mapped, in its regions; in exact mode: present */
 	uint64_t unobservable;
-	double all_mapped; /* over all samples */
-	double all_unobservable;
+	double sum_all; /* over all samples */
+	double sum_unobservable;
 };
 
 struct wss {
@@ -40,6 +41,7 @@ struct wss {
 	struct usage *usages;
 	size_t nr_targets;
 	struct report_window window;
+	bool exact;
 };
 
 static int keep(struct usage *usage)
@@ -62,7 +64,7 @@ static void add_region(struct wss *wss, struct usage *usage, const struct record
 	uint64_t unseen = report_part(mapped, region->nr_unobservable, sample->nr_checks);
 	enum heat heat = heat_of(region->nr_accesses, region->nr_unobservable, sample->nr_checks);
 
-	usage->mapped += mapped;
+	usage->all += mapped;
 	usage->unobservable += unseen;
 	if (region->nr_accesses > 0)
 		usage->now.used += mapped - unseen;
@@ -70,26 +72,55 @@ static void add_region(struct wss *wss, struct usage *usage, const struct record
 		usage->now.hot += mapped - unseen;
 }
 
-static int add_sample(void *arg, const struct record_sample *sample)
+static int end_sample(struct usage *usage)
 {
-	struct wss *wss = arg;
-	size_t i = 0;
+	usage->sum_all += (double)usage->all;
+	usage->sum_unobservable += (double)usage->unobservable;
+	return keep(usage) < 0 ? -ENOMEM : 0;
+}
 
-	/* A target that is gone has no regions, and no sizes any more. */
-	while (i < sample->nr_regions) {
+/* A target that is gone has no regions, and no sizes any more. */
+static int add_regions(struct wss *wss, const struct record_sample *sample)
+{
+	size_t i = 0;
+	int result = 0;
+
+	while (i < sample->nr_regions && result == 0) {
 		uint32_t index = sample->regions[i].target;
 		struct usage *usage = &wss->usages[index];
 
 		usage->now = (struct sizes){ 0 };
-		usage->mapped = usage->unobservable = 0;
+		usage->all = usage->unobservable = 0;
 		for (; i < sample->nr_regions && sample->regions[i].target == index; i++)
 			add_region(wss, usage, sample, &sample->regions[i]);
-		usage->all_mapped += (double)usage->mapped;
-		usage->all_unobservable += (double)usage->unobservable;
-		if (keep(usage) < 0)
-			return -ENOMEM;
+		result = end_sample(usage);
 	}
-	return 0;
+	return result;
+}
+
+static int add_exact(struct wss *wss, const struct record_sample *sample)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < wss->nr_targets && result == 0; i++) {
+		const struct tide_idle *idle = &sample->idle[i];
+		struct usage *usage = &wss->usages[i];
+
+		if (idle->present_bytes == 0)
+			continue;
+		usage->now = (struct sizes){ .used = idle->accessed_bytes };
+		usage->all = idle->present_bytes;
+		usage->unobservable = idle->unobservable_bytes;
+		result = end_sample(usage);
+	}
+	return result;
+}
+
+static int add_sample(void *arg, const struct record_sample *sample)
+{
+	struct wss *wss = arg;
+
+	return wss->exact ? add_exact(wss, sample) : add_regions(wss, sample);
 }
 
 static int by_used(const void *a, const void *b)
@@ -132,7 +163,7 @@ static void distribute(struct usage *usage, struct distribution *out)
 
 static double unobservable_share(const struct usage *usage)
 {
-	return usage->all_mapped > 0 ? usage->all_unobservable / usage->all_mapped : 0;
+	return usage->sum_all > 0 ? usage->sum_unobservable / usage->sum_all : 0;
 }
 
 static double cpu_share(const struct record_info *info)
@@ -144,15 +175,18 @@ static void write_headline(const struct wss *wss, const struct usage *usage, con
                            int width, FILE *out)
 {
 	const struct record_info *info = record_info(wss->reader);
-	char sentence[512];
-	int length = snprintf(sentence, sizeof(sentence),
-	                      "%s (pid %" PRId64
-	                      ") used %s of %s mapped (median of %s intervals of %s); %s hot; %s unobservable",
-	                      format_name(usage->target->name, 40).s, usage->target->pid,
-	                      format_bytes(sizes->used[MEDIAN]).s, format_bytes(usage->mapped).s,
-	                      format_count(usage->nr_samples).s, format_duration(info->aggregation_us).s,
-	                      format_bytes(sizes->hot[MEDIAN]).s, format_percent(unobservable_share(usage)).s);
+	char sentence[800];
+	int length = snprintf(
+	        sentence, sizeof(sentence), "%s (pid %" PRId64 ") used %s of %s %s (%smedian of %s intervals of %s)",
+	        format_name(usage->target->name, 40).s, usage->target->pid, format_bytes(sizes->used[MEDIAN]).s,
+	        format_bytes(usage->all).s, wss->exact ? "present" : "mapped", wss->exact ? "exact: every page; " : "",
+	        format_count(usage->nr_samples).s, format_duration(info->aggregation_us).s);
 
+	if (!wss->exact)
+		length += snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; %s hot",
+		                   format_bytes(sizes->hot[MEDIAN]).s);
+	length += snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; %s unobservable",
+	                   format_percent(unobservable_share(usage)).s);
 	if (info->cost.wall_ns > 0)
 		snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; watching cost %s CPU",
 		         format_percent(cpu_share(info)).s);
@@ -174,43 +208,57 @@ static void write_text(const struct wss *wss, const struct usage *usage, const s
                        FILE *out)
 {
 	static const char *const names[] = { "least", "", "median", "", "most" };
-	int bar = width - 42;
+	int bar = wss->exact ? width - 31 : width - 42;
 
 	write_headline(wss, usage, sizes, width, out);
-	fprintf(out, "\n%24s %10s%s\n", "accessed", "of it hot",
-	        bar >= 32 ? "   # hot, = warm; all: what is mapped" : "");
+	if (wss->exact)
+		fprintf(out, "\n%24s%s\n", "accessed", bar >= 32 ? "   all: what is present" : "");
+	else
+		fprintf(out, "\n%24s %10s%s\n", "accessed", "of it hot",
+		        bar >= 32 ? "   # hot, = warm; all: what is mapped" : "");
 	for (size_t i = 0; i < NR_PERCENTILES; i++) {
-		fprintf(out, "%-6s %5d %% %9s %10s", names[i], percentiles[i], format_bytes(sizes->used[i]).s,
-		        format_bytes(sizes->hot[i]).s);
+		fprintf(out, "%-6s %5d %% %9s", names[i], percentiles[i], format_bytes(sizes->used[i]).s);
+		if (!wss->exact)
+			fprintf(out, " %10s", format_bytes(sizes->hot[i]).s);
 		if (bar >= 10)
-			write_bar(sizes->hot[i], sizes->used[i], usage->mapped, bar, out);
+			write_bar(sizes->hot[i], sizes->used[i], usage->all, bar, out);
 		else
 			fputc('\n', out);
 	}
+}
+
+/* Exact mode does not tell how often a page was accessed. */
+static json_t *add_hot(const struct wss *wss, json_t *object, uint64_t hot)
+{
+	if (!wss->exact && object != NULL && json_object_set_new(object, "hot_bytes", json_number(hot)) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 static int write_json(const struct wss *wss, const struct usage *usage, const struct distribution *sizes, FILE *out,
                       struct tide_error *err)
 {
 	const struct record_info *info = record_info(wss->reader);
+	json_int_t pid = usage->target->pid;
+	json_t *summary;
 	int result = 0;
 
-	for (size_t i = 0; i < NR_PERCENTILES && result == 0; i++)
-		result = json_line(out,
-		                   json_pack("{s:i, s:o, s:o, s:I}", "percentile", percentiles[i], "bytes",
-		                             json_number(sizes->used[i]), "hot_bytes", json_number(sizes->hot[i]),
-		                             "pid", (json_int_t)usage->target->pid),
-		                   err);
+	for (size_t i = 0; i < NR_PERCENTILES && result == 0; i++) {
+		json_t *line = json_pack("{s:i, s:o, s:I}", "percentile", percentiles[i], "bytes",
+		                         json_number(sizes->used[i]), "pid", pid);
+
+		result = json_line(out, add_hot(wss, line, sizes->hot[i]), err);
+	}
 	if (result < 0)
 		return result;
-	return json_line(out,
-	                 json_pack("{s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "pid",
-	                           (json_int_t)usage->target->pid, "name", json_text(usage->target->name), "used_bytes",
-	                           json_number(sizes->used[MEDIAN]), "hot_bytes", json_number(sizes->hot[MEDIAN]),
-	                           "mapped_bytes", json_number(usage->mapped), "unobservable_share",
-	                           json_share(unobservable_share(usage)), "nr_samples", json_number(usage->nr_samples),
-	                           "cpu_share", json_share(cpu_share(info))),
-	                 err);
+	summary = json_pack("{s:b, s:I, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "pid", pid, "name",
+	                    json_text(usage->target->name), "exact", wss->exact, "used_bytes",
+	                    json_number(sizes->used[MEDIAN]), wss->exact ? "present_bytes" : "mapped_bytes",
+	                    json_number(usage->all), "unobservable_share", json_share(unobservable_share(usage)),
+	                    "nr_samples", json_number(usage->nr_samples), "cpu_share", json_share(cpu_share(info)));
+	return json_line(out, add_hot(wss, summary, sizes->hot[MEDIAN]), err);
 }
 
 static int write_usages(const struct wss *wss, const struct report_opts *opts, FILE *out, struct tide_error *err)
@@ -240,7 +288,7 @@ static int write_usages(const struct wss *wss, const struct report_opts *opts, F
 
 int report_wss(struct record_reader *reader, const struct report_opts *opts, FILE *out, struct tide_error *err)
 {
-	struct wss wss = { .reader = reader };
+	struct wss wss = { .reader = reader, .exact = record_info(reader)->exact != 0 };
 	const struct record_target *targets;
 	int result = report_window(&wss.window, reader, opts, UINT64_MAX, err);
 
