@@ -24,6 +24,7 @@ typedef int report_fn(struct record_reader *reader, const struct report_opts *op
 report_fn report_heatmap;
 report_fn report_wss;
 report_fn report_regions;
+report_fn report_ages;
 report_fn report_info;
 
 /* One array drives dispatch, help and completions. Terminated by a NULL name. */

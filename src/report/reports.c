@@ -6,6 +6,7 @@ const struct report reports[] = {
 	{ "wss", "how much memory is in use: the working set size and its percentiles", report_wss },
 	{ "heatmap", "what is used when: addresses against time", report_heatmap },
 	{ "regions", "which regions are hot, and for how long", report_regions },
+	{ "ages", "how much memory has been idle for how long", report_ages },
 	{ "info", "what was recorded, how, and what it cost", report_info },
 	{ 0 },
 };
