@@ -69,6 +69,14 @@ int db_error(const struct db *db, struct tide_error *err)
 	case SQLITE_NOTADB:
 		return db_damaged(db, err, "%s", sqlite3_errmsg(db->sqlite));
 	case SQLITE_READONLY:
+		if (sqlite3_extended_errcode(db->sqlite) == SQLITE_READONLY_ROLLBACK)
+			return error_set(
+			        err, TIDE_CAUSE_DENIED, -EACCES,
+			        "%.120s was left in the middle of a write: open it with sqlite3 once, which puts "
+			        "it right",
+			        db->path);
+		return error_set(err, TIDE_CAUSE_DENIED, -EACCES, "%.120s cannot be written: %s", db->path,
+		                 sqlite3_errmsg(db->sqlite));
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		return error_set(err, TIDE_CAUSE_DENIED, -EACCES, "%.120s cannot be written: %s", db->path,

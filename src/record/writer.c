@@ -260,9 +260,13 @@ static int finish(struct record_writer *writer, struct tide_error *err)
 		result = writer_put_complete(writer, err);
 	if (result == 0)
 		result = commit(writer, err);
-	/* One file without a log beside it. A reader that has it open now keeps the log, which is as good. */
+	/*
+	 * One file without a log beside it. A reader that has it open now keeps the log, which is as good. What is
+	 * written for it is two bytes of the first page, and not worth a journal: one that were left behind by a kill
+	 * would have to be rolled back by somebody who may write.
+	 */
 	if (result == 0)
-		sqlite3_exec(writer->db.sqlite, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+		sqlite3_exec(writer->db.sqlite, "PRAGMA journal_mode = MEMORY", NULL, NULL, NULL);
 	return result;
 }
 
