@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* This program makes a record of a process that does not exist: make-record FILE [SAMPLES [REGIONS [TARGETS]]]. */
+/*
+ * This program makes a record of a process that does not exist: make-record FILE [SAMPLES [REGIONS [TARGETS
+ * [MAPPINGS]]]].
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,8 +20,9 @@ int main(int argc, char **argv)
 
 	opts.nr_regions = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 100;
 	opts.nr_targets = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 1;
+	opts.nr_pieces = argc > 5 ? (uint32_t)strtoul(argv[5], NULL, 10) : 1;
 	if (argc < 2) {
-		fprintf(stderr, "usage: make-record FILE [SAMPLES [REGIONS [TARGETS]]]\n");
+		fprintf(stderr, "usage: make-record FILE [SAMPLES [REGIONS [TARGETS [MAPPINGS]]]]\n");
 		return 2;
 	}
 	synthetic = synthetic_new(&opts);

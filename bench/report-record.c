@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * This program times one report of a record: report-record REPORT FILE [TIMES]. It writes the report to nowhere, and to
- * standard output a line for each time: seconds of wall clock, and the most memory the program has had in MiB.
+ * standard output a line for each time: seconds of wall clock, of processor time, and the most memory the program has
+ * had in MiB.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,14 @@ static double now_s(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double cpu_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -40,10 +49,11 @@ static int bench(const struct report *report, const char *path, int times)
 	for (int i = 0; i < times && result == 0; i++) {
 		struct rusage usage;
 		double start = now_s();
+		double cpu_start = cpu_s();
 
 		result = report_once(report, path, out, &err);
 		getrusage(RUSAGE_SELF, &usage);
-		printf("%.3f %.1f\n", now_s() - start, (double)usage.ru_maxrss / 1024);
+		printf("%.3f %.3f %.1f\n", now_s() - start, cpu_s() - cpu_start, (double)usage.ru_maxrss / 1024);
 	}
 	fclose(out);
 	if (result < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* This file is the verbs that answer at once: `heatmap`, `wss` and `regions` record into a store without a name, and
- * report. */
+/* This file is the verbs that answer at once: `heatmap`, `wss`, `regions` and `ages` record into a store without a
+ * name, and report. */
 #include <errno.h>
 #include <stdio.h>
 

@@ -38,6 +38,7 @@ static int create_store(struct recording *recording, const struct tide_sample *s
 	struct utsname kernel;
 	int result;
 
+	info.exact = (monitor->flags & TIDE_MONITOR_EXACT) != 0;
 	uname(&kernel);
 	info.kernel = kernel.release;
 	info.sensor = tide_session_sensor(recording->session, &info.sensor_why)->name;

@@ -71,6 +71,14 @@ const struct verb verbs[] = {
 	        .run = verb_one_shot,
 	},
 	{
+	        .name = "ages",
+	        .summary = "how much memory of a process has been idle for how long",
+	        .synopsis = "-p PID[,PID...]",
+	        .details = ONE_SHOT_DETAILS,
+	        .groups = ONE_SHOT_GROUPS,
+	        .run = verb_one_shot,
+	},
+	{
 	        .name = "record",
 	        .summary = "record the memory accesses of processes, or of a command",
 	        .synopsis = "-p PID|NAME[,...]\n-- COMMAND [ARGUMENT...]",

@@ -19,8 +19,8 @@
 static const char *const statement_sql[NR_WRITER_STATEMENTS] = {
 	[WRITER_TARGET] = "INSERT INTO target(id, pid, name) VALUES(?1, ?2, ?3)",
 	[WRITER_SAMPLE] = "INSERT INTO sample VALUES(?1, ?2, ?3, ?4)",
-	[WRITER_SPAN] = "INSERT INTO span VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-	[WRITER_REGION] = "INSERT INTO region VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[WRITER_SPAN] = "INSERT INTO span VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[WRITER_IDLE] = "INSERT INTO idle VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 	[WRITER_REASON] = "INSERT INTO reason VALUES(?1, ?2, ?3)",
 	[WRITER_MAPPING] = ("INSERT INTO mapping(id, target, start, \"end\", since_us, permissions, name) "
 	                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
@@ -165,6 +165,7 @@ int record_create(struct record_writer **out, const char *path, const struct rec
 		return out_of_memory(err);
 	writer->next_sample = writer->next_region = writer->next_mapping = 1;
 	writer->in_file = path != NULL;
+	writer->exact = info->exact != 0;
 	writer->db.path = strdup(path != NULL ? path : "the temporary record");
 	if (writer->db.path == NULL)
 		result = out_of_memory(err);

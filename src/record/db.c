@@ -69,6 +69,14 @@ int db_error(const struct db *db, struct tide_error *err)
 	case SQLITE_NOTADB:
 		return db_damaged(db, err, "%s", sqlite3_errmsg(db->sqlite));
 	case SQLITE_READONLY:
+		if (sqlite3_extended_errcode(db->sqlite) == SQLITE_READONLY_ROLLBACK)
+			return error_set(
+			        err, TIDE_CAUSE_DENIED, -EACCES,
+			        "%.120s was left in the middle of a write: open it with sqlite3 once, which puts "
+			        "it right",
+			        db->path);
+		return error_set(err, TIDE_CAUSE_DENIED, -EACCES, "%.120s cannot be written: %s", db->path,
+		                 sqlite3_errmsg(db->sqlite));
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		return error_set(err, TIDE_CAUSE_DENIED, -EACCES, "%.120s cannot be written: %s", db->path,
@@ -146,5 +154,16 @@ int db_number(const struct db *db, sqlite3_stmt *stmt, int column, uint64_t max,
 	if (value < 0 || (uint64_t)value > max)
 		return db_damaged(db, err, "%s is %lld", sqlite3_column_name(stmt, column), (long long)value);
 	*out = (uint64_t)value;
+	return 0;
+}
+
+int db_text(const struct db *db, sqlite3_stmt *stmt, int column, const char **out, size_t *size, struct tide_error *err)
+{
+	*out = (const char *)sqlite3_column_text(stmt, column);
+	*size = (size_t)sqlite3_column_bytes(stmt, column);
+	if (*out == NULL && sqlite3_column_type(stmt, column) != SQLITE_NULL)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "%.120s: out of memory", db->path);
+	if (*out == NULL)
+		*out = "";
 	return 0;
 }

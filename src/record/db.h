@@ -4,6 +4,7 @@
 #define RECORD_DB_H
 
 #include <sqlite3.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <tidemark/error.h>
@@ -37,6 +38,10 @@ int db_put(const struct db *db, sqlite3_stmt *stmt, const int64_t *values, int n
 
 /* The column as a number in [0, max]; db_damaged otherwise. */
 int db_number(const struct db *db, sqlite3_stmt *stmt, int column, uint64_t max, uint64_t *out, struct tide_error *err);
+
+/* The column as text with a NUL behind it, valid until the next step; "" for NULL. */
+int db_text(const struct db *db, sqlite3_stmt *stmt, int column, const char **out, size_t *size,
+            struct tide_error *err);
 
 #define scope_stmt __attribute__((cleanup(db_stmt_cleanup)))
 void db_stmt_cleanup(sqlite3_stmt **stmt);

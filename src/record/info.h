@@ -21,6 +21,7 @@
 	X(update_us, update_us)                                                                                        \
 	X(min_nr_regions, min_nr_regions)                                                                              \
 	X(max_nr_regions, max_nr_regions)                                                                              \
+	X(exact, exact)                                                                                                \
 	X(complete, complete)
 
 /* What changes while a recording goes on. */
@@ -35,5 +36,12 @@
 	X(cost_longest_hold_ns, cost.sensor.longest_hold_ns)                                                           \
 	X(latest_sampling_us, latest.sampling_us)                                                                      \
 	X(latest_aggregation_us, latest.aggregation_us)
+
+/* Where a whole process was cleared at once, and in exact mode, which also has `ways`: names with commas between. */
+#define INFO_STALLS(X)                                                                                                 \
+	X(cost_nr_stalls, cost.sensor.nr_stalls)                                                                       \
+	X(cost_longest_stall_ns, cost.sensor.longest_stall_ns)                                                         \
+	X(cost_stall_ns, cost.sensor.stall_ns)                                                                         \
+	X(cost_blind_ns, cost.sensor.blind_ns)
 
 #endif

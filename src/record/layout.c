@@ -124,10 +124,37 @@ static int by_address(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/* Puts the mappings from index `nr` on, which just came, among the `nr` before them, which are in order. */
+static void sort_in(struct live_layout *layout, size_t nr)
+{
+	struct live_mapping *mappings = layout->mappings.items;
+
+	if (layout->mappings.nr - nr > 16) {
+		qsort(mappings, layout->mappings.nr, sizeof(mappings[0]), by_address);
+		return;
+	}
+	for (; nr < layout->mappings.nr; nr++) {
+		struct live_mapping mapping = mappings[nr];
+		size_t low = 0;
+
+		for (size_t high = nr; low < high;) {
+			size_t middle = low + (high - low) / 2;
+
+			if (by_address(&mappings[middle], &mapping) < 0)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		memmove(&mappings[low + 1], &mappings[low], (nr - low) * sizeof(mapping));
+		mappings[low] = mapping;
+	}
+}
+
 static int move(struct record_reader *reader, uint64_t at_us, struct tide_error *err)
 {
 	struct live_layout *layout = &reader->layout;
 	uint64_t bytes = 0;
+	size_t kept;
 	int result = 0;
 
 	if (at_us <= layout->after_us) {
@@ -144,10 +171,10 @@ static int move(struct record_reader *reader, uint64_t at_us, struct tide_error 
 		return result;
 	layout->to_us = UINT64_MAX;
 	drop_ended(layout, at_us);
+	kept = layout->mappings.nr;
 	result = take_begun(reader, at_us, err);
 	sqlite3_reset(reader->next_mappings);
-	if (layout->mappings.nr > 0)
-		qsort(layout->mappings.items, layout->mappings.nr, sizeof(layout->mappings.items[0]), by_address);
+	sort_in(layout, kept);
 	for (size_t i = 0; i < layout->mappings.nr; i++) {
 		struct live_mapping *mapping = &layout->mappings.items[i];
 
@@ -173,26 +200,44 @@ static bool look_at(struct record_reader *reader, uint64_t at_us)
 	return move(reader, at_us, &reader->failed) == 0;
 }
 
-/* The index of the first mapping of `target`, or behind it, that ends after `addr`. */
-static size_t first_after(const struct live_layout *layout, uint32_t target, uint64_t addr)
+static bool lies_before(const struct live_mapping *mapping, uint32_t target, uint64_t addr)
 {
-	size_t low = 0;
+	return mapping->target < target || (mapping->target == target && mapping->end <= addr);
+}
+
+/*
+ * The index of the first mapping of `target`, or behind it, that ends after `addr`. Regions are asked for in order, so
+ * the answer is mostly the last one or a few steps behind it.
+ */
+static size_t first_after(struct live_layout *layout, uint32_t target, uint64_t addr)
+{
+	const struct live_mapping *mappings = layout->mappings.items;
+	size_t low = layout->hint;
 	size_t high = layout->mappings.nr;
 
+	if (low > high || (low > 0 && !lies_before(&mappings[low - 1], target, addr)))
+		low = 0;
+	for (size_t step = 1; step <= high - low; step *= 2) {
+		if (!lies_before(&mappings[low + step - 1], target, addr)) {
+			high = low + step - 1;
+			break;
+		}
+		low += step;
+	}
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct live_mapping *mapping = &layout->mappings.items[middle];
 
-		if (mapping->target < target || (mapping->target == target && mapping->end <= addr))
+		if (lies_before(&mappings[middle], target, addr))
 			low = middle + 1;
 		else
 			high = middle;
 	}
+	layout->hint = low;
 	return low;
 }
 
 /* Accessible bytes before `addr` of `target` and of all targets before it. */
-static uint64_t bytes_before(const struct live_layout *layout, uint32_t target, uint64_t addr)
+static uint64_t bytes_before(struct live_layout *layout, uint32_t target, uint64_t addr)
 {
 	size_t i = first_after(layout, target, addr);
 	const struct live_mapping *mapping = &layout->mappings.items[i];
@@ -211,21 +256,23 @@ static uint64_t bytes_before(const struct live_layout *layout, uint32_t target, 
 uint64_t record_mapped_bytes(struct record_reader *reader, uint32_t target, uint64_t start, uint64_t end,
                              uint64_t at_us)
 {
+	uint64_t before;
+
 	if (target >= reader->targets.nr || start >= end)
 		return 0;
 	if (!reader->has_layout[target])
 		return end - start;
 	if (!look_at(reader, at_us))
 		return 0;
+	before = bytes_before(&reader->layout, target, start);
 	/* In a damaged file mappings overlap; the answer stays within its bounds. */
-	return smaller(bytes_before(&reader->layout, target, end) - bytes_before(&reader->layout, target, start),
-	               end - start);
+	return smaller(bytes_before(&reader->layout, target, end) - before, end - start);
 }
 
 const char *record_mapping_name(struct record_reader *reader, uint32_t target, uint64_t start, uint64_t end,
                                 uint64_t at_us)
 {
-	const struct live_layout *layout = &reader->layout;
+	struct live_layout *layout = &reader->layout;
 	const char *name = "";
 	uint64_t most = 0;
 

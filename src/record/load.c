@@ -18,9 +18,14 @@ static int out_of_memory(struct tide_error *err)
 static int keep_text(struct record_reader *reader, sqlite3_stmt *stmt, int column, const char **out,
                      struct tide_error *err)
 {
-	const char *text = (const char *)sqlite3_column_text(stmt, column);
-	char *copy = strdup(text != NULL ? text : "");
+	const char *text;
+	size_t size;
+	char *copy;
+	int result = db_text(&reader->db, stmt, column, &text, &size, err);
 
+	if (result < 0)
+		return result;
+	copy = strdup(text);
 	if (copy == NULL)
 		return out_of_memory(err);
 	if (vec_push(&reader->texts, copy) < 0) {
@@ -31,30 +36,59 @@ static int keep_text(struct record_reader *reader, sqlite3_stmt *stmt, int colum
 	return 0;
 }
 
+/* Names with commas between. A way that this version does not know is left out. */
+static int take_ways(struct record_reader *reader, sqlite3_stmt *stmt, struct tide_error *err)
+{
+	const char *text;
+	size_t size;
+	int result = db_text(&reader->db, stmt, 1, &text, &size, err);
+
+	if (result < 0)
+		return result;
+	reader->info.cost.sensor.ways = 0;
+	while (*text != 0) {
+		size_t length = strcspn(text, ",");
+
+		for (uint32_t way = 1; way < TIDE_NR_WAYS; way++) {
+			const char *name = tide_way_name((enum tide_way)way);
+
+			if (strlen(name) == length && memcmp(text, name, length) == 0)
+				reader->info.cost.sensor.ways |= UINT32_C(1) << way;
+		}
+		text += length + (text[length] == ',');
+	}
+	return 0;
+}
+
 /* One row of meta. Keys that this version does not know are left alone. */
 static int take_meta(struct record_reader *reader, sqlite3_stmt *stmt, struct tide_error *err)
 {
-	const char *key = (const char *)sqlite3_column_text(stmt, 0);
+	const char *key;
+	size_t size;
 	uint64_t value = 0;
+	int result = db_text(&reader->db, stmt, 0, &key, &size, err);
 
-	if (key == NULL)
-		return db_damaged(&reader->db, err, "meta has a row without key");
+	if (result < 0)
+		return result;
 #define TAKE_TEXT(name)                                                                                                \
 	if (strcmp(key, #name) == 0)                                                                                   \
 		return keep_text(reader, stmt, 1, &reader->info.name, err);
 #define TAKE_NUMBER(name, field)                                                                                       \
 	if (strcmp(key, #name) == 0) {                                                                                 \
 		uint64_t max = sizeof(reader->info.field) == 4 ? UINT32_MAX : INT64_MAX;                               \
-		int result = db_number(&reader->db, stmt, 1, max, &value, err);                                        \
                                                                                                                        \
+		result = db_number(&reader->db, stmt, 1, max, &value, err);                                            \
 		reader->info.field = (__typeof__(reader->info.field))value;                                            \
 		return result;                                                                                         \
 	}
 	INFO_TEXTS(TAKE_TEXT)
 	INFO_NUMBERS(TAKE_NUMBER)
 	INFO_COSTS(TAKE_NUMBER)
+	INFO_STALLS(TAKE_NUMBER)
 #undef TAKE_NUMBER
 #undef TAKE_TEXT
+	if (strcmp(key, "ways") == 0)
+		return take_ways(reader, stmt, err);
 	return 0;
 }
 
@@ -100,7 +134,8 @@ static int load_counts(struct record_reader *reader, struct tide_error *err)
 	struct record_info *info = &reader->info;
 	int result = db_prepare(&reader->db, &stmt,
 	                        "SELECT ifnull((SELECT max(id) FROM sample), 0) AS nr_samples, "
-	                        "ifnull((SELECT max(id) FROM region), 0) AS nr_regions, "
+	                        "ifnull((SELECT first_region + nr_regions - 1 FROM span "
+	                        "ORDER BY sample DESC, first_region DESC LIMIT 1), 0) AS nr_regions, "
 	                        "ifnull((SELECT end_us FROM sample ORDER BY id DESC LIMIT 1), 0) AS duration_us",
 	                        err);
 

@@ -30,6 +30,7 @@ struct live_layout {
 	uint64_t after_us;
 	uint64_t to_us;
 	int64_t last_id; /* rows up to here are taken */
+	size_t hint;     /* where a mapping was last found */
 };
 
 struct record_reader {

@@ -28,6 +28,7 @@ struct record_info {
 	struct tide_intervals latest; /* in use at the last commit */
 	uint32_t min_nr_regions;
 	uint32_t max_nr_regions;
+	uint32_t exact;    /* 1: of exact mode, so samples have `idle` */
 	uint32_t complete; /* 1: closed in order; 0: the recorder was killed, at most the last second is missing */
 	uint64_t nr_samples;
 	uint64_t nr_regions; /* rows */
@@ -85,6 +86,7 @@ struct record_sample {
 	uint32_t nr_checks;
 	size_t nr_regions;
 	const struct tide_region *regions;
+	const struct tide_idle *idle; /* exact mode: by target, as many as record_targets says; else NULL */
 };
 
 /* Calls `fn` for each sample that ends in (from_us, to_us], in order, in constant memory. Non-zero from fn ends it. */

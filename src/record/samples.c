@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file reads samples in order. Samples, spans and regions lie in the file in the order in which they are read, so
- * three cursors move forward side by side, and memory holds one sample. Nothing that a row says is used before it was
- * checked.
+ * This file reads samples in order. Samples and spans lie in the file in the order in which they are read, so cursors
+ * move forward side by side, and memory holds one sample. Nothing that a row says is used before it was checked.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "record/ages.h"
+#include "record/pack.h"
 #include "record/reader.h"
 #include "record/schema.h"
 
@@ -16,19 +17,19 @@ struct cursors {
 	uint32_t nr_targets;
 	sqlite3_stmt *sample;
 	sqlite3_stmt *span;
-	sqlite3_stmt *region;
-	bool span_is_there;  /* the span cursor stands on a row that was not used yet */
-	int64_t next_region; /* the row the region cursor delivers next; 0: it stands nowhere */
+	bool span_is_there;   /* the span cursor stands on a row that was not used yet */
+	uint64_t next_region; /* the number that the next span begins with; 0: any */
 	uint64_t last_end_us;
 	VEC(struct tide_region) regions;
+	struct ages_cursor ages;
 };
 
 static void close_cursors(struct cursors *cursors)
 {
 	sqlite3_finalize(cursors->sample);
 	sqlite3_finalize(cursors->span);
-	sqlite3_finalize(cursors->region);
 	vec_free(&cursors->regions);
+	ages_close(&cursors->ages);
 }
 
 static int open_cursors(struct cursors *cursors, int64_t first_sample, struct tide_error *err)
@@ -38,16 +39,11 @@ static int open_cursors(struct cursors *cursors, int64_t first_sample, struct ti
 	                        "SELECT id, start_us, end_us, nr_checks FROM sample WHERE id >= ?1 ORDER BY id", err);
 
 	if (result == 0)
-		result = db_prepare(db, &cursors->span,
-		                    "SELECT sample, target, start, \"end\", first_region, nr_regions FROM span "
-		                    "WHERE sample >= ?1 ORDER BY sample, first_region",
-		                    err);
-	if (result == 0)
-		result = db_prepare(
-		        db, &cursors->region,
-		        "SELECT id, offset_pages, nr_pages, nr_accesses, nr_writes, nr_unobservable, age FROM region "
-		        "WHERE id >= ?1 ORDER BY id",
-		        err);
+		result =
+		        db_prepare(db, &cursors->span,
+		                   "SELECT sample, target, start, \"end\", first_region, nr_regions, regions FROM span "
+		                   "WHERE sample >= ?1 ORDER BY sample, first_region",
+		                   err);
 	if (result < 0)
 		return result;
 	sqlite3_bind_int64(cursors->sample, 1, first_sample);
@@ -57,64 +53,25 @@ static int open_cursors(struct cursors *cursors, int64_t first_sample, struct ti
 	return result < 0 ? result : 0;
 }
 
-/* The row under the region cursor as a region of a span that covers [start, end). */
-static int take_region(struct cursors *cursors, uint64_t start, uint64_t end, struct tide_region *out,
-                       struct tide_error *err)
+/* Adds the row's `nr` regions, of `target` and between `start` and `end`, to the sample. */
+static int take_regions(struct cursors *cursors, uint32_t target, uint64_t start, uint64_t end, size_t nr,
+                        struct tide_error *err)
 {
-	sqlite3_stmt *stmt = cursors->region;
-	int64_t offset = sqlite3_column_int64(stmt, 1);
-	int64_t nr_pages = sqlite3_column_int64(stmt, 2);
-	int64_t limit = (int64_t)((end - start) >> SCHEMA_PAGE_SHIFT);
-	int64_t counts[4];
+	const char *text;
+	size_t size;
+	int result = db_text(cursors->db, cursors->span, 6, &text, &size, err);
 
-	if (offset < 0 || offset >= limit || nr_pages <= 0 || nr_pages > limit - offset)
-		return db_damaged(cursors->db, err, "region %lld leaves its span",
-		                  (long long)sqlite3_column_int64(stmt, 0));
-	out->start = start + ((uint64_t)offset << SCHEMA_PAGE_SHIFT);
-	out->end = out->start + ((uint64_t)nr_pages << SCHEMA_PAGE_SHIFT);
-	for (int i = 0; i < 4; i++) {
-		counts[i] = sqlite3_column_int64(stmt, 3 + i);
-		if (counts[i] < 0 || counts[i] > UINT32_MAX)
-			return db_damaged(cursors->db, err, "region %lld counts %lld",
-			                  (long long)sqlite3_column_int64(stmt, 0), (long long)counts[i]);
-	}
-	out->nr_accesses = (uint32_t)counts[0];
-	out->nr_writes = (uint32_t)counts[1];
-	out->nr_unobservable = (uint32_t)counts[2];
-	out->age = (uint32_t)counts[3];
-	return 0;
-}
-
-/* Reads rows [first, first + nr) as regions of `target` into the sample. */
-static int read_regions(struct cursors *cursors, uint32_t target, uint64_t start, uint64_t end, int64_t first,
-                        uint64_t nr, struct tide_error *err)
-{
-	uint64_t floor = start;
-
-	if (cursors->next_region != first) {
-		sqlite3_reset(cursors->region);
-		sqlite3_bind_int64(cursors->region, 1, first);
-		cursors->next_region = first;
-	}
-	for (uint64_t i = 0; i < nr; i++) {
-		struct tide_region region = { .target = target };
-		int result = db_step(cursors->db, cursors->region, err);
-
-		if (result < 0)
-			return result;
-		if (result == 0 || sqlite3_column_int64(cursors->region, 0) != cursors->next_region)
-			return db_damaged(cursors->db, err, "region %lld is missing", (long long)cursors->next_region);
-		cursors->next_region++;
-		result = take_region(cursors, start, end, &region, err);
-		if (result < 0)
-			return result;
-		if (region.start < floor)
-			return db_damaged(cursors->db, err, "region %lld is out of order",
-			                  (long long)first + (long long)i);
-		floor = region.end;
-		if (vec_push(&cursors->regions, region) < 0)
-			return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
-	}
+	if (result < 0)
+		return result;
+	/* A region takes four characters or more: what a damaged row claims to hold takes no memory. */
+	if (nr > size / 4)
+		return db_damaged(cursors->db, err, "there are fewer than %zu regions in a span", nr);
+	if (vec_reserve(&cursors->regions, cursors->regions.nr + nr) < 0)
+		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+	if (pack_parse(text, size, target, start, end, cursors->regions.items + cursors->regions.nr, nr) < 0)
+		return db_damaged(cursors->db, err, "the regions from number %llu on make no sense",
+		                  (unsigned long long)cursors->next_region);
+	cursors->regions.nr += nr;
 	return 0;
 }
 
@@ -128,6 +85,7 @@ static int take_span(struct cursors *cursors, struct tide_error *err)
 	uint64_t end = 0;
 	uint64_t first = 0;
 	uint64_t nr = 0;
+	int result;
 
 	if (db_number(cursors->db, stmt, 1, UINT32_MAX, &target, err) < 0 ||
 	    db_number(cursors->db, stmt, 2, SCHEMA_NUMBER_MAX, &start, err) < 0 ||
@@ -139,7 +97,12 @@ static int take_span(struct cursors *cursors, struct tide_error *err)
 	    first == 0 || (last != NULL && (target < last->target || (target == last->target && start < last->end))))
 		return db_damaged(cursors->db, err, "the span of region %llu makes no sense",
 		                  (unsigned long long)first);
-	return read_regions(cursors, (uint32_t)target, start, end, (int64_t)first, nr, err);
+	if (cursors->next_region != 0 && first != cursors->next_region)
+		return db_damaged(cursors->db, err, "region %llu is missing", (unsigned long long)cursors->next_region);
+	cursors->next_region = first;
+	result = take_regions(cursors, (uint32_t)target, start, end, nr, err);
+	cursors->next_region += nr;
+	return result;
 }
 
 /* Reads the spans of `sample`; the span cursor ends on the first span of a later one. */
@@ -195,6 +158,9 @@ static int walk(struct cursors *cursors, int64_t id, uint64_t to_us, record_samp
 			return result;
 		if (sample.end_us > to_us)
 			return 0;
+		result = ages_take(&cursors->ages, id, &sample.idle, err);
+		if (result < 0)
+			return result;
 		sample.nr_regions = cursors->regions.nr;
 		sample.regions = cursors->regions.items;
 		result = fn(arg, &sample);
@@ -212,6 +178,8 @@ int record_for_each(struct record_reader *reader, uint64_t from_us, uint64_t to_
 
 	if (result == 0)
 		result = open_cursors(&cursors, first, err);
+	if (result == 0 && reader->info.exact)
+		result = ages_open(&cursors.ages, &reader->db, cursors.nr_targets, first, err);
 	if (result == 0)
 		result = walk(&cursors, first, to_us, fn, arg, err);
 	close_cursors(&cursors);

@@ -14,9 +14,8 @@ struct object {
 };
 
 /*
- * A region row is kept to some 20 bytes: SQLite stores a number in as many bytes as it needs (0 and 1 in none), so
- * addresses are offsets into a span, and what is the same for a run of rows stands in the span. The columns that are
- * mostly small come as they are.
+ * A row for each region would cost more time to read than all the rest of a report: SQLite makes some millions of rows
+ * a second. So a row of span holds a run of regions as text (pack.h). Times and addresses are as people write them.
  */
 static const struct object tables[] = {
 	{ "meta", "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID" },
@@ -25,11 +24,10 @@ static const struct object tables[] = {
 	            "nr_checks INTEGER NOT NULL)" },
 	{ "span", "CREATE TABLE span(sample INTEGER NOT NULL, target INTEGER NOT NULL, start INTEGER NOT NULL, "
 	          "\"end\" INTEGER NOT NULL, first_region INTEGER NOT NULL, nr_regions INTEGER NOT NULL, "
-	          "PRIMARY KEY(sample, first_region)) WITHOUT ROWID" },
-	{ "region",
-	  "CREATE TABLE region(id INTEGER PRIMARY KEY, offset_pages INTEGER NOT NULL, nr_pages INTEGER NOT NULL, "
-	  "nr_accesses INTEGER NOT NULL, nr_writes INTEGER NOT NULL, nr_unobservable INTEGER NOT NULL, "
-	  "age INTEGER NOT NULL)" },
+	          "regions TEXT NOT NULL, PRIMARY KEY(sample, first_region)) WITHOUT ROWID" },
+	{ "idle", "CREATE TABLE idle(sample INTEGER NOT NULL, target INTEGER NOT NULL, present_bytes INTEGER NOT NULL, "
+	          "accessed_bytes INTEGER NOT NULL, unobservable_bytes INTEGER NOT NULL, ages TEXT NOT NULL, "
+	          "PRIMARY KEY(sample, target)) WITHOUT ROWID" },
 	{ "reason", "CREATE TABLE reason(sample INTEGER NOT NULL, reason TEXT NOT NULL, nr_checks INTEGER NOT NULL, "
 	            "PRIMARY KEY(sample, reason)) WITHOUT ROWID" },
 	{ "mapping",
@@ -38,17 +36,25 @@ static const struct object tables[] = {
 	  "until_us INTEGER)" },
 };
 
-/* For people; no reader of ours depends on them. CROSS JOIN keeps the order of the loops: samples, spans, region rows.
+/*
+ * For people; no reader of ours depends on them. CROSS JOIN keeps the order of the loops: samples, spans, regions. The
+ * subquery gives names to where a region begins and where the next item of its text does.
  */
 static const struct object views[] = {
 	{ "regions",
-	  "CREATE VIEW regions AS SELECT s.id AS sample, s.end_us AS time_us, s.end_us - s.start_us AS interval_us, "
-	  "p.target, "
-	  "p.start + r.offset_pages * 4096 AS start, p.start + (r.offset_pages + r.nr_pages) * 4096 AS \"end\", "
-	  "r.nr_pages * 4096 AS size_bytes, s.nr_checks, r.nr_accesses, r.nr_writes, "
-	  "r.nr_pages * 4096 * r.nr_unobservable / s.nr_checks AS unobservable_bytes, r.age "
-	  "FROM sample s CROSS JOIN span p ON p.sample = s.id "
-	  "CROSS JOIN region r ON r.id BETWEEN p.first_region AND p.first_region + p.nr_regions - 1" },
+	  "CREATE VIEW regions AS SELECT sample, time_us, interval_us, target, base + first * 4096 AS start, "
+	  "base + behind * 4096 AS \"end\", (behind - first) * 4096 AS size_bytes, nr_checks, nr_accesses, nr_writes, "
+	  "(behind - first) * 4096 * nr_unobservable / nr_checks AS unobservable_bytes, age FROM "
+	  "(SELECT s.id AS sample, s.end_us AS time_us, s.end_us - s.start_us AS interval_us, p.target, "
+	  "p.start AS base, r.value ->> 0 AS first, "
+	  "ifnull(p.regions -> (r.key + 1) ->> 0, p.regions ->> (r.key + 1)) AS behind, s.nr_checks, "
+	  "ifnull(r.value ->> 1, 0) AS nr_accesses, ifnull(r.value ->> 2, 0) AS age, "
+	  "ifnull(r.value ->> 3, 0) AS nr_unobservable, ifnull(r.value ->> 4, 0) AS nr_writes "
+	  "FROM sample s CROSS JOIN span p ON p.sample = s.id CROSS JOIN json_each(p.regions) r "
+	  "WHERE r.type = 'array')" },
+	{ "ages", "CREATE VIEW ages AS SELECT s.id AS sample, s.end_us AS time_us, i.target, a.value ->> 0 AS idle_us, "
+	          "a.value ->> 1 AS bytes "
+	          "FROM sample s CROSS JOIN idle i ON i.sample = s.id CROSS JOIN json_each(i.ages) a" },
 };
 
 int schema_create(const struct db *db, struct tide_error *err)

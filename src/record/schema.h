@@ -6,9 +6,9 @@
 #include "record/db.h"
 
 #define SCHEMA_APPLICATION_ID 0x7469646d /* "tidm": file(1) and we know a record by it */
-#define SCHEMA_VERSION        1          /* SQLite's user_version; readers refuse newer ones */
+#define SCHEMA_VERSION        2          /* SQLite's user_version; readers refuse any other */
 
-/* The unit of region.offset_pages and region.nr_pages on every architecture; a larger page is a multiple of it. */
+/* The unit of offsets in span.regions on every architecture; a larger page is a multiple of it. */
 #define SCHEMA_PAGE_SHIFT 12
 #define SCHEMA_PAGE_SIZE  (UINT64_C(1) << SCHEMA_PAGE_SHIFT)
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* This file stores what a record says of itself: the rows of table meta. */
+#include <string.h>
+
 #include "record/info.h"
 #include "record/writer.h"
 
@@ -19,6 +21,20 @@ static int put_number(struct record_writer *writer, const char *key, uint64_t va
 	sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 2, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 	return db_run(&writer->db, stmt, err);
+}
+
+static int put_ways(struct record_writer *writer, uint32_t ways, struct tide_error *err)
+{
+	char names[128] = "";
+
+	for (uint32_t way = 1; way < TIDE_NR_WAYS; way++) {
+		if ((ways & UINT32_C(1) << way) == 0)
+			continue;
+		if (names[0] != 0)
+			strcat(names, ",");
+		strcat(names, tide_way_name((enum tide_way)way));
+	}
+	return put_text(writer, "ways", names, err);
 }
 
 int writer_put_info(struct record_writer *writer, const struct record_info *info, struct tide_error *err)
@@ -50,6 +66,11 @@ int writer_put_cost(struct record_writer *writer, struct tide_error *err)
 	if (result == 0)                                                                                               \
 		result = put_number(writer, #key, writer->field, err);
 	INFO_COSTS(PUT_NUMBER)
+	if (writer->exact || writer->cost.sensor.nr_stalls > 0) {
+		INFO_STALLS(PUT_NUMBER)
+	}
+	if (writer->exact && result == 0)
+		result = put_ways(writer, writer->cost.sensor.ways, err);
 #undef PUT_NUMBER
 	writer->cost_is_new = false;
 	return result;

@@ -6,13 +6,16 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/scope.h"
+#include "record/ages.h"
+#include "record/pack.h"
 #include "record/schema.h"
 
 #define COMMIT_NS UINT64_C(1000000000)
 
 /*
- * A new span begins at a gap of so many bytes. Offsets within a span stay short, and the spans alone tell where was
- * watched; smaller gaps do not pay for a row.
+ * A new span begins at a gap of so many bytes: the spans alone tell where was watched, and smaller gaps do not pay for
+ * a row.
  */
 #define SPAN_GAP_BYTES (UINT64_C(64) << 20)
 
@@ -70,6 +73,13 @@ static int check_sample(const struct record_writer *writer, const struct tide_sa
 		target = region->target;
 		floor = region->end;
 	}
+	if (writer->exact && sample->idle == NULL && sample->nr_targets > 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "sample of exact mode without ages");
+	for (uint32_t i = 0; writer->exact && i < sample->nr_targets; i++) {
+		if (!ages_are_sound(&sample->idle[i]))
+			return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+			                 "ages of target %u are out of order or do not add up", i);
+	}
 	return 0;
 }
 
@@ -97,41 +107,47 @@ static int put_targets(struct record_writer *writer, const struct tide_sample *s
 	return 0;
 }
 
-static int put_span(struct record_writer *writer, const struct tide_region *regions, size_t nr, struct tide_error *err)
+/* Stores the first of `nr` regions that lie close together, and as many more as one row takes. */
+static int put_span(struct record_writer *writer, const struct tide_region *regions, size_t nr, size_t *taken,
+                    struct tide_error *err)
 {
-	int64_t span[] = { writer->next_sample,          regions[0].target,   (int64_t)regions[0].start,
-		           (int64_t)regions[nr - 1].end, writer->next_region, (int64_t)nr };
-	int result = db_put(&writer->db, writer->statements[WRITER_SPAN], span, 6, err);
+	sqlite3_stmt *stmt = writer->statements[WRITER_SPAN];
+	char text[PACK_ROOM];
+	size_t size;
+	int64_t row[] = {
+		writer->next_sample, regions[0].target, (int64_t)regions[0].start, 0, writer->next_region, 0
+	};
 
-	for (size_t i = 0; i < nr && result == 0; i++) {
-		const struct tide_region *region = &regions[i];
-		int64_t row[] = {
-			writer->next_region++,
-			(int64_t)((region->start - regions[0].start) >> SCHEMA_PAGE_SHIFT),
-			(int64_t)((region->end - region->start) >> SCHEMA_PAGE_SHIFT),
-			region->nr_accesses,
-			region->nr_writes,
-			region->nr_unobservable,
-			region->age,
-		};
+	*taken = pack_regions(text, &size, regions, nr);
+	row[3] = (int64_t)regions[*taken - 1].end;
+	row[5] = (int64_t)*taken;
+	writer->next_region += row[5];
+	if (sqlite3_bind_text(stmt, 7, text, (int)size, SQLITE_STATIC) != SQLITE_OK)
+		return db_error(&writer->db, err);
+	return db_put(&writer->db, stmt, row, 6, err);
+}
 
-		result = db_put(&writer->db, writer->statements[WRITER_REGION], row, 7, err);
-	}
-	return result;
+/* How many regions from regions[0] on lie close together. */
+static size_t run_length(const struct tide_region *regions, size_t nr)
+{
+	size_t i = 1;
+
+	while (i < nr && regions[i].target == regions[0].target &&
+	       regions[i].start - regions[i - 1].end < SPAN_GAP_BYTES)
+		i++;
+	return i;
 }
 
 static int put_regions(struct record_writer *writer, const struct tide_sample *sample, struct tide_error *err)
 {
-	const struct tide_region *regions = sample->regions;
-	size_t first = 0;
+	size_t i = 0;
 	int result = 0;
 
-	for (size_t i = 1; i <= sample->nr_regions && result == 0; i++) {
-		if (i < sample->nr_regions && regions[i].target == regions[i - 1].target &&
-		    regions[i].start - regions[i - 1].end < SPAN_GAP_BYTES)
-			continue;
-		result = put_span(writer, &regions[first], i - first, err);
-		first = i;
+	while (i < sample->nr_regions && result == 0) {
+		size_t run = run_length(&sample->regions[i], sample->nr_regions - i);
+
+		for (size_t taken = 0; run > 0 && result == 0; i += taken, run -= taken)
+			result = put_span(writer, &sample->regions[i], run, &taken, err);
 	}
 	return result;
 }
@@ -152,6 +168,26 @@ static int put_reasons(struct record_writer *writer, const struct tide_sample *s
 	return result;
 }
 
+static int put_idle(struct record_writer *writer, const struct tide_sample *sample, struct tide_error *err)
+{
+	sqlite3_stmt *stmt = writer->statements[WRITER_IDLE];
+	int result = 0;
+
+	for (uint32_t i = 0; writer->exact && i < sample->nr_targets && result == 0; i++) {
+		const struct tide_idle *idle = &sample->idle[i];
+		int64_t row[] = { writer->next_sample, i, (int64_t)idle->present_bytes, (int64_t)idle->accessed_bytes,
+			          (int64_t)idle->unobservable_bytes };
+		scope_free char *ages = ages_pack(idle->ages, idle->nr_ages);
+
+		if (ages == NULL)
+			return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
+		if (sqlite3_bind_text(stmt, 6, ages, -1, SQLITE_STATIC) != SQLITE_OK)
+			return db_error(&writer->db, err);
+		result = db_put(&writer->db, stmt, row, 5, err);
+	}
+	return result;
+}
+
 static int put_sample(struct record_writer *writer, const struct tide_sample *sample,
                       const struct record_source *sources, struct tide_error *err)
 {
@@ -165,6 +201,8 @@ static int put_sample(struct record_writer *writer, const struct tide_sample *sa
 		result = put_regions(writer, sample, err);
 	if (result == 0)
 		result = put_reasons(writer, sample, err);
+	if (result == 0)
+		result = put_idle(writer, sample, err);
 	writer->next_sample++;
 	writer->last_end_ns = sample->end_ns;
 	return result;
@@ -227,9 +265,13 @@ static int finish(struct record_writer *writer, struct tide_error *err)
 		result = writer_put_complete(writer, err);
 	if (result == 0)
 		result = commit(writer, err);
-	/* One file without a log beside it. A reader that has it open now keeps the log, which is as good. */
+	/*
+	 * One file without a log beside it. A reader that has it open now keeps the log, which is as good. What is
+	 * written for it is two bytes of the first page, and not worth a journal: one that were left behind by a kill
+	 * would have to be rolled back by somebody who may write.
+	 */
 	if (result == 0)
-		sqlite3_exec(writer->db.sqlite, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+		sqlite3_exec(writer->db.sqlite, "PRAGMA journal_mode = MEMORY", NULL, NULL, NULL);
 	return result;
 }
 

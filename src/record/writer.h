@@ -34,7 +34,7 @@ enum writer_statement {
 	WRITER_TARGET,
 	WRITER_SAMPLE,
 	WRITER_SPAN,
-	WRITER_REGION,
+	WRITER_IDLE,
 	WRITER_REASON,
 	WRITER_MAPPING,
 	WRITER_MAPPING_END,
@@ -50,6 +50,7 @@ enum writer_statement {
 struct record_writer {
 	struct db db;
 	sqlite3_stmt *statements[NR_WRITER_STATEMENTS];
+	bool exact;
 	bool in_file; /* has a name, so it is worth marking complete */
 	bool in_transaction;
 	uint64_t transaction_ns; /* when the oldest uncommitted sample began */

@@ -24,14 +24,20 @@ static int larger_first(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-/* The smallest gap that is drawn: more than what a row shows, and so large that there are not too many. */
+/*
+ * The smallest gap that is drawn: more than what a row shows, and so large that there are not too many. 0 when memory
+ * is out.
+ */
 static uint64_t choose_gap(const struct axis *axis, const struct axis_shape *shape)
 {
 	uint64_t least = axis->before[axis->nr_ranges] / shape->height + 1;
-	uint64_t *gaps = axis->nr_ranges > 1 ? calloc(axis->nr_ranges - 1, sizeof(*gaps)) : NULL;
+	uint64_t *gaps;
 
-	if (gaps == NULL)
+	if (axis->nr_ranges < 2)
 		return UINT64_MAX;
+	gaps = calloc(axis->nr_ranges - 1, sizeof(*gaps));
+	if (gaps == NULL)
+		return 0;
 	for (size_t i = 1; i < axis->nr_ranges; i++)
 		gaps[i - 1] = gap_before(axis, i);
 	qsort(gaps, axis->nr_ranges - 1, sizeof(*gaps), larger_first);
@@ -120,7 +126,7 @@ int axis_init(struct axis *axis, const struct tide_range *ranges, size_t nr_rang
 	least_gap = choose_gap(axis, shape);
 	for (size_t i = 1; i < nr_ranges; i++)
 		nr_segments += gap_before(axis, i) >= least_gap;
-	axis->rows = calloc(shape->height + nr_segments * least_rows, sizeof(*axis->rows));
+	axis->rows = least_gap > 0 ? calloc(shape->height + nr_segments * least_rows, sizeof(*axis->rows)) : NULL;
 	if (axis->rows == NULL) {
 		axis_fini(axis);
 		return -ENOMEM;

@@ -11,6 +11,13 @@ static json_t *cell_share(double part, double all)
 	return all > 0 ? json_share(share < 1 ? share : 1) : json_null();
 }
 
+/* Adds one cell to both lists; false when memory is out. */
+static bool add_cell(json_t *accessed, json_t *unobservable, const struct heatmap_cell *cell)
+{
+	return json_array_append_new(accessed, cell_share(cell->accessed, cell->all)) == 0 &&
+	       json_array_append_new(unobservable, cell_share(cell->unobservable, cell->all)) == 0;
+}
+
 static json_t *make_row(const struct heatmap *heatmap, size_t i)
 {
 	const struct axis_row *row = &heatmap->axis.rows[i];
@@ -18,10 +25,11 @@ static json_t *make_row(const struct heatmap *heatmap, size_t i)
 	json_t *unobservable = json_array();
 
 	for (size_t c = 0; c < heatmap->nr_columns; c++) {
-		const struct heatmap_cell *cell = &heatmap->cells[i * heatmap->nr_columns + c];
-
-		json_array_append_new(accessed, cell_share(cell->accessed, cell->all));
-		json_array_append_new(unobservable, cell_share(cell->unobservable, cell->all));
+		if (add_cell(accessed, unobservable, &heatmap->cells[i * heatmap->nr_columns + c]))
+			continue;
+		json_decref(accessed);
+		json_decref(unobservable);
+		return NULL;
 	}
 	return json_pack("{s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "target", (int)heatmap->target->index, "pid",
 	                 (json_int_t)heatmap->target->pid, "start", json_address(row->start), "end",

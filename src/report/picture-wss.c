@@ -39,7 +39,15 @@ static const struct picture_key keys[] = {
 	/* Only where a pixel is the mean of several intervals. */
 	{ SAMPLE_LINE, PEAK_COLOR, "most in one interval" },
 };
-#define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
+/* Of exact mode, which does not tell how often. */
+static const struct picture_key exact_keys[] = {
+	{ SAMPLE_COLOR, WARM_COLOR, "accessed in the interval" },
+	{ SAMPLE_HATCH, 0, "unobservable: used or not" },
+	{ SAMPLE_LINE, MAPPED_COLOR, "present" },
+	{ SAMPLE_DASHES, MARK_COLOR, "median and most of the working set" },
+	{ SAMPLE_LINE, PEAK_COLOR, "most in one interval" },
+};
+#define NR_KEYS(keys) (sizeof(keys) / sizeof((keys)[0]))
 
 struct panel {
 	cairo_t *cr;
@@ -265,13 +273,15 @@ static void spread(struct note *notes, size_t nr, double bottom)
 static void draw_notes(const struct panel *panel)
 {
 	const struct wss_distribution *sizes = &panel->sizes;
+	bool exact = panel->wss->exact;
+	const char *all = exact ? "\xe2\x86\x91 present" : "\xe2\x86\x91 mapped";
 	struct note notes[] = {
-		{ panel->cut ? "\xe2\x86\x91 mapped" : "mapped", panel->usage->mapped, MAPPED_COLOR, panel->plot.y },
+		{ panel->cut ? all : strchr(all, ' ') + 1, panel->usage->mapped, MAPPED_COLOR, panel->plot.y },
 		{ "most", sizes->used[WSS_MOST], MARK_COLOR, 0 },
 		{ "median", sizes->used[WSS_MEDIAN], MARK_COLOR, 0 },
 		{ "hot, median", sizes->hot[WSS_MEDIAN], HOT_COLOR, 0 },
 	};
-	size_t nr = sizeof(notes) / sizeof(notes[0]);
+	size_t nr = sizeof(notes) / sizeof(notes[0]) - exact;
 	char text[96];
 
 	for (size_t i = panel->cut; i < nr; i++)
@@ -297,11 +307,15 @@ static void draw_head(const struct panel *panel, const uint64_t *reasons, const 
 		                     .window = &panel->wss->window,
 		                     .reasons = reasons,
 		                     .unobservable = wss_unobservable_share(panel->usage) };
-	int length = snprintf(facts, sizeof(facts), "%s%s of %s used, %s hot (medians)",
+	int length = snprintf(facts, sizeof(facts), "%s%s of %s used",
 	                      head.unobservable >= PICTURE_LARGE_DOUBT ? "at least " : "",
-	                      format_bytes(panel->sizes.used[WSS_MEDIAN]).s, format_bytes(panel->usage->mapped).s,
-	                      format_bytes(panel->sizes.hot[WSS_MEDIAN]).s);
+	                      format_bytes(panel->sizes.used[WSS_MEDIAN]).s, format_bytes(panel->usage->mapped).s);
 
+	if (panel->wss->exact)
+		length += snprintf(facts + length, sizeof(facts) - (size_t)length, " (median; exact: every page)");
+	else
+		length += snprintf(facts + length, sizeof(facts) - (size_t)length, ", %s hot (medians)",
+		                   format_bytes(panel->sizes.hot[WSS_MEDIAN]).s);
 	if (info->cost.wall_ns > 0)
 		snprintf(facts + length, sizeof(facts) - (size_t)length, "; watching cost %s CPU",
 		         format_percent(wss_cpu_share(info)).s);
@@ -363,6 +377,7 @@ int wss_draw(struct record_reader *reader, const struct report_opts *opts, struc
 	struct wss wss = { .reader = reader };
 	uint64_t reasons[TIDE_NR_REASONS];
 	struct draw_box box = { .x = MARGIN, .y = 14 };
+	const struct picture_key *legend_keys;
 	double legend;
 	size_t nr_keys;
 	int result = report_window(&wss.window, reader, opts, UINT64_MAX, err);
@@ -378,9 +393,10 @@ int wss_draw(struct record_reader *reader, const struct report_opts *opts, struc
 	wss.nr_columns = (size_t)fmin(place_plot(&box).width, MAX_COLUMNS);
 	result = wss_init(&wss, err);
 	if (result == 0) {
-		nr_keys = NR_KEYS - !has_peaks(&wss);
-		legend = picture_legend(picture->cr, keys, nr_keys, MARGIN, 0, box.width, false) + 8;
-		picture_legend(picture->cr, keys, nr_keys, MARGIN, picture->height - legend, box.width, true);
+		legend_keys = wss.exact ? exact_keys : keys;
+		nr_keys = (wss.exact ? NR_KEYS(exact_keys) : NR_KEYS(keys)) - !has_peaks(&wss);
+		legend = picture_legend(picture->cr, legend_keys, nr_keys, MARGIN, 0, box.width, false) + 8;
+		picture_legend(picture->cr, legend_keys, nr_keys, MARGIN, picture->height - legend, box.width, true);
 		box.height = (picture->height - box.y - legend) / (double)wss.nr_targets;
 		draw_all(&wss, picture->cr, box, reasons);
 	}

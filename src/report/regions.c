@@ -110,8 +110,10 @@ static int write_json(const struct regions *regions, struct record_reader *reade
 	int result;
 
 	record_targets(reader, &targets);
-	if (header != NULL)
-		json_object_set_new(header, "nr_checks", json_number(regions->nr_checks));
+	if (header != NULL && json_object_set_new(header, "nr_checks", json_number(regions->nr_checks)) < 0) {
+		json_decref(header);
+		header = NULL;
+	}
 	result = json_line(out, header, err);
 	for (size_t i = 0; i < regions->items.nr && result == 0; i++) {
 		const struct region_mean *mean = &regions->items.items[i];

@@ -33,6 +33,7 @@ report_draw_fn wss_draw;
 report_fn report_heatmap;
 report_fn report_wss;
 report_fn report_regions;
+report_fn report_ages;
 report_fn report_info;
 
 /* One array drives dispatch, help and completions. Terminated by a NULL name. */

@@ -16,15 +16,19 @@ static void write_headline(const struct wss *wss, const struct wss_usage *usage,
                            int width, FILE *out)
 {
 	const struct record_info *info = record_info(wss->reader);
-	char sentence[512];
+	char sentence[800];
 	int length = snprintf(
-	        sentence, sizeof(sentence),
-	        "%s (pid %" PRId64 ") used %s of %s mapped (median of %s intervals of %s%s); %s hot; %s unobservable",
+	        sentence, sizeof(sentence), "%s (pid %" PRId64 ") used %s of %s %s (%smedian of %s intervals of %s%s)",
 	        format_name(usage->target->name, 40).s, usage->target->pid, format_bytes(sizes->used[WSS_MEDIAN]).s,
-	        format_bytes(usage->mapped).s, format_count(usage->nr_samples).s, format_duration(interval_us(info)).s,
-	        info->goal_bp != 0 ? " on average" : "", format_bytes(sizes->hot[WSS_MEDIAN]).s,
-	        format_percent(wss_unobservable_share(usage)).s);
+	        format_bytes(usage->mapped).s, wss->exact ? "present" : "mapped",
+	        wss->exact ? "exact: every page; " : "", format_count(usage->nr_samples).s,
+	        format_duration(interval_us(info)).s, info->goal_bp != 0 ? " on average" : "");
 
+	if (!wss->exact)
+		length += snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; %s hot",
+		                   format_bytes(sizes->hot[WSS_MEDIAN]).s);
+	length += snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; %s unobservable",
+	                   format_percent(wss_unobservable_share(usage)).s);
 	if (info->cost.wall_ns > 0)
 		snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; watching cost %s CPU",
 		         format_percent(wss_cpu_share(info)).s);
@@ -46,14 +50,18 @@ void wss_write_text(const struct wss *wss, const struct wss_usage *usage, const 
                     int width, FILE *out)
 {
 	static const char *const names[] = { "least", "", "median", "", "most" };
-	int bar = width - 42;
+	int bar = wss->exact ? width - 31 : width - 42;
 
 	write_headline(wss, usage, sizes, width, out);
-	fprintf(out, "\n%24s %10s%s\n", "accessed", "of it hot",
-	        bar >= 32 ? "   # hot, = warm; all: what is mapped" : "");
+	if (wss->exact)
+		fprintf(out, "\n%24s%s\n", "accessed", bar >= 32 ? "   all: what is present" : "");
+	else
+		fprintf(out, "\n%24s %10s%s\n", "accessed", "of it hot",
+		        bar >= 32 ? "   # hot, = warm; all: what is mapped" : "");
 	for (size_t i = 0; i < WSS_NR_PERCENTILES; i++) {
-		fprintf(out, "%-6s %5d %% %9s %10s", names[i], wss_percentiles[i], format_bytes(sizes->used[i]).s,
-		        format_bytes(sizes->hot[i]).s);
+		fprintf(out, "%-6s %5d %% %9s", names[i], wss_percentiles[i], format_bytes(sizes->used[i]).s);
+		if (!wss->exact)
+			fprintf(out, " %10s", format_bytes(sizes->hot[i]).s);
 		if (bar >= 10)
 			write_bar(sizes->hot[i], sizes->used[i], usage->mapped, bar, out);
 		else
@@ -61,28 +69,37 @@ void wss_write_text(const struct wss *wss, const struct wss_usage *usage, const 
 	}
 }
 
+/* Exact mode does not tell how often a page was accessed. */
+static json_t *add_hot(const struct wss *wss, json_t *object, uint64_t hot)
+{
+	if (!wss->exact && object != NULL && json_object_set_new(object, "hot_bytes", json_number(hot)) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
 int wss_write_json(const struct wss *wss, const struct wss_usage *usage, const struct wss_distribution *sizes,
                    FILE *out, struct tide_error *err)
 {
 	const struct record_info *info = record_info(wss->reader);
+	json_int_t pid = usage->target->pid;
+	int target = (int)usage->target->index;
+	json_t *summary;
 	int result = 0;
 
-	for (size_t i = 0; i < WSS_NR_PERCENTILES && result == 0; i++)
-		result =
-		        json_line(out,
-		                  json_pack("{s:i, s:o, s:o, s:i, s:I}", "percentile", wss_percentiles[i], "bytes",
-		                            json_number(sizes->used[i]), "hot_bytes", json_number(sizes->hot[i]),
-		                            "target", (int)usage->target->index, "pid", (json_int_t)usage->target->pid),
-		                  err);
+	for (size_t i = 0; i < WSS_NR_PERCENTILES && result == 0; i++) {
+		json_t *line = json_pack("{s:i, s:o, s:i, s:I}", "percentile", wss_percentiles[i], "bytes",
+		                         json_number(sizes->used[i]), "target", target, "pid", pid);
+
+		result = json_line(out, add_hot(wss, line, sizes->hot[i]), err);
+	}
 	if (result < 0)
 		return result;
-	return json_line(out,
-	                 json_pack("{s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "target",
-	                           (int)usage->target->index, "pid", (json_int_t)usage->target->pid, "name",
-	                           json_text(usage->target->name), "used_bytes", json_number(sizes->used[WSS_MEDIAN]),
-	                           "hot_bytes", json_number(sizes->hot[WSS_MEDIAN]), "mapped_bytes",
-	                           json_number(usage->mapped), "unobservable_share",
-	                           json_share(wss_unobservable_share(usage)), "nr_samples",
-	                           json_number(usage->nr_samples), "cpu_share", json_share(wss_cpu_share(info))),
-	                 err);
+	summary = json_pack("{s:b, s:i, s:I, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "target", target, "pid",
+	                    pid, "name", json_text(usage->target->name), "exact", wss->exact, "used_bytes",
+	                    json_number(sizes->used[WSS_MEDIAN]), wss->exact ? "present_bytes" : "mapped_bytes",
+	                    json_number(usage->mapped), "unobservable_share", json_share(wss_unobservable_share(usage)),
+	                    "nr_samples", json_number(usage->nr_samples), "cpu_share", json_share(wss_cpu_share(info)));
+	return json_line(out, add_hot(wss, summary, sizes->hot[WSS_MEDIAN]), err);
 }

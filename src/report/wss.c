@@ -66,13 +66,21 @@ static void add_region(struct wss *wss, struct wss_usage *usage, const struct re
 		usage->now.hot += mapped - unseen;
 }
 
-static int add_sample(void *arg, const struct record_sample *sample)
+static int end_sample(const struct wss *wss, struct wss_usage *usage, const struct record_sample *sample)
 {
-	struct wss *wss = arg;
-	size_t i = 0;
+	usage->all_mapped += (double)usage->mapped;
+	usage->all_unobservable += (double)usage->unobservable;
+	add_to_columns(wss, usage, sample);
+	return keep(usage) < 0 ? -ENOMEM : 0;
+}
 
-	/* A target that is gone has no regions, and no sizes any more. */
-	while (i < sample->nr_regions) {
+/* A target that is gone has no regions, and no sizes any more. */
+static int add_regions(struct wss *wss, const struct record_sample *sample)
+{
+	size_t i = 0;
+	int result = 0;
+
+	while (i < sample->nr_regions && result == 0) {
 		uint32_t index = sample->regions[i].target;
 		struct wss_usage *usage = &wss->usages[index];
 
@@ -80,13 +88,35 @@ static int add_sample(void *arg, const struct record_sample *sample)
 		usage->mapped = usage->unobservable = 0;
 		for (; i < sample->nr_regions && sample->regions[i].target == index; i++)
 			add_region(wss, usage, sample, &sample->regions[i]);
-		usage->all_mapped += (double)usage->mapped;
-		usage->all_unobservable += (double)usage->unobservable;
-		add_to_columns(wss, usage, sample);
-		if (keep(usage) < 0)
-			return -ENOMEM;
+		result = end_sample(wss, usage, sample);
 	}
-	return 0;
+	return result;
+}
+
+/* Exact mode knows the sums, to the page; how often a page was accessed it does not. */
+static int add_exact(struct wss *wss, const struct record_sample *sample)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < wss->nr_targets && result == 0; i++) {
+		const struct tide_idle *idle = &sample->idle[i];
+		struct wss_usage *usage = &wss->usages[i];
+
+		if (idle->present_bytes == 0)
+			continue;
+		usage->now = (struct wss_sizes){ .used = idle->accessed_bytes };
+		usage->mapped = idle->present_bytes;
+		usage->unobservable = idle->unobservable_bytes;
+		result = end_sample(wss, usage, sample);
+	}
+	return result;
+}
+
+static int add_sample(void *arg, const struct record_sample *sample)
+{
+	struct wss *wss = arg;
+
+	return wss->exact ? add_exact(wss, sample) : add_regions(wss, sample);
 }
 
 static int by_used(const void *a, const void *b)
@@ -135,6 +165,7 @@ int wss_init(struct wss *wss, struct tide_error *err)
 	const struct record_target *targets;
 	int result;
 
+	wss->exact = record_info(wss->reader)->exact != 0;
 	wss->nr_targets = record_targets(wss->reader, &targets);
 	wss->usages = calloc(wss->nr_targets + 1, sizeof(*wss->usages));
 	if (wss->usages == NULL)

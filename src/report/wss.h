@@ -40,6 +40,7 @@ struct wss {
 	struct wss_usage *usages;
 	size_t nr_targets;
 	struct report_window window;
+	bool exact;        /* every page was looked at: `mapped` is what was present, nothing is known as hot */
 	size_t nr_columns; /* 0: how it went is of no interest */
 };
 

@@ -58,7 +58,7 @@ run "$TIDEMARK" record --progress -d 2500ms -o p.db -p "$busy"
 expect 'progress in lines where there is no terminal' 0 '^tidemark: [12]\.[0-9] s: [0-9]+ samples, [0-9]+ regions; cost .* CPU; .* unobservable; longest hold'
 
 # The reports.
-for report in heatmap wss regions info; do
+for report in heatmap wss regions ages info; do
 	run "$TIDEMARK" report "$report" a.db
 	expect "report $report" 0 ''
 	check "report $report prints something" test -s out
@@ -70,7 +70,7 @@ for report in heatmap wss regions info; do
 	run sh -c '"$1" report "$2" a.db >/dev/full' - "$TIDEMARK" "$report"
 	expect "report $report into a full device is told" 1 'No space left|could not be written'
 done
-for report in heatmap wss regions; do
+for report in heatmap wss regions ages; do
 	run "$TIDEMARK" "$report" -d 500ms --json -p "$busy"
 	expect "tidemark $report at once" 0 'watched .* samples; cost'
 	check "tidemark $report --json is JSON with a schema" all_json out

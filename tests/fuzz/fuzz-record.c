@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * This file opens damaged records and makes every report of them: each either works or says why not. An input that
- * begins as an SQLite file is taken as one; any other is a list of damages to a good record, five bytes each.
+ * begins as an SQLite file is taken as one, one that begins with '[' as the text of a span; any other is a
+ * list of damages to a good record, of five bytes each.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -10,11 +11,18 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "record/pack.h"
 #include "report/report.h"
 #include "synthetic.h"
 
 const char *const fuzz_seeds[] = {
-	"a0102b9304z8899", "Qz12~A7b@x-9Kd#fLm2:p0wE;rT5y<Vn6", "bQQzzb00aab~~00bAA99", "cxY10", NULL,
+	"a0102b9304z8899",
+	"Qz12~A7b@x-9Kd#fLm2:p0wE;rT5y<Vn6",
+	"bQQzzb00aab~~00bAA99",
+	"cxY10",
+	"[[0,20,7],[96,0,199],288,[4000,1,0,19,4294967295],4010]",
+	"[[0],[2],5]",
+	NULL,
 };
 
 struct world {
@@ -55,15 +63,15 @@ static void read_good(void)
 
 static void make_world(void)
 {
-	struct synthetic *synthetic = synthetic_new(
-	        &(struct synthetic_opts){ .nr_regions = 40, .nr_targets = 2, .unobservable = true, .growing = true });
+	struct synthetic *synthetic = synthetic_new(&(struct synthetic_opts){
+	        .nr_regions = 40, .nr_targets = 2, .unobservable = true, .growing = true, .exact = true });
 	const char *parent = getenv("TMPDIR");
 	struct record_writer *writer = NULL;
 
 	snprintf(world.dir, sizeof(world.dir), "%.40s/tidemark-fuzz-XXXXXX", parent != NULL ? parent : "/tmp");
 	must(mkdtemp(world.dir) != NULL);
 	snprintf(world.path, sizeof(world.path), "%s/t.db", world.dir);
-	must(record_create(&writer, world.path, &synthetic_info, NULL) == 0);
+	must(record_create(&writer, world.path, &synthetic_exact_info, NULL) == 0);
 	must(synthetic_put(writer, synthetic, 25, NULL) == 0);
 	must(record_finish(writer, NULL) == 0);
 	synthetic_free(synthetic);
@@ -128,12 +136,49 @@ static void report_all(struct record_reader *reader)
 	}
 }
 
+/* What is taken for `nr` regions lies in order between the bounds. Returns whether it was. */
+static int parse_regions(const char *text, size_t size, uint64_t nr_pages, size_t nr)
+{
+	struct tide_region regions[8];
+	uint64_t floor = 4096;
+
+	if (pack_parse(text, size, 0, floor, floor + nr_pages * 4096, regions, nr) < 0)
+		return 0;
+	for (size_t i = 0; i < nr; i++) {
+		must(regions[i].start >= floor && regions[i].end > regions[i].start);
+		floor = regions[i].end;
+	}
+	must(floor == 4096 + nr_pages * 4096);
+	return 1;
+}
+
+/* The text of a span: its last number is where it ends. At most one number of regions can be right. */
+static void parse_text(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	uint64_t nr_pages;
+	int nr_taken = 0;
+
+	must(text != NULL);
+	memcpy(text, data, size);
+	text[size] = 0;
+	nr_pages = strrchr(text, ',') != NULL ? strtoull(strrchr(text, ',') + 1, NULL, 10) % (UINT64_C(1) << 50) : 0;
+	for (size_t nr = 0; nr <= 8; nr++)
+		nr_taken += parse_regions(text, size, nr_pages, nr);
+	must(nr_taken <= 1);
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct record_reader *reader = NULL;
 	struct tide_error err = { 0 };
 	int result;
 
+	if (size > 0 && data[0] == '[') {
+		parse_text(data, size);
+		return 0;
+	}
 	if (world.good == NULL)
 		make_world();
 	if (size >= 16 && memcmp(data, "SQLite format 3", 16) == 0) {

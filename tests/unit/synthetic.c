@@ -16,8 +16,9 @@
 #define LIBC        UINT64_C(0x7f2a9b400000)
 #define STACK       UINT64_C(0x7ffd1c800000)
 #define NR_CHECKS   20
-#define NR_MAPPINGS 8
+#define NR_OTHERS   7 /* mappings beside the big one */
 #define INTERVAL_NS UINT64_C(100000000)
+#define NR_AGES     40 /* of a target at most */
 
 struct area {
 	uint64_t start;
@@ -35,9 +36,11 @@ struct synthetic {
 	struct synthetic_opts opts;
 	struct rng rng;
 	uint64_t nr_made;
-	struct tide_mapping mappings[NR_MAPPINGS];
+	struct tide_mapping *mappings;
 	struct tide_layout layout;
 	struct record_source *sources;
+	struct tide_idle *idle; /* by target */
+	struct tide_age *ages;  /* of all targets */
 	VEC(struct tide_region) regions;
 	struct tide_sample sample;
 };
@@ -53,6 +56,18 @@ const struct record_info synthetic_info = {
 	.update_us = 1000000,
 	.min_nr_regions = 10,
 	.max_nr_regions = 1000,
+};
+
+const struct record_info synthetic_exact_info = {
+	.tool_version = "0.1.0",
+	.sensor = "walk",
+	.sensor_why = "the page-table walker works here",
+	.kernel = "6.18.0",
+	.started_unix_us = UINT64_C(1795219200000000),
+	.aggregation_us = 1000000,
+	.update_us = 1000000,
+	.max_nr_regions = 1000,
+	.exact = 1,
 };
 
 static void *must(void *memory)
@@ -73,17 +88,22 @@ static void make_layout(struct synthetic *synthetic)
 	const uint32_t r = TIDE_MAPPING_READ;
 	const uint32_t w = TIDE_MAPPING_WRITE;
 	uint64_t grown = synthetic->opts.growing ? synthetic->nr_made / 10 * MIB % (32 * MIB) : 32 * MIB;
+	size_t nr = synthetic->opts.nr_pieces;
+	uint64_t piece = 1024 * MIB / nr / 4096 * 4096;
+	size_t i = 3;
 
 	set_mapping(synthetic, 0, HEAP - 33 * MIB, HEAP - 31 * MIB, r, "/usr/bin/redis-server");
 	set_mapping(synthetic, 1, HEAP - 31 * MIB, HEAP - 30 * MIB, r | TIDE_MAPPING_EXEC, "/usr/bin/redis-server");
 	set_mapping(synthetic, 2, HEAP, HEAP + 32 * MIB + grown, r | w, "[heap]");
-	set_mapping(synthetic, 3, BIG, BIG + 1024 * MIB, r | w, "");
-	set_mapping(synthetic, 4, BIG + 1024 * MIB, BIG + 1400 * MIB, 0, ""); /* reserved, no access */
-	set_mapping(synthetic, 5, LIBC, LIBC + MIB, r | TIDE_MAPPING_EXEC, "/usr/lib/x86_64-linux-gnu/libc.so.6");
-	set_mapping(synthetic, 6, LIBC + MIB, LIBC + 2 * MIB, r | w | TIDE_MAPPING_SHARED, "/dev/shm/pool");
-	set_mapping(synthetic, 7, STACK, STACK + MIB, r | w, "[stack]");
+	for (; i < 3 + nr; i++)
+		set_mapping(synthetic, i, BIG + (i - 3) * piece, BIG + (i - 2) * piece - (nr > 1 ? 4096 : 0), r | w,
+		            "");
+	set_mapping(synthetic, i++, BIG + 1024 * MIB, BIG + 1400 * MIB, 0, ""); /* reserved, no access */
+	set_mapping(synthetic, i++, LIBC, LIBC + MIB, r | TIDE_MAPPING_EXEC, "/usr/lib/x86_64-linux-gnu/libc.so.6");
+	set_mapping(synthetic, i++, LIBC + MIB, LIBC + 2 * MIB, r | w | TIDE_MAPPING_SHARED, "/dev/shm/pool");
+	set_mapping(synthetic, i++, STACK, STACK + MIB, r | w, "[stack]");
 	synthetic->layout.mappings = synthetic->mappings;
-	synthetic->layout.nr_mappings = NR_MAPPINGS;
+	synthetic->layout.nr_mappings = i;
 	synthetic->layout.generation = synthetic->opts.growing ? 1 + synthetic->nr_made / 10 : 1;
 }
 
@@ -97,8 +117,13 @@ struct synthetic *synthetic_new(const struct synthetic_opts *opts)
 		synthetic->opts.nr_targets = 1;
 	if (opts->nr_regions == 0)
 		synthetic->opts.nr_regions = 100;
+	if (opts->nr_pieces == 0)
+		synthetic->opts.nr_pieces = 1;
+	synthetic->mappings = must(calloc(NR_OTHERS + synthetic->opts.nr_pieces, sizeof(*synthetic->mappings)));
 	rng_init(&synthetic->rng, opts->seed);
 	synthetic->sources = must(calloc(synthetic->opts.nr_targets, sizeof(*synthetic->sources)));
+	synthetic->idle = must(calloc(synthetic->opts.nr_targets, sizeof(*synthetic->idle)));
+	synthetic->ages = must(calloc(synthetic->opts.nr_targets * NR_AGES, sizeof(*synthetic->ages)));
 	for (uint32_t i = 0; i < synthetic->opts.nr_targets; i++)
 		synthetic->sources[i] = (struct record_source){ .pid = 4242 + i,
 			                                        .name = names[i % 3],
@@ -112,6 +137,9 @@ void synthetic_free(struct synthetic *synthetic)
 		return;
 	vec_free(&synthetic->regions);
 	free(synthetic->sources);
+	free(synthetic->idle);
+	free(synthetic->ages);
+	free(synthetic->mappings);
 	free(synthetic);
 }
 
@@ -140,6 +168,8 @@ static void add_region(struct synthetic *synthetic, uint32_t target, uint64_t st
 		region.nr_accesses += (uint32_t)rng_below(&synthetic->rng, 2);
 	if (synthetic->opts.unobservable && middle >= BIG + 768 * MIB && middle < BIG + 1024 * MIB)
 		region.nr_unobservable = NR_CHECKS - region.nr_accesses;
+	if (synthetic->opts.writes)
+		region.nr_writes = region.nr_accesses / 2;
 	synthetic->sample.reasons[TIDE_REASON_SHARED] += region.nr_unobservable;
 	if (vec_push(&synthetic->regions, region) < 0)
 		abort();
@@ -157,9 +187,42 @@ static void add_area(struct synthetic *synthetic, uint32_t target, const struct 
 
 		if (end <= start)
 			continue;
-		add_region(synthetic, target, start, end);
+		if (!synthetic->opts.holes || i % 7 != 3)
+			add_region(synthetic, target, start, end);
 		start = end;
 	}
+}
+
+static void make_exact(struct synthetic *synthetic)
+{
+	struct tide_sample *sample = &synthetic->sample;
+
+	sample->idle = synthetic->idle;
+	sample->nr_checks = 100;
+	sample->start_ns = UINT64_C(7000000000) + synthetic->nr_made * 10 * INTERVAL_NS;
+	sample->end_ns = sample->start_ns + 10 * INTERVAL_NS;
+	for (size_t i = 0; i < synthetic->regions.nr; i++)
+		synthetic->regions.items[i].nr_accesses *= 4;
+}
+
+/* Of 512 MiB: 64 used all the time, 4 that were used in each interval before, for a while; the rest never. */
+static void make_idle(struct synthetic *synthetic, uint32_t target)
+{
+	struct tide_age *ages = &synthetic->ages[target * NR_AGES];
+	struct tide_idle *idle = &synthetic->idle[target];
+	uint64_t nr_before = synthetic->nr_made < NR_AGES - 2 ? synthetic->nr_made : NR_AGES - 2;
+	uint64_t rest = 512 * MIB;
+
+	*idle = (struct tide_idle){ .present_bytes = rest, .ages = ages, .accessed_bytes = 64 * MIB };
+	if (synthetic->opts.unobservable)
+		idle->unobservable_bytes = 5 * MIB + 4096;
+	rest -= idle->unobservable_bytes;
+	for (uint64_t i = 0; i <= nr_before; i++) {
+		ages[i] = (struct tide_age){ .idle_us = i * 1000000, .bytes = i == 0 ? 64 * MIB : 4 * MIB };
+		rest -= ages[i].bytes;
+	}
+	ages[nr_before + 1] = (struct tide_age){ .idle_us = (synthetic->nr_made + 1) * 1000000, .bytes = rest };
+	idle->nr_ages = nr_before + 2;
 }
 
 const struct tide_sample *synthetic_next(struct synthetic *synthetic)
@@ -174,6 +237,10 @@ const struct tide_sample *synthetic_next(struct synthetic *synthetic)
 	for (uint32_t target = 0; target < sample->nr_targets; target++)
 		for (size_t i = 0; i < sizeof(areas) / sizeof(areas[0]); i++)
 			add_area(synthetic, target, &areas[i]);
+	for (uint32_t target = 0; synthetic->opts.exact && target < sample->nr_targets; target++)
+		make_idle(synthetic, target);
+	if (synthetic->opts.exact)
+		make_exact(synthetic);
 	sample->nr_regions = synthetic->regions.nr;
 	sample->regions = synthetic->regions.items;
 	synthetic->nr_made++;

@@ -8,9 +8,13 @@
 struct synthetic_opts {
 	uint32_t nr_targets; /* 0: 1 */
 	uint32_t nr_regions; /* of each target; 0: 100 */
+	uint32_t nr_pieces;  /* mappings that the big one is in, a page apart; 0: 1 */
 	uint64_t seed;
 	bool no_layout;    /* as if mappings were not known */
 	bool unobservable; /* a part that nobody can see */
+	bool holes;        /* every seventh region is left out */
+	bool writes;       /* regions are written, too */
+	bool exact;        /* as exact mode: nr_checks 100, an interval of 1 s, and ages */
 	bool growing;      /* the heap's end moves every tenth sample */
 };
 
@@ -28,6 +32,7 @@ const struct record_source *synthetic_sources(const struct synthetic *synthetic)
 
 /* What a record of it says of itself. */
 extern const struct record_info synthetic_info;
+extern const struct record_info synthetic_exact_info;
 
 /* Puts `nr` samples into the writer. 0 or the negative errno of record_put. */
 int synthetic_put(struct record_writer *writer, struct synthetic *synthetic, size_t nr, struct tide_error *err);

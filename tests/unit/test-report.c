@@ -35,11 +35,14 @@ static struct made make(const struct synthetic_opts *opts, size_t nr_samples)
 	struct tide_session_cost cost = { .wall_ns = UINT64_C(30000000000),
 		                          .cpu_ns = 240000000,
 		                          .first_sample_ns = 131000000,
-		                          .sensor = { 60000, 1234567, 4321, 700, 412000 } };
+		                          .sensor = { 60000, 1234567, 4321, 700, 412000, 27, 8300000, 190000000,
+		                                      44000000, 1 << TIDE_WAY_REFS | 1 << TIDE_WAY_COLD } };
 	struct tide_error err = { 0 };
 	struct made made;
 
-	if (record_create(&made.writer, NULL, &synthetic_info, &err) < 0 ||
+	if (!opts->exact)
+		cost.sensor.nr_stalls = cost.sensor.ways = 0;
+	if (record_create(&made.writer, NULL, opts->exact ? &synthetic_exact_info : &synthetic_info, &err) < 0 ||
 	    synthetic_put(made.writer, synthetic, nr_samples, &err) < 0)
 		fail_msg("%s", err.text);
 	record_set_cost(made.writer, &cost);
@@ -107,6 +110,20 @@ struct golden {
 	struct report_opts opts;
 };
 
+static void compare_goldens(const struct synthetic_opts *opts, size_t nr_samples, const struct golden *goldens,
+                            size_t nr)
+{
+	struct made made = make(opts, nr_samples);
+
+	for (size_t i = 0; i < nr; i++) {
+		char *text = write_report(made.reader, goldens[i].report, &goldens[i].opts);
+
+		compare_golden(goldens[i].file, text);
+		free(text);
+	}
+	unmake(&made);
+}
+
 static void reports_are_as_they_were(void **state)
 {
 	static const struct golden goldens[] = {
@@ -125,19 +142,32 @@ static void reports_are_as_they_were(void **state)
 		{ "regions.txt", "regions", { .width = 80 } },
 		{ "regions-all.txt", "regions", { .width = 100, .top = SIZE_MAX } },
 		{ "regions.json", "regions", { .json = true, .last_us = 1000000 } },
+		{ "ages.txt", "ages", { .width = 80 } },
+		{ "ages-40.txt", "ages", { .width = 40 } },
+		{ "ages.json", "ages", { .json = true } },
 		{ "info.txt", "info", { 0 } },
 		{ "info.json", "info", { .json = true } },
 	};
-	struct made made =
-	        make(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true, .growing = true }, 300);
 
-	for (size_t i = 0; i < sizeof(goldens) / sizeof(goldens[0]); i++) {
-		char *text = write_report(made.reader, goldens[i].report, &goldens[i].opts);
+	compare_goldens(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true, .growing = true }, 300,
+	                goldens, sizeof(goldens) / sizeof(goldens[0]));
+}
 
-		compare_golden(goldens[i].file, text);
-		free(text);
-	}
-	unmake(&made);
+static void reports_of_exact_mode_are_as_they_were(void **state)
+{
+	static const struct golden goldens[] = {
+		{ "exact-ages.txt", "ages", { .width = 80 } },
+		{ "exact-ages-40.txt", "ages", { .width = 40 } },
+		{ "exact-ages.json", "ages", { .json = true } },
+		{ "exact-wss.txt", "wss", { .width = 80 } },
+		{ "exact-wss-40.txt", "wss", { .width = 40 } },
+		{ "exact-wss.json", "wss", { .json = true } },
+		{ "exact-info.txt", "info", { 0 } },
+		{ "exact-info.json", "info", { .json = true } },
+	};
+
+	compare_goldens(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true, .exact = true }, 90, goldens,
+	                sizeof(goldens) / sizeof(goldens[0]));
 }
 
 static void two_targets_are_told_apart(void **state)
@@ -305,12 +335,17 @@ static void what_was_not_seen_is_never_cold_nor_used(void **state)
 	char *text = write_report(made.reader, "wss", &(struct report_opts){ .json = true });
 
 	assert_non_null(strstr(text, "\"percentile\":0,\"bytes\":0,"));
-	assert_non_null(strstr(text, "\"percentile\":100,\"bytes\":524288,\"hot_bytes\":524288"));
+	assert_non_null(strstr(text, "\"percentile\":100,\"bytes\":524288,\"pid\":7,\"hot_bytes\":524288"));
 	assert_non_null(strstr(text, "\"unobservable_share\":0.75"));
 	free(text);
 	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 40, .height = 1 });
 	/* Hot as far as it was seen, then not seen at all; on the last row before the axis. */
 	assert_non_null(strstr(text, "|@@@@@@@@@@@???????????|"));
+	free(text);
+	text = write_report(made.reader, "ages", &(struct report_opts){ .json = true });
+	assert_non_null(strstr(text, "\"accessed_bytes\":0,\"unobservable_bytes\":1048576,"));
+	assert_non_null(strstr(text, "\"idle_bytes\":0"));
+	assert_null(strstr(text, "\"idle_s\":"));
 	free(text);
 	unmake(&made);
 }
@@ -439,6 +474,22 @@ static void regions_are_weighted_by_overlap(void **state)
 	assert_non_null(strstr(text, "\"state\":\"warm\""));
 	free(text);
 	unmake(&made);
+}
+
+static void ages_keep_to_their_width(void **state)
+{
+	for (int exact = 0; exact < 2; exact++) {
+		struct made made = make(&(struct synthetic_opts){ .exact = exact, .unobservable = true }, 70);
+
+		for (int width = 40; width < 130; width += 3) {
+			char *text = write_report(made.reader, "ages", &(struct report_opts){ .width = width });
+
+			if (longest_line(text) > (size_t)width)
+				fail_msg("width %d: a line of %zu\n%s", width, longest_line(text), text);
+			free(text);
+		}
+		unmake(&made);
+	}
 }
 
 static void an_empty_record_is_a_sentence(void **state)
@@ -570,6 +621,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reports_are_as_they_were),
+		cmocka_unit_test(reports_of_exact_mode_are_as_they_were),
 		cmocka_unit_test(two_targets_are_told_apart),
 		cmocka_unit_test(every_json_line_is_an_object),
 		cmocka_unit_test(heatmaps_keep_to_their_width),
@@ -581,6 +633,7 @@ int main(void)
 		cmocka_unit_test(regions_are_weighted_by_overlap),
 		cmocka_unit_test(of_hot_regions_the_one_of_which_most_is_used_comes_first),
 		cmocka_unit_test(neighbours_that_are_alike_share_a_row),
+		cmocka_unit_test(ages_keep_to_their_width),
 		cmocka_unit_test(an_empty_record_is_a_sentence),
 		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(numbers_are_as_people_write_them),
