@@ -87,7 +87,7 @@ typedef int tide_block_fn(void *arg, const struct tide_block *block);
 /* X-macro: how exact mode forgets accesses: identifier, name, sentence. Best for the target first. */
 #define TIDE_WAYS(X)                                                                                                   \
 	X(RWP, "rwp", "userfaultfd's access protection: nothing but the pages' own protection changes")                \
-	X(DAMON, "damon", "the kernel's DAMON clears a whole machine's accessed bits: no lock, nothing moves")         \
+	X(DAMON, "damon", "the kernel's DAMON clears the process's accessed bits in small steps: nothing moves")       \
 	X(REFS, "refs", "clear_refs clears the whole process and keeps its mmap lock meanwhile")                       \
 	X(COLD, "cold", "MADV_COLD in small steps, for accessed pages only, moves them towards reclaim")
 

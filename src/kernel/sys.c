@@ -7,9 +7,11 @@
 #include <linux/bpf.h>
 #include <linux/mempolicy.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -159,6 +161,8 @@ const struct sys_table sys_table_linux = {
 	.io_uring_setup = raw_io_uring_setup,
 	.io_uring_register = raw_io_uring_register,
 	.io_uring_enter = raw_io_uring_enter,
+	.mkdir = mkdir,
+	.flock = flock,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -181,6 +185,11 @@ int sys_open(const char *path, int flags)
 int sys_openat(int dir, const char *path, int flags)
 {
 	return RETRIED(int, sys_table->openat(dir, path, flags | O_CLOEXEC, 0));
+}
+
+int sys_create(const char *path, int flags, mode_t mode)
+{
+	return RETRIED(int, sys_table->open(path, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode));
 }
 
 void sys_close(int fd)
@@ -461,4 +470,14 @@ int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr)
 int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags)
 {
 	return RETRIED(int, sys_table->io_uring_enter(fd, submit, complete, flags));
+}
+
+int sys_mkdir(const char *path, mode_t mode)
+{
+	return RETRIED(int, sys_table->mkdir(path, mode));
+}
+
+int sys_lock(int fd)
+{
+	return RETRIED(int, sys_table->flock(fd, LOCK_EX | LOCK_NB));
 }

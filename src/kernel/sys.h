@@ -66,6 +66,8 @@ struct sys_table {
 	int (*io_uring_setup)(unsigned nr, void *params);
 	int (*io_uring_register)(int fd, unsigned what, const void *arg, unsigned nr);
 	int (*io_uring_enter)(int fd, unsigned submit, unsigned complete, unsigned flags);
+	int (*mkdir)(const char *path, mode_t mode);
+	int (*flock)(int fd, int operation);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -74,7 +76,8 @@ extern const struct sys_table sys_table_linux;
 
 int sys_open(const char *path, int flags);
 int sys_openat(int dir, const char *path, int flags);
-void sys_close(int fd); /* < 0 is fine; a failing close has closed */
+int sys_create(const char *path, int flags, mode_t mode); /* a file that may be there already */
+void sys_close(int fd);                                   /* < 0 is fine; a failing close has closed */
 ssize_t sys_read(int fd, void *buf, size_t size);
 ssize_t sys_pread(int fd, void *buf, size_t size, off_t offset);
 ssize_t sys_getdents(int fd, void *buf, size_t size);
@@ -123,6 +126,9 @@ long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *statu
 int sys_io_uring_setup(unsigned nr, void *params);
 int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr);
 int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags);
+int sys_mkdir(const char *path, mode_t mode);
+int sys_lock(
+        int fd); /* the whole file, for us alone; -EWOULDBLOCK: somebody has it. Ends with the last copy of `fd`. */
 
 #define scope_sys_fd __attribute__((cleanup(sys_fd_cleanup)))
 void sys_fd_cleanup(const int *fd);

@@ -100,6 +100,7 @@ int doctor_ask(struct doctor_report *report, struct tide_error *err)
 		{ questions_caps, NULL },
 		{ questions_place, NULL },
 		{ questions_others, NULL },
+		{ questions_ways, "walker" },
 		{ questions_tracking, NULL },
 		{ questions_tracked, "write-protect-tracking" },
 		{ questions_soft_dirty, "soft-dirty" },

@@ -23,7 +23,8 @@ struct doctor_report {
 
 /*
  * Asks everything and writes the table to `out`, as JSON or as text. 1 a sensor works here, 0 none does, negative: the
- * table could not be made or written (LIMIT, SYSTEM). Takes a fraction of a second; changes nothing.
+ * table could not be made or written (LIMIT, SYSTEM). Takes a fraction of a second; changes nothing that lasts: the
+ * kernel's DAMON, if nobody uses it, is claimed for some milliseconds.
  */
 int doctor_run(FILE *out, bool json, bool color, struct tide_error *err);
 

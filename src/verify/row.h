@@ -31,6 +31,7 @@ extern const struct doctor_question questions_memory[];
 extern const struct doctor_question questions_caps[];
 extern const struct doctor_question questions_place[];
 extern const struct doctor_question questions_others[];
+extern const struct doctor_question questions_ways[];
 extern const struct doctor_question questions_tracking[];
 extern const struct doctor_question questions_tracked[];
 extern const struct doctor_question questions_soft_dirty[];

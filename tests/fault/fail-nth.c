@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel/sys.h"
@@ -103,7 +105,9 @@ static bool due(const char *name)
 	X(int, io_uring_setup, (unsigned nr, void *params), (nr, params))                                              \
 	X(int, io_uring_register, (int fd, unsigned what, const void *arg, unsigned nr), (fd, what, arg, nr))          \
 	X(int, io_uring_enter, (int fd, unsigned submit, unsigned complete, unsigned flags),                           \
-	  (fd, submit, complete, flags))
+	  (fd, submit, complete, flags))                                                                               \
+	X(int, mkdir, (const char *path, mode_t mode), (path, mode))                                                   \
+	X(int, flock, (int fd, int operation), (fd, operation))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \

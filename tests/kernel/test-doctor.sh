@@ -11,6 +11,12 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 77
 fi
 unset TIDEMARK_FAULT
+# DAMON is tried in guests only.
+no_damon=
+if [ -z "${TIDEMARK_LANE:-}" ]; then
+	no_damon=,no-damon
+	export TIDEMARK_FAULT=no-damon
+fi
 
 # run EXPECTED-EXIT WRAPPER...: keeps the table of what follows
 run() {
@@ -80,6 +86,12 @@ for name in others-mglru others-reclaim others-page-idle; do
 	row $name | grep -qE '"answer":"(yes|no)"' || fail "$name was not asked"
 done
 
+if [ -z "$no_damon" ]; then
+	row way-damon | grep -qE '"answer":"(yes|no)"' || fail "way-damon was not asked"
+else
+	expect way-damon no TIDEMARK_FAULT=no-damon
+fi
+
 # 2. One capability less: its own row says so, and what stands on it.
 run 0 setpriv --bounding-set -sys_ptrace
 expect CAP_SYS_PTRACE no CAP_SYS_PTRACE
@@ -122,15 +134,15 @@ run 0 env TIDEMARK_FAULT=no-pagemap-pfn
 fallback CAP_SYS_ADMIN
 expect pagemap-pfn no TIDEMARK_FAULT=no-pagemap-pfn
 all_of no walker
-run 0 env TIDEMARK_FAULT=no-clear-refs
+run 0 env TIDEMARK_FAULT=no-clear-refs$no_damon
 expect sensor-refs no TIDEMARK_FAULT=no-clear-refs
 expect sensor-refs no CONFIG_PROC_PAGE_MONITOR
 run 3 env TIDEMARK_FAULT=no-bpf,no-clear-refs
 printf '%s\n' "$out" | tail -n 1 | grep -qF '{"sensor":null,"why":"sensor walk: ' || fail "last line"
-run 0 env TIDEMARK_FAULT=no-procmap-query
+run 0 env TIDEMARK_FAULT=no-procmap-query$no_damon
 expect procmap-query no TIDEMARK_FAULT=no-procmap-query
 
-run 0 env TIDEMARK_FAULT=no-pagemap-scan
+run 0 env TIDEMARK_FAULT=no-pagemap-scan$no_damon
 expect write-protect-tracking no TIDEMARK_FAULT=no-pagemap-scan
 printf '%s\n' "$out" | grep -q '"name":"tracked-' && fail "what needs PAGEMAP_SCAN was asked without it"
 printf '%s\n' "$out" | grep -q '"name":"soft-dirty"' || fail "no soft-dirty row"
