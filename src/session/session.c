@@ -81,7 +81,9 @@ static int open_monitor(struct tide_session *session, const struct tide_session_
 static int set_up(struct tide_session *session, struct tide_session_opts *opts, struct tide_error *err)
 {
 	struct tide_error why = { 0 };
-	int chosen = tide_sensor_choose(&session->ops, opts->sensor, &why);
+	int chosen = (opts->monitor.flags & TIDE_MONITOR_EXACT)
+	                     ? tide_sensor_choose_exact(&session->ops, opts->sensor, opts->monitor.way, &why)
+	                     : tide_sensor_choose(&session->ops, opts->sensor, &why);
 	int result;
 
 	if (chosen == 0 && session->ops->flags & TIDE_SENSOR_WHOLE)
