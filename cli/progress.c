@@ -45,6 +45,9 @@ void progress_cost_text(const struct progress *progress, const struct tide_sessi
 	        snprintf(buf, size, "cost %.1f %% CPU; %.1f %% unobservable; longest hold of its lock %.2f ms",
 	                 cpu_percent(cost), unobservable_percent(progress), (double)cost->sensor.longest_hold_ns / 1e6);
 
+	if (used > 0 && (size_t)used < size && cost->sensor.stopped_ns > 0)
+		used += snprintf(buf + used, size - (size_t)used, "; stopped for %.1f ms at the beginning",
+		                 (double)cost->sensor.stopped_ns / 1e6);
 	if (used > 0 && (size_t)used < size)
 		ways_text(&cost->sensor, cost->wall_ns, buf + used, size - (size_t)used);
 }

@@ -37,7 +37,8 @@ enum tide_answer {
 	X(REFUSED, "refused", "the kernel refused to clear the accessed bit")                                          \
 	X(PREFAULT, "prefault", "mapped along with a neighbour by one fault (file, large folio): young without use")   \
 	X(COARSE, "coarse", "the kernel tells only how much of this mapping was accessed, not which part")             \
-	X(UNREAD, "unread", "the page-table entry could not be read, or the kernel has moved its page")
+	X(UNREAD, "unread", "the page-table entry could not be read, or the kernel has moved its page")                \
+	X(UNTRACKED, "untracked", "the kernel cannot watch accesses to this kind of memory by userfaultfd")
 
 enum tide_reason {
 #define TIDE_REASON_ENUM(id, name, sentence) TIDE_REASON_##id,
@@ -138,6 +139,7 @@ struct tide_sensor_cost {
 	uint64_t stall_ns;         /* their sum */
 	uint64_t blind_ns;         /* time between looking and clearing, in which accesses went unseen; sum */
 	uint32_t ways;             /* bit 1 << enum tide_way for each way in which more than samples was cleared */
+	uint64_t stopped_ns; /* the process stood still while a descriptor was made inside of it (sensor "rwp"); sum */
 };
 
 enum tide_sensor_flags {
@@ -161,6 +163,7 @@ struct tide_sensor_ops {
 	const char *summary;
 	size_t state_size;
 	uint32_t flags; /* enum tide_sensor_flags */
+	uint32_t ways;  /* bit 1 << enum tide_way for each that `plan` may choose; 0: no exact mode */
 	/* 1 usable here, 0 not (why->text says why and what to do), negative: could not be asked. May be called any
 	 * time. */
 	int (*probe)(struct tide_error *why);
@@ -223,8 +226,11 @@ struct tide_sensor_ops {
 /*
  * All sensors of this build, best first; NULL-terminated, static storage. The ladder takes the first whose probe
  * says 1. "walk": Linux 6.1 or later on x86-64 with BPF and BTF; CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_NICE, and
- * CAP_SYS_PTRACE for other users' processes. "refs": any Linux with CONFIG_PROC_PAGE_MONITOR, without privileges for
- * one's own processes, but whole mappings only: whether all of one was accessed, or nothing.
+ * CAP_SYS_PTRACE for other users' processes. "rwp": Linux 7.3; the rights of ptrace(2), as it makes a descriptor inside
+ * the target, which is stopped for a millisecond or so (docs/design/003-injection.md), and refuses targets that use
+ * userfaultfd themselves.
+ * "refs": any Linux with CONFIG_PROC_PAGE_MONITOR, without privileges for one's own processes, but whole mappings only:
+ * whether all of one was accessed, or nothing.
  */
 TIDE_EXPORT const struct tide_sensor_ops *const *tide_sensors(void);
 
@@ -235,6 +241,13 @@ TIDE_EXPORT const struct tide_sensor_ops *const *tide_sensors(void);
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name,
                                                  struct tide_error *why);
+
+/*
+ * The same for exact mode: the sensor that can forget accesses by `way`; with AUTO the one that has the best way, in
+ * the order of TIDE_WAYS. Among several the first of the ladder.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_sensor_choose_exact(const struct tide_sensor_ops **out, const char *name,
+                                                       enum tide_way way, struct tide_error *why);
 
 #ifdef __cplusplus
 }

@@ -3,12 +3,15 @@
 #include "kernel/maps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
+#include "kernel/sys.h"
 #include "kernel/text.h"
 
 enum {
 	SMALLEST_PAGE = 4096, /* no Linux has smaller ones: addresses that are not multiples are garbage */
+	DEFAULT_LIMIT = 65530,
 };
 
 static bool parse_flag(struct text *text, char set, char unset, uint32_t flag, uint32_t *flags)
@@ -98,4 +101,15 @@ long maps_read(int fd, vma_fn *fn, void *arg)
 	int result = lines_read(fd, take_line, &hand_on, NULL);
 
 	return result == 0 ? hand_on.nr : result;
+}
+
+uint64_t maps_limit(void)
+{
+	char buf[32];
+	uint64_t value;
+	scope_sys_fd int fd = sys_open("/proc/sys/vm/max_map_count", O_RDONLY);
+	ssize_t size = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
+	struct text text = { buf, buf + (size > 0 ? size : 0) };
+
+	return text_decimal(&text, &value) ? value : DEFAULT_LIMIT;
 }

@@ -56,4 +56,7 @@ void maps_parser_fini(struct maps_parser *parser);
  */
 long maps_read(int fd, vma_fn *fn, void *arg);
 
+/* How many mappings a process may have (vm.max_map_count; the kernel's default where it cannot be read). */
+uint64_t maps_limit(void);
+
 #endif

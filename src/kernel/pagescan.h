@@ -19,6 +19,8 @@ enum pagescan_category {
 	PAGESCAN_ZERO = 1 << 5,    /* the zero page */
 	PAGESCAN_HUGE = 1 << 6,    /* mapped by one huge entry, whole */
 	PAGESCAN_SOFT_DIRTY = 1 << 7,
+	PAGESCAN_ACCESSED =
+	        1 << 9, /* not protected against access, where that is registered (Linux 7.3; else -EINVAL) */
 };
 
 enum pagescan_flags {

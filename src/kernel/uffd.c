@@ -8,6 +8,21 @@
 
 #include "kernel/sys.h"
 
+/* struct uffdio_rwprotect of include/uapi/linux/userfaultfd.h, which older headers do not have yet. */
+struct access_protect {
+	struct uffdio_range range;
+	uint64_t mode;
+};
+
+_Static_assert(sizeof(struct access_protect) == 24, "the kernel's layout");
+
+enum {
+	MODE_REGISTER_ACCESS = 1 << 3, /* UFFDIO_REGISTER_MODE_RWP */
+	MODE_PROTECT_ACCESS = 1 << 0,  /* UFFDIO_RWPROTECT_MODE_RWP */
+};
+
+#define PROTECT_ACCESS _IOWR(UFFDIO, 0x09, struct access_protect)
+
 int uffd_api(int fd, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -18,14 +33,21 @@ int uffd_api(int fd, uint64_t features)
 	return (api.features & features) == features ? 0 : -EINVAL;
 }
 
-int uffd_register(int fd, uint64_t start, uint64_t end)
+static int enlist(int fd, uint64_t start, uint64_t end, uint64_t mode)
 {
-	struct uffdio_register range = {
-		.range = { .start = start, .len = end - start },
-		.mode = UFFDIO_REGISTER_MODE_WP,
-	};
+	struct uffdio_register range = { .range = { .start = start, .len = end - start }, .mode = mode };
 
 	return sys_ioctl(fd, UFFDIO_REGISTER, &range);
+}
+
+int uffd_register(int fd, uint64_t start, uint64_t end)
+{
+	return enlist(fd, start, end, UFFDIO_REGISTER_MODE_WP);
+}
+
+int uffd_register_access(int fd, uint64_t start, uint64_t end)
+{
+	return enlist(fd, start, end, MODE_REGISTER_ACCESS);
 }
 
 int uffd_unregister(int fd, uint64_t start, uint64_t end)
@@ -50,4 +72,11 @@ int uffd_protect(int fd, uint64_t start, uint64_t end)
 int uffd_unprotect(int fd, uint64_t start, uint64_t end)
 {
 	return protect(fd, start, end, 0);
+}
+
+int uffd_protect_access(int fd, uint64_t start, uint64_t end)
+{
+	struct access_protect range = { .range = { .start = start, .len = end - start }, .mode = MODE_PROTECT_ACCESS };
+
+	return sys_ioctl(fd, PROTECT_ACCESS, &range);
 }

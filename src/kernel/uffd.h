@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * userfaultfd(2) write protection (Documentation/admin-guide/mm/userfaultfd.rst). A descriptor belongs to the memory of
- * the process that made it, also when another process holds it. All calls: 0 or -errno.
+ * userfaultfd(2): write protection, and protection against any access (Documentation/admin-guide/mm/userfaultfd.rst). A
+ * descriptor belongs to the memory of the process that made it, also when another process holds it. All calls: 0 or
+ * -errno.
  */
 #ifndef KERNEL_UFFD_H
 #define KERNEL_UFFD_H
@@ -12,6 +13,8 @@
 enum {
 	UFFD_WP_UNPOPULATED = 1 << 13,
 	UFFD_WP_ASYNC = 1 << 15,
+	UFFD_RWP = 1 << 17, /* Linux 7.3 */
+	UFFD_RWP_ASYNC = 1 << 18,
 };
 
 /* Flag of userfaultfd(2) that needs no privilege; only for asynchronous protection, else the owner's system calls fail
@@ -35,5 +38,19 @@ int uffd_protect(int fd, uint64_t start, uint64_t end);
 
 /* Lifts the protection, and wakes who waits for it. Errors as uffd_protect. */
 int uffd_unprotect(int fd, uint64_t start, uint64_t end);
+
+/*
+ * The same for protection against any access (features UFFD_RWP and UFFD_RWP_ASYNC: the first access lifts it by
+ * itself). -EINVAL, -EPERM: a mapping in the range cannot be: a file's that is not shared memory's, one that forbids
+ * all access, VM_SPECIAL, a hole.
+ */
+int uffd_register_access(int fd, uint64_t start, uint64_t end);
+
+/*
+ * Takes hold of what is there, page by page: pages, swapped pages, huge pages of the process's own that lie wholly in
+ * the range. A huge page that does not is split, and one of shared memory unmapped. What is not there stays so, and
+ * makes no page tables. -ENOENT: part of it is not registered, and nothing was done; -EINVAL: part of a hugetlb page.
+ */
+int uffd_protect_access(int fd, uint64_t start, uint64_t end);
 
 #endif

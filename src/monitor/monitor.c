@@ -478,6 +478,7 @@ void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_co
 		out->nr_stalls += cost.nr_stalls;
 		out->longest_stall_ns = greater(out->longest_stall_ns, cost.longest_stall_ns);
 		out->stall_ns += cost.stall_ns;
+		out->stopped_ns += cost.stopped_ns;
 		out->blind_ns += cost.blind_ns;
 		out->ways |= cost.ways;
 	}

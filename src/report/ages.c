@@ -138,22 +138,23 @@ static int write_json(const struct ages *ages, const struct ages_target *target,
 		const struct tide_age *age = &target->ages.items[i];
 
 		result = json_line(out,
-		                   json_pack("{s:o, s:o, s:I}", "idle_s", json_share(seconds(age->idle_us)), "bytes",
-		                             json_number(age->bytes), "pid", pid),
+		                   json_pack("{s:o, s:o, s:i, s:I}", "idle_s", json_share(seconds(age->idle_us)),
+		                             "bytes", json_number(age->bytes), "target", (int)target->target->index,
+		                             "pid", pid),
 		                   err);
 	}
 	if (result < 0)
 		return result;
-	return json_line(out,
-	                 json_pack("{s:b, s:I, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "pid", pid,
-	                           "name", json_text(target->target->name), "exact", ages->exact,
-	                           ages->exact ? "present_bytes" : "mapped_bytes", json_number(target->all_bytes),
-	                           "accessed_bytes", json_number(target->accessed_bytes), "unobservable_bytes",
-	                           json_number(target->unobservable_bytes), "watched_s",
-	                           json_share(seconds(ages->watched_us)), "idle_least_s",
-	                           json_share(seconds(threshold_us)), "idle_bytes",
-	                           json_number(ages_idle_bytes(target, threshold_us))),
-	                 err);
+	return json_line(
+	        out,
+	        json_pack("{s:b, s:i, s:I, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "target",
+	                  (int)target->target->index, "pid", pid, "name", json_text(target->target->name), "exact",
+	                  ages->exact, ages->exact ? "present_bytes" : "mapped_bytes", json_number(target->all_bytes),
+	                  "accessed_bytes", json_number(target->accessed_bytes), "unobservable_bytes",
+	                  json_number(target->unobservable_bytes), "watched_s", json_share(seconds(ages->watched_us)),
+	                  "idle_least_s", json_share(seconds(threshold_us)), "idle_bytes",
+	                  json_number(ages_idle_bytes(target, threshold_us))),
+	        err);
 }
 
 static int write_all(const struct ages *ages, const struct report_opts *opts, FILE *out, struct tide_error *err)

@@ -6,9 +6,10 @@
 
 #include "base/error.h"
 #include "sensor/refs.h"
+#include "sensor/rwp.h"
 #include "sensor/walk.h"
 
-static const struct tide_sensor_ops *const ladder[] = { &sensor_walk, &sensor_refs, NULL };
+static const struct tide_sensor_ops *const ladder[] = { &sensor_walk, &sensor_rwp, &sensor_refs, NULL };
 
 #define PASSED_OVER_SIZE 140
 
@@ -55,41 +56,43 @@ static void pass_over(char *passed_over, const struct tide_error *why)
 	snprintf(passed_over + used, PASSED_OVER_SIZE - used, "%.*s; ", (int)(PASSED_OVER_SIZE - used - 3), why->text);
 }
 
-/* The first that works; what is said when none does is the first one's reason, as it is the one to have. */
-static int choose_best(const struct tide_sensor_ops **out, struct tide_error *why)
+/*
+ * The first that works, of those that have one of `ways` (0: of all); what is said when none does is the first one's
+ * reason, as it is the one to have.
+ */
+static int choose_best(const struct tide_sensor_ops **out, uint32_t ways, struct tide_error *why)
 {
 	char passed_over[PASSED_OVER_SIZE] = "";
 	struct tide_error first = { 0 };
 
 	for (size_t i = 0; ladder[i] != NULL; i++) {
 		struct tide_error here = { 0 };
-		int result = try_sensor(ladder[i], &here);
+		int result;
 
+		if (ways != 0 && (ladder[i]->ways & ways) == 0)
+			continue;
+		result = try_sensor(ladder[i], &here);
 		if (result == 0) {
 			*out = ladder[i];
+			*why = (struct tide_error){ 0 };
 			snprintf(why->text, sizeof(why->text), "%sthe best that works here: %s", passed_over,
 			         ladder[i]->summary);
 			return 0;
 		}
-		if (i == 0)
+		if (first.code == 0)
 			first = here;
-		first.code = i == 0 ? result : first.code;
 		pass_over(passed_over, &here);
 	}
 	*why = first;
-	return first.code;
+	return first.code < 0 ? first.code : -EOPNOTSUPP;
 }
 
-static int choose_named(const struct tide_sensor_ops **out, const char *name, struct tide_error *why)
+static int choose_named(const struct tide_sensor_ops *ops, struct tide_error *why)
 {
-	int result;
+	int result = try_sensor(ops, why);
 
-	*out = find(name);
-	if (*out == NULL)
-		return unknown(name, why);
-	result = try_sensor(*out, why);
 	if (result == 0)
-		snprintf(why->text, sizeof(why->text), "as asked for: %s", (*out)->summary);
+		snprintf(why->text, sizeof(why->text), "as asked for: %s", ops->summary);
 	return result;
 }
 
@@ -99,5 +102,51 @@ int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, str
 
 	if (why == NULL)
 		why = &scratch;
-	return name != NULL ? choose_named(out, name, why) : choose_best(out, why);
+	if (name == NULL)
+		return choose_best(out, 0, why);
+	*out = find(name);
+	return *out == NULL ? unknown(name, why) : choose_named(*out, why);
+}
+
+static int check_way(const struct tide_sensor_ops *ops, enum tide_way way, struct tide_error *why)
+{
+	if (ops->ways == 0)
+		return error_set(why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP, "sensor %s has no exact mode", ops->name);
+	if (way != TIDE_WAY_AUTO && !(ops->ways >> way & 1))
+		return error_set(why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		                 "sensor %s cannot forget accesses by the way %s", ops->name, tide_way_name(way));
+	return 0;
+}
+
+int tide_sensor_choose_exact(const struct tide_sensor_ops **out, const char *name, enum tide_way way,
+                             struct tide_error *why)
+{
+	struct tide_error scratch;
+	int result = -EOPNOTSUPP;
+
+	if (why == NULL)
+		why = &scratch;
+	if (name != NULL) {
+		*out = find(name);
+		if (*out == NULL)
+			return unknown(name, why);
+		result = choose_named(*out, why);
+		return result < 0 ? result : check_way(*out, way, why);
+	}
+	/* When none works, the last reason is told: of the way that asks for least. */
+	for (unsigned best = TIDE_WAY_AUTO + 1; best < TIDE_NR_WAYS; best++) {
+		struct tide_error here = { 0 };
+
+		if (way != TIDE_WAY_AUTO && way != best)
+			continue;
+		result = choose_best(out, 1u << best, &here);
+		if (here.code != 0 || result == 0)
+			*why = here;
+		if (result == 0)
+			return 0;
+	}
+	if (why->code == 0)
+		return error_set(why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP, "no sensor forgets accesses by the way %s",
+		                 tide_way_name(way));
+	return why->code;
 }

@@ -172,6 +172,7 @@ const struct tide_sensor_ops sensor_refs = {
 	.summary = "clear_refs and smaps: without root, a whole mapping at a time",
 	.state_size = sizeof(struct refs_state),
 	.flags = TIDE_SENSOR_WHOLE,
+	.ways = 1u << TIDE_WAY_REFS,
 	.probe = refs_probe,
 	.init = init,
 	.bound_stall = bound_stall,

@@ -71,6 +71,7 @@ const struct tide_sensor_ops sensor_walk = {
 	.summary = "accessed bits read by a BPF page-table walker",
 	.state_size = sizeof(struct walk_state),
 	.flags = TIDE_SENSOR_DISTURBS_LRU,
+	.ways = 1u << TIDE_WAY_COLD | 1u << TIDE_WAY_REFS,
 	.probe = walk_probe,
 	.init = init,
 	.update = update,

@@ -110,7 +110,9 @@ static int set_up(struct tide_session *session, struct tide_session_opts *opts, 
 		return error_set(
 		        err, TIDE_CAUSE_USAGE, -EINVAL,
 		        "the session's flags ask for something that this version of libtidemark does not know");
-	chosen = tide_sensor_choose(&session->ops, opts->sensor, &why);
+	chosen = (opts->monitor.flags & TIDE_MONITOR_EXACT)
+	                 ? tide_sensor_choose_exact(&session->ops, opts->sensor, opts->monitor.way, &why)
+	                 : tide_sensor_choose(&session->ops, opts->sensor, &why);
 	if (chosen == 0 && session->ops->flags & TIDE_SENSOR_WHOLE)
 		spare(session->ops, &opts->monitor);
 	bound_tuning(opts);

@@ -40,7 +40,8 @@ static bool answered_yes(const struct doctor_report *report, const char *name)
 	return false;
 }
 
-static void ask_sensor(struct doctor_row *row, const struct tide_sensor_ops *ops)
+/* Where a better one works, there is nothing to be done about a sensor that this kernel has not got. */
+static void ask_sensor(struct doctor_row *row, const struct tide_sensor_ops *ops, bool better_works)
 {
 	struct tide_error why = { 0 };
 	int result = ops->probe(&why);
@@ -63,18 +64,22 @@ static void ask_sensor(struct doctor_row *row, const struct tide_sensor_ops *ops
 		           "%s needs no privileges for one's own processes, but a kernel with "
 		           "CONFIG_PROC_PAGE_MONITOR, and a /proc that may be written to",
 		           row->name);
-	else if (!need_remedy(row, row->name, NEED_WALKER | NEED_CLEARING))
+	else if (why.cause == TIDE_CAUSE_DENIED && need_remedy(row, row->name, NEED_WALKER | NEED_CLEARING))
+		return;
+	else if (!better_works)
 		row_remedy(row, "%s works when what the rows above say no to is dealt with", row->name);
 }
 
 static int ask_sensors(struct doctor_report *report, struct tide_error *err)
 {
+	bool works = false;
 	int result = 0;
 
 	for (const struct tide_sensor_ops *const *ops = tide_sensors(); result == 0 && *ops != NULL; ops++) {
 		struct doctor_row row = { 0 };
 
-		ask_sensor(&row, *ops);
+		ask_sensor(&row, *ops, works);
+		works |= row.answer == DOCTOR_YES;
 		result = add(report, &row, err);
 	}
 	return result;

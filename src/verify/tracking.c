@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* This file asks which ways to track writes there are, by writing and seeing it reported. */
+/* This file asks which ways to track writes and accesses there are, by making them and seeing them reported. */
 #include <errno.h>
 #include <string.h>
 
 #include "kernel/fault.h"
 #include "kernel/pagescan.h"
+#include "kernel/uffd_access.h"
 #include "verify/apart.h"
 #include "verify/hazards.h"
 
@@ -85,8 +86,30 @@ static void ask_soft_dirty(struct doctor_row *row)
 	apart_ask(row, ask_soft_dirty_here, TIMEOUT_MS);
 }
 
+static void ask_access(struct doctor_row *row)
+{
+	const char *failed;
+	int result = uffd_access_probe(&failed);
+
+	if (result > 0) {
+		row_yes(row, "userfaultfd and PAGEMAP_SCAN reported accesses of our own, and a system call's");
+	} else if (result == -EPERM) {
+		row_no(row, "userfaultfd(2) is refused");
+		row_remedy(row, FILTER_REMEDY);
+	} else if (result < 0) {
+		row_errno(row, result, "protecting a page of our own against access");
+	} else if (failed != NULL) {
+		row_no(row, "%s was not reported as it should be", failed);
+	} else if (fault_forced("no-uffd-rwp")) {
+		row_no(row, "switched off by TIDEMARK_FAULT=no-uffd-rwp");
+	} else {
+		row_no(row, "userfaultfd of this kernel cannot protect against access (Linux 7.3 can)");
+	}
+}
+
 const struct doctor_question questions_tracking[] = {
 	{ "write-protect-tracking", ask_uffd },
+	{ "access-protection", ask_access },
 	{ "soft-dirty", ask_soft_dirty },
 	{ 0 },
 };

@@ -8,23 +8,16 @@
  * kernels get right for pages that were freed meanwhile. And an error says nothing of how far it came, while what it
  * passed is protected again: so each call stays within one mapping, writes into memory that is there and locked, and
  * its error makes all of its range doubtful.
- *
- * A userfaultfd belongs to the memory of the process that makes it. For another process it is therefore made inside of
- * it and brought here; it needs no privilege there, as the target's own system calls never wait for anybody.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/scope.h"
 #include "kernel/sys.h"
 #include "kernel/uffd.h"
-#include "target/inject/inject.h"
 #include "target/target.h"
 #include "watch/backend.h"
 
@@ -36,7 +29,6 @@ struct uffd_async {
 enum {
 	PROBE_BLOCK = 2 << 20,
 	PROBE_BYTES = 2 * PROBE_BLOCK,
-	FD_LINK_SIZE = 64,
 };
 
 static long scan(int pagemap, uint64_t flags, uint64_t start, uint64_t end, uint64_t max_pages,
@@ -216,64 +208,6 @@ static int probe(struct tide_error *why)
 	return result > 0;
 }
 
-static int find_userfaultfd(void *arg, pid_t number)
-{
-	struct tide_target *target = arg;
-	char path[32], link[FD_LINK_SIZE];
-	ssize_t size;
-
-	snprintf(path, sizeof(path), "fd/%d", number);
-	size = sys_readlinkat(target_procfs(target), path, link, sizeof(link) - 1);
-	if (size < 0)
-		return 0; /* closed since the listing */
-	link[size] = '\0';
-	return strcmp(link, "anon_inode:[userfaultfd]") == 0 ? 1 + number : 0;
-}
-
-/* Memory can have one userfaultfd only: that of a checkpointer or a hypervisor would be in our way, and we in its. */
-static int refuse_other_users(struct tide_target *target, struct tide_error *err)
-{
-	pid_t tid;
-	int found = target_live_thread(target, &tid, err);
-
-	if (found < 0)
-		return found;
-	found = procfs_each_descriptor(target_procfs(target), tid, find_userfaultfd, target);
-	if (found < 0)
-		return error_system(err, found, "cannot list the descriptors of process %d (%s)",
-		                    tide_target_pid(target), tide_target_name(target));
-	if (found > 0)
-		return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
-		                 "process %d (%s) uses userfaultfd itself (descriptor %d): memory can have one user "
-		                 "of it only",
-		                 tide_target_pid(target), tide_target_name(target), found - 1);
-	return 0;
-}
-
-static int fetch_uffd(struct uffd_async *self, struct tide_target *target, uint64_t *stopped_ns, struct tide_error *err)
-{
-	struct inject_call call = {
-		.nr = SYS_userfaultfd,
-		.args = { O_CLOEXEC | O_NONBLOCK | UFFD_USER_ONLY },
-		.fetch = true,
-		.fd = -1,
-	};
-	struct inject_cost cost = { 0 };
-	int result;
-
-	if (tide_target_pid(target) == getpid()) {
-		self->uffd = sys_userfaultfd(O_NONBLOCK | UFFD_USER_ONLY);
-		return self->uffd < 0 ? error_system(err, self->uffd, "cannot create a userfaultfd") : 0;
-	}
-	result = refuse_other_users(target, err);
-	if (result < 0)
-		return result;
-	result = inject_run(target, &call, 1, &cost, err);
-	*stopped_ns = cost.stopped_ns;
-	self->uffd = call.fd;
-	return result;
-}
-
 static int async_open(void *state, struct tide_target *target, uint64_t *stopped_ns, struct tide_error *err)
 {
 	struct uffd_async *self = state;
@@ -283,16 +217,13 @@ static int async_open(void *state, struct tide_target *target, uint64_t *stopped
 	self->pagemap = target_open_file(target, "pagemap", O_RDONLY, err);
 	if (self->pagemap < 0)
 		return self->pagemap;
-	result = fetch_uffd(self, target, stopped_ns, err);
-	if (result == 0) {
-		result = uffd_api(self->uffd, UFFD_WP_ASYNC | UFFD_WP_UNPOPULATED);
-		if (result < 0)
-			error_system(err, result, "cannot set up the userfaultfd of process %d (%s)",
-			             tide_target_pid(target), tide_target_name(target));
-	}
-	if (result < 0)
+	result = target_userfaultfd(target, UFFD_WP_ASYNC | UFFD_WP_UNPOPULATED, stopped_ns, err);
+	if (result < 0) {
 		async_close(self);
-	return result;
+		return result;
+	}
+	self->uffd = result;
+	return 0;
 }
 
 const struct watch_backend watch_uffd_async = {

@@ -9,14 +9,13 @@
 
 #include "base/error.h"
 #include "base/scope.h"
+#include "kernel/maps.h"
 #include "kernel/sys.h"
-#include "kernel/text.h"
 #include "target/target.h"
 #include "watch/tracker.h"
 
 enum {
 	DEFAULT_TABLE_BYTES = 64 << 20,
-	DEFAULT_MAX_MAPPINGS = 65530,
 	MIN_RUNS = 8,
 	RAW_RUNS = 16384, /* collected before they are looked at for pins, about */
 };
@@ -29,18 +28,6 @@ int watch_failed(struct tide_watch *watch, int code, const char *what, struct ti
 		return -ESRCH;
 	return error_system(err, code, "cannot %s the memory of process %d (%s)", what, tide_target_pid(watch->target),
 	                    tide_target_name(watch->target));
-}
-
-/* Mappings that no process may have more of (Documentation/admin-guide/sysctl/vm.rst). */
-static uint64_t read_max_mappings(void)
-{
-	char buf[32];
-	uint64_t value;
-	scope_sys_fd int fd = sys_open("/proc/sys/vm/max_map_count", O_RDONLY);
-	ssize_t size = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
-	struct text text = { buf, buf + (size > 0 ? size : 0) };
-
-	return text_decimal(&text, &value) ? value : DEFAULT_MAX_MAPPINGS;
 }
 
 static int take_ranges(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
@@ -142,7 +129,7 @@ int tide_watch_open(struct tide_watch **out, struct tide_target *target, const s
 	watch->target = target;
 	watch->pagemap = watch->mem = -1;
 	watch->max_table_bytes = DEFAULT_TABLE_BYTES;
-	watch->nr_max_mappings = read_max_mappings();
+	watch->nr_max_mappings = maps_limit();
 	result = take_opts(watch, opts, err);
 	if (result == 0)
 		result = make_regions(watch, err);

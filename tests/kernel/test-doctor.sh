@@ -147,6 +147,12 @@ expect write-protect-tracking no TIDEMARK_FAULT=no-pagemap-scan
 printf '%s\n' "$out" | grep -q '"name":"tracked-' && fail "what needs PAGEMAP_SCAN was asked without it"
 printf '%s\n' "$out" | grep -q '"name":"soft-dirty"' || fail "no soft-dirty row"
 
+# A sensor that this kernel has not got is nothing to be mended where a better one works.
+run 0 env TIDEMARK_FAULT=no-uffd-rwp
+expect access-protection no TIDEMARK_FAULT=no-uffd-rwp
+expect sensor-rwp no "Linux 7.3"
+row sensor-rwp | grep -qF '"remedy":""' || fail "a remedy for $(row sensor-rwp)"
+
 # Write tracking needs no privilege, and so do its probes not.
 run 0 env
 all_of yes write-protect-tracking tracked-pte-hole tracked-fork

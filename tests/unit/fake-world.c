@@ -205,6 +205,12 @@ int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, str
 	return 0;
 }
 
+int tide_sensor_choose_exact(const struct tide_sensor_ops **out, const char *name, enum tide_way way,
+                             struct tide_error *why)
+{
+	return tide_sensor_choose(out, name, why);
+}
+
 struct tide_monitor {
 	void *states[FAKE_MAX_TARGETS];
 	int nr_states;
