@@ -17,6 +17,8 @@ BOOT_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
 # An emulated machine is this much slower than the one that the tests' time limits were made for.
 SLOWNESS = 4
 BOOT_S = 120
+# What tests use beyond the options that a busybox has.
+TOOLS = ["setpriv", "unshare"]
 SPLAT = re.compile(
     r"WARNING: |BUG: |kernel BUG at|Oops|general protection fault, |Kernel panic|UBSAN: |KASAN: |KFENCE: |Bad page|Bad rss|"
     r"page dumped because|list_(add|del) corruption|refcount_t: |detected stall|soft lockup|blocked for more than|lockdep: ")
@@ -85,6 +87,8 @@ class Root:
         for name in ("sh", "env", "cat"):
             if not os.path.lexists(f"{directory}/usr/bin/{name}"):
                 os.symlink("/bin/busybox", f"{directory}/usr/bin/{name}")
+        for tool in filter(None, map(shutil.which, TOOLS)):
+            self.add(tool, f"/bin/{os.path.basename(tool)}")
         self.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
         self.write("etc/group", "root:x:0:\nnogroup:x:65534:\n")
         self.write("etc/nsswitch.conf", "passwd: files\n")
@@ -93,10 +97,12 @@ class Root:
         with open(f"{self.directory}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
 
-    def add(self, path):
-        """A file or a directory at the same path, and what it needs in order to run."""
+    def add(self, path, place=None):
+        """A file or a directory at the same path (or in another place), and what it needs in order to run."""
         path = os.path.abspath(path)
-        there = self.directory + path
+        there = self.directory + (place or path)
+        if place and os.path.lexists(there):
+            os.unlink(there)
         if os.path.lexists(there):
             return
         os.makedirs(os.path.dirname(there), exist_ok=True)
