@@ -18,7 +18,7 @@ BOOT_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
 SLOWNESS = 4
 BOOT_S = 120
 # What tests use beyond the options that a busybox has.
-TOOLS = ["setpriv", "unshare"]
+TOOLS = ["date", "setpriv", "unshare"]
 SPLAT = re.compile(
     r"WARNING: |BUG: |kernel BUG at|Oops|general protection fault, |Kernel panic|UBSAN: |KASAN: |KFENCE: |Bad page|Bad rss|"
     r"page dumped because|list_(add|del) corruption|refcount_t: |detected stall|soft lockup|blocked for more than|lockdep: ")
@@ -301,7 +301,7 @@ def boot(kernel, options, tests):
             open(f"{directory}/{name}", "wb").close()
         seconds = BOOT_S + sum(test.seconds for test in tests)
         with open(f"{directory}/qemu", "wb") as log:
-            process = subprocess.Popen(["nice", *qemu(kernel, options, directory)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen(["nice", "setpriv", "--pdeathsig", "KILL", *qemu(kernel, options, directory)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
