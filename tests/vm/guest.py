@@ -8,7 +8,9 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 
@@ -17,6 +19,8 @@ BOOT_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
 # An emulated machine is this much slower than the one that the tests' time limits were made for.
 SLOWNESS = 4
 BOOT_S = 120
+# On a busy machine an emulated timer is late: the kernel must not take that for a broken one, nor for a processor that hangs.
+PATIENCE = ["no_timer_check", "nosoftlockup", "rcupdate.rcu_cpu_stall_suppress=1"]
 # What tests use beyond the options that a busybox has.
 TOOLS = ["date", "setpriv", "unshare"]
 SPLAT = re.compile(
@@ -188,7 +192,7 @@ def make_disk(kernel, options, tests, booted, path):
 
 def qemu(kernel, options, directory):
     cpu = "max,-cx16" + (",-la57" if options.levels == 4 else "")
-    append = ["console=ttyS0", "panic=-1", "mitigations=off", "quiet", f"transparent_hugepage={options.thp}"]
+    append = ["console=ttyS0", "panic=-1", "mitigations=off", "quiet", *PATIENCE, f"transparent_hugepage={options.thp}"]
     append += [] if options.kaslr else ["nokaslr"]
     disks = [f"file={directory}/disk,if=virtio,format=raw,cache=unsafe"]
     if options.swap.startswith("disk:"):
@@ -291,6 +295,7 @@ def went_down(directory, tests, seconds):
 
 def boot(kernel, options, tests):
     """Runs tests in a guest; each has its verdict then. Returns what the kernel said until they began."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = options.keep or tempfile.mkdtemp(prefix="lane.")
     os.makedirs(directory, exist_ok=True)
     try:
