@@ -197,6 +197,8 @@ static void A7_a_scan_counts_every_page_once(void **unused)
 		memory[i * PAGE] = 1;
 	assert_int_equal(mprotect(memory + 100 * MIB + PAGE, 3 * PAGE, PROT_READ), 0);
 	assert_int_equal(munmap(memory + 200 * MIB + 5 * PAGE, 7 * PAGE), 0);
+	/* What we map from now on goes into the highest gap, which is to be this one. */
+	assert_int_equal(munmap(memory + bytes - 10 * PAGE, 10 * PAGE), 0);
 	found.start = (uint64_t)(uintptr_t)memory + 5 * PAGE;
 	found.end = (uint64_t)(uintptr_t)memory + bytes - 11 * PAGE;
 	for (size_t i = 0; i < bytes / PAGE; i += 3)

@@ -21,8 +21,8 @@ SLOWNESS = 4
 BOOT_S = 120
 # On a busy machine an emulated timer is late: the kernel must not take that for a broken one, nor for a processor that hangs.
 PATIENCE = ["no_timer_check", "nosoftlockup", "rcupdate.rcu_cpu_stall_suppress=1"]
-# What tests use beyond the options that a busybox has.
-TOOLS = ["date", "setpriv", "unshare"]
+# What tests use beyond the options that a busybox has; and a shell, as the busybox's prefers its own of everything.
+TOOLS = ["sh", "date", "setpriv", "unshare"]
 SPLAT = re.compile(
     r"WARNING: |BUG: |kernel BUG at|Oops|general protection fault, |Kernel panic|UBSAN: |KASAN: |KFENCE: |Bad page|Bad rss|"
     r"page dumped because|list_(add|del) corruption|refcount_t: |detected stall|soft lockup|blocked for more than|lockdep: ")
