@@ -5,9 +5,9 @@ The first boot runs everything; the others what their options can change. Emulat
 within 15 minutes on two processors."""
 import guest
 
-KERNEL = ["target", "exec", "threads", "layout", "walk", "walk-turn", "walker", "watch", "watch-life", "watch-kinds", "watch-process",
-          "watch-bounds", "watch-copy", "watch-others", "pins", "pins-list", "watch-pins", "kernel:pages", "pages-summary", "watch-shadow",
-          "target-32bit", "hazards", "doctor"]
+KERNEL = ["target", "exec", "threads", "layout", "exact", "refs", "refs-exact", "walk", "walk-turn", "walker", "watch", "watch-life",
+          "watch-kinds", "watch-process", "watch-bounds", "watch-copy", "watch-others", "pins", "pins-list", "watch-pins",
+          "kernel:pages", "pages-summary", "watch-shadow", "target-32bit", "hazards", "doctor"]
 # What page-table levels, addresses of the kernel, processors, huge pages, swap and limits can change.
 SHORT = ["layout", "walk", "walker", "watch", "watch-process", "watch-pins", "pages-summary", "hazards"]
 ORACLE = ["lane-record", "lane-wss"]
