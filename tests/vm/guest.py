@@ -171,7 +171,7 @@ def with_dependencies(kernel, names):
 def make_disk(kernel, options, tests, booted, path):
     with tempfile.TemporaryDirectory() as directory:
         root = Root(directory, kernel)
-        modules = with_dependencies(kernel, ["zram"] * options.swap.startswith("zram:") + options.modules)
+        modules = with_dependencies(kernel, ["lzo_rle", "zram"] * options.swap.startswith("zram:") + options.modules)
         modules = [file for file in modules if file not in booted]
         for file in modules:
             shutil.copy(file, f"{directory}/lane/modules")
