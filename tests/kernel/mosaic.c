@@ -201,7 +201,8 @@ static bool says_written(void)
 		                 .returned = PAGESCAN_PRESENT | PAGESCAN_WRITTEN };
 	scope_sys_fd int fd = sys_open("/proc/self/pagemap", O_RDONLY);
 
-	return fd >= 0 && pagescan(fd, &scan, &region, 1) == 1 && (region.categories & PAGESCAN_WRITTEN) != 0;
+	/* Without PAGEMAP_SCAN there is only the bit in pagemap that protected pages have. */
+	return fd < 0 || pagescan(fd, &scan, &region, 1) != 1 || (region.categories & PAGESCAN_WRITTEN) != 0;
 }
 
 void mosaic_start(struct mosaic *mosaic, uint64_t seed, bool with_huge)

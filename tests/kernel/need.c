@@ -2,9 +2,13 @@
 /* This file asks for what tests need. */
 #include "need.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <tidemark/sensor.h>
+#include <tidemark/watch.h>
 
 int need_walk(void)
 {
@@ -15,4 +19,40 @@ int need_walk(void)
 		return 0;
 	fprintf(stderr, "%s\n", why.text);
 	return 77;
+}
+
+int need_watch(void)
+{
+	struct tide_target *target = NULL;
+	struct tide_watch *watch = NULL;
+	struct tide_error why = { 0 };
+	int skipped = 0;
+
+	if (tide_target_open(&target, getpid(), &why) < 0 || tide_watch_open(&watch, target, NULL, &why) < 0) {
+		fprintf(stderr, "%s\n", why.text);
+		skipped = why.cause == TIDE_CAUSE_UNSUPPORTED || why.cause == TIDE_CAUSE_DENIED ? 77 : 1;
+	}
+	tide_watch_close(watch);
+	tide_target_close(target);
+	return skipped;
+}
+
+uint64_t vvar_with_pages(void)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	uint64_t vvar = 0;
+	bool is_special = true;
+	char line[512];
+
+	while (smaps != NULL && fgets(line, sizeof(line), smaps) != NULL) {
+		if (vvar == 0 && strstr(line, " [vvar]") != NULL)
+			sscanf(line, "%lx-", &vvar);
+		else if (vvar != 0 && strncmp(line, "VmFlags:", 8) == 0) {
+			is_special = strstr(line, " pf") != NULL;
+			break;
+		}
+	}
+	if (smaps != NULL)
+		fclose(smaps);
+	return is_special ? 0 : vvar;
 }

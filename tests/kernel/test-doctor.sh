@@ -154,10 +154,15 @@ expect sensor-rwp no "Linux 7.3"
 row sensor-rwp | grep -qF '"remedy":""' || fail "a remedy for $(row sensor-rwp)"
 
 # Write tracking needs no privilege, and so do its probes not.
-run 0 env
-all_of yes write-protect-tracking tracked-pte-hole tracked-fork
-run 0 setpriv --reuid=65534 --regid=65534 --clear-groups
-all_of yes write-protect-tracking tracked-pte-hole tracked-fork
+if grep -q ' pagemap_scan_' /proc/kallsyms; then
+	run 0 env
+	all_of yes write-protect-tracking tracked-pte-hole tracked-fork
+	run 0 setpriv --reuid=65534 --regid=65534 --clear-groups
+	all_of yes write-protect-tracking tracked-pte-hole tracked-fork
+else
+	run 0 env
+	expect write-protect-tracking no PAGEMAP_SCAN
+fi
 
 # 5. Namespaces: root inside of one is told that it is not root.
 if unshare --user --map-root-user true 2>/dev/null; then

@@ -23,6 +23,7 @@
 #include "base/rng.h"
 #include "kernel/sys.h"
 #include "mosaic.h"
+#include "need.h"
 
 #define MAX_RUNS    MOSAIC_NR
 #define EXEC_ITSELF "exec"
@@ -242,7 +243,7 @@ static void C1_every_combination_of_masks_selects_what_it_names(void **unused)
 		print_message("the child was given no huge pages: 'huge' is not met\n");
 	if (!fix->mosaic.can_track)
 		print_message("no asynchronous write protection: 'wpallowed' is not met\n");
-	assert_true(check_masks(fix) > 900);
+	assert_true(check_masks(fix) > (fix->mosaic.can_track ? 900 : 500));
 	end(fix);
 }
 
@@ -267,7 +268,8 @@ static void compare_interfaces(uint64_t inverted)
 	size_t nr;
 
 	query.start = 0;
-	query.end = TIDE_PAGES_END;
+	/* The child is a fork of this process, and has the kernel's data at the same place. */
+	query.end = vvar_with_pages() != 0 ? vvar_with_pages() : TIDE_PAGES_END;
 	query.any_of = TIDE_PAGE_PRESENT | TIDE_PAGE_SWAPPED;
 	query.inverted = inverted;
 	query.returned = TIDE_PAGE_PRESENT | TIDE_PAGE_SWAPPED | TIDE_PAGE_FILE;

@@ -61,6 +61,8 @@ static char *map(size_t bytes, int flags)
 	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
 
 	assert_ptr_not_equal(memory, MAP_FAILED);
+	/* Base pages, whatever the machine prefers; who wants huge ones asks. */
+	madvise(memory, bytes, MADV_NOHUGEPAGE);
 	return memory;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "need.h"
 #include "watch-steps.h"
 #include "watch/pins.h"
 
@@ -151,6 +152,7 @@ int main(void)
 		WATCHED_TEST(C1_a_copy_of_shared_memory_is_not_sure),
 		WATCHED_TEST(B4_a_copy_of_a_pinned_page_says_so),
 	};
+	int skipped = need_watch();
 
-	return cmocka_run_group_tests_name("watch-copy", tests, NULL, NULL);
+	return skipped != 0 ? skipped : cmocka_run_group_tests_name("watch-copy", tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "need.h"
 #include "watch-steps.h"
 
 enum {
@@ -401,6 +402,7 @@ int main(void)
 		WATCHED_TEST(C1_a_mapping_that_lost_its_tracking_is_not_believed),
 		WATCHED_TEST(C2_a_mapping_watched_in_part_can_be_moved_whole),
 	};
+	int skipped = need_watch();
 
-	return cmocka_run_group_tests_name("watch-kinds", tests, NULL, NULL);
+	return skipped != 0 ? skipped : cmocka_run_group_tests_name("watch-kinds", tests, NULL, NULL);
 }

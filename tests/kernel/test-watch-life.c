@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "need.h"
 #include "watch-steps.h"
 
 enum {
@@ -315,6 +316,7 @@ int main(void)
 		WATCHED_TEST(C1_the_heap_grows_and_shrinks),
 		WATCHED_TEST(C1_the_stack_grows),
 	};
+	int skipped = need_watch();
 
-	return cmocka_run_group_tests_name("watch-life", tests, NULL, NULL);
+	return skipped != 0 ? skipped : cmocka_run_group_tests_name("watch-life", tests, NULL, NULL);
 }

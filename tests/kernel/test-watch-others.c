@@ -20,6 +20,7 @@
 
 #include "kernel/sys.h"
 #include "kernel/uffd.h"
+#include "need.h"
 #include "watch-steps.h"
 
 enum {
@@ -249,6 +250,7 @@ int main(void)
 		WATCHED_TEST(C1_a_process_of_another_user_is_denied),
 		WATCHED_TEST(C1_ones_own_processes_are_watched_without_privileges),
 	};
+	int skipped = need_watch();
 
-	return cmocka_run_group_tests_name("watch-others", tests, NULL, NULL);
+	return skipped != 0 ? skipped : cmocka_run_group_tests_name("watch-others", tests, NULL, NULL);
 }

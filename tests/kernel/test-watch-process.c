@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "kernel/procfs.h"
+#include "need.h"
 #include "watch-steps.h"
 
 enum {
@@ -289,6 +290,7 @@ int main(void)
 		WATCHED_TEST(C1_an_exit_ends_it_with_gone),
 		WATCHED_TEST(C1_an_exec_ends_it_with_gone),
 	};
+	int skipped = need_watch();
 
-	return cmocka_run_group_tests_name("watch-process", tests, NULL, NULL);
+	return skipped != 0 ? skipped : cmocka_run_group_tests_name("watch-process", tests, NULL, NULL);
 }

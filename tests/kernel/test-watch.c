@@ -17,6 +17,7 @@
 #include <tidemark/watch.h>
 
 #include "child.h"
+#include "need.h"
 
 enum {
 	PAGE = 4096,
@@ -191,6 +192,7 @@ int main(void)
 		cmocka_unit_test(C1_writes_of_another_process_are_got_and_cleared),
 		cmocka_unit_test(C1_what_may_be_hugetlb_is_over),
 	};
+	int skipped = need_watch();
 
-	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
+	return skipped != 0 ? skipped : cmocka_run_group_tests_name("watch", tests, NULL, NULL);
 }

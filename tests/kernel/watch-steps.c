@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,19 +121,18 @@ static void read_range(struct watched *self, size_t from, size_t to, unsigned ch
 	nr = pread(self->pagemap, entries, (to - from) * sizeof(entries[0]),
 	           (off_t)((first + from) * sizeof(entries[0])));
 	for (size_t page = 0, end; nr > 0 && page < to - from; page = end) {
-		ssize_t got, wanted;
+		ssize_t got = 0;
 
 		for (end = page; end < to - from && entries[end] >> 62; end++)
 			;
-		wanted = (ssize_t)((end - page) * PAGE);
-		got = wanted == 0 ? 0
-		                  : pread(self->mem, out + page * PAGE, (size_t)wanted,
-		                          (off_t)((first + from + page) * PAGE));
-		if (got < wanted) { /* the page after them has gone */
-			end = page + (got > 0 ? (size_t)got / PAGE : 0);
-			memset(out + end * PAGE, self->hole, PAGE);
-		}
-		end += end < to - from;
+		if (end > page)
+			got = pread(self->mem, out + page * PAGE, (end - page) * PAGE,
+			            (off_t)((first + from + page) * PAGE));
+		/* Forbidden memory is for nobody to read, on kernels that force it for tracers only. */
+		if (got < 0 && errno == EIO)
+			memmove(out + page * PAGE, self->copy + (from + page) * PAGE, PAGE);
+		/* One page further where this one is not there, or has gone. */
+		end = page + (got > 0 ? (size_t)got / PAGE : 1);
 	}
 	free(entries);
 }

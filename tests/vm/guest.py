@@ -8,7 +8,9 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 
@@ -16,7 +18,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BOOT_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
 # An emulated machine is this much slower than the one that the tests' time limits were made for.
 SLOWNESS = 4
-BOOT_S = 120
+BOOT_S = 600
+# On a busy machine an emulated timer is late: the kernel must not take that for a broken one, nor for a processor that hangs.
+PATIENCE = ["no_timer_check", "nosoftlockup", "rcupdate.rcu_cpu_stall_suppress=1"]
+# What tests use beyond the options that a busybox has; and a shell, as the busybox's prefers its own of everything.
+TOOLS = ["sh", "date", "setpriv", "unshare"]
 SPLAT = re.compile(
     r"WARNING: |BUG: |kernel BUG at|Oops|general protection fault, |Kernel panic|UBSAN: |KASAN: |KFENCE: |Bad page|Bad rss|"
     r"page dumped because|list_(add|del) corruption|refcount_t: |detected stall|soft lockup|blocked for more than|lockdep: ")
@@ -87,6 +93,8 @@ class Root:
         for name in ("sh", "env", "cat"):
             if not os.path.lexists(f"{directory}/usr/bin/{name}"):
                 os.symlink("/bin/busybox", f"{directory}/usr/bin/{name}")
+        for tool in filter(None, map(shutil.which, TOOLS)):
+            self.add(tool, f"/bin/{os.path.basename(tool)}")
         self.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
         self.write("etc/group", "root:x:0:\nnogroup:x:65534:\n")
         self.write("etc/nsswitch.conf", "passwd: files\n")
@@ -95,10 +103,12 @@ class Root:
         with open(f"{self.directory}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
 
-    def add(self, path):
-        """A file or a directory at the same path, and what it needs in order to run."""
+    def add(self, path, place=None):
+        """A file or a directory at the same path (or in another place), and what it needs in order to run."""
         path = os.path.abspath(path)
-        there = self.directory + path
+        there = self.directory + (place or path)
+        if place and os.path.lexists(there):
+            os.unlink(there)
         if os.path.lexists(there):
             return
         os.makedirs(os.path.dirname(there), exist_ok=True)
@@ -163,7 +173,7 @@ def with_dependencies(kernel, names):
 def make_disk(kernel, options, tests, booted, path):
     with tempfile.TemporaryDirectory() as directory:
         root = Root(directory, kernel)
-        modules = with_dependencies(kernel, ["zram"] * options.swap.startswith("zram:") + options.modules)
+        modules = with_dependencies(kernel, ["lzo_rle", "zram"] * options.swap.startswith("zram:") + options.modules)
         modules = [file for file in modules if file not in booted]
         for file in modules:
             shutil.copy(file, f"{directory}/lane/modules")
@@ -184,7 +194,7 @@ def make_disk(kernel, options, tests, booted, path):
 
 def qemu(kernel, options, directory):
     cpu = "max,-cx16" + (",-la57" if options.levels == 4 else "")
-    append = ["console=ttyS0", "panic=-1", "mitigations=off", "quiet", f"transparent_hugepage={options.thp}"]
+    append = ["console=ttyS0", "panic=-1", "mitigations=off", "quiet", *PATIENCE, f"transparent_hugepage={options.thp}"]
     append += [] if options.kaslr else ["nokaslr"]
     disks = [f"file={directory}/disk,if=virtio,format=raw,cache=unsafe"]
     if options.swap.startswith("disk:"):
@@ -292,6 +302,7 @@ def went_down(directory, tests, seconds):
 
 def boot(kernel, options, tests):
     """Runs tests in a guest; each has its verdict then. Returns what the kernel said until they began."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = options.keep or tempfile.mkdtemp(prefix="lane.")
     os.makedirs(directory, exist_ok=True)
     try:
@@ -302,7 +313,7 @@ def boot(kernel, options, tests):
             open(f"{directory}/{name}", "wb").close()
         seconds = BOOT_S + sum(test.seconds for test in tests)
         with open(f"{directory}/qemu", "wb") as log:
-            process = subprocess.Popen(["nice", *qemu(kernel, options, directory)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen(["nice", "setpriv", "--pdeathsig", "KILL", *qemu(kernel, options, directory)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
