@@ -112,6 +112,21 @@ static int parse_all(struct parse *parse, int argc, char **argv)
 	                 parse->verb->synopsis);
 }
 
+/* What flags of the monitor come to. */
+static int set_flags(struct options *options, const struct verb *verb, struct tide_error *err)
+{
+	if (options->unguided)
+		options->monitor.flags |= TIDE_MONITOR_UNGUIDED;
+	if (options->exact || verb->is_exact)
+		options->monitor.flags |= TIDE_MONITOR_EXACT;
+	if (options->auto_tune)
+		options->monitor.flags |= TIDE_MONITOR_AUTO_TUNE;
+	if (options->monitor.way != 0 && !(options->monitor.flags & TIDE_MONITOR_EXACT))
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "--way says how --exact forgets accesses: give both, or neither");
+	return 0;
+}
+
 int options_parse(struct options *options, const struct verb *verb, int argc, char **argv)
 {
 	struct parse parse = { .options = options, .verb = verb };
@@ -126,17 +141,13 @@ int options_parse(struct options *options, const struct verb *verb, int argc, ch
 	argv[0] = name; /* what getopt begins its sentences with */
 	result = parse_all(&parse, argc, argv);
 	argv[0] = NULL;
+	if (result == 0)
+		result = set_flags(options, verb, &parse.err);
 	if (result < 0) {
 		if (parse.err.code != 0)
 			say("%s", parse.err.text);
 		say("see \"tidemark help %s\"", verb->name);
 	}
-	if (options->unguided)
-		options->monitor.flags |= TIDE_MONITOR_UNGUIDED;
-	if (options->exact)
-		options->monitor.flags |= TIDE_MONITOR_EXACT;
-	if (options->auto_tune)
-		options->monitor.flags |= TIDE_MONITOR_AUTO_TUNE;
 	vec_free(&parse.argp_options);
 	vec_free(&parse.specs);
 	return result;

@@ -73,8 +73,10 @@ const struct verb verbs[] = {
 	{
 	        .name = "ages",
 	        .summary = "how much memory of a process has been idle for how long",
-	        .synopsis = "-p PID[,PID...]",
-	        .details = ONE_SHOT_DETAILS,
+	        .synopsis = "-p PID|NAME[,...]",
+	        .details = ONE_SHOT_DETAILS "Looks at every page, as with --exact: the longer it watches, the more it "
+	                                    "can tell of memory that is seldom used.\n",
+	        .is_exact = true,
 	        .groups = ONE_SHOT_GROUPS,
 	        .run = verb_one_shot,
 	},

@@ -15,6 +15,7 @@ struct verb {
 	size_t min_args;      /* words besides options and command */
 	size_t max_args;
 	bool takes_command; /* words after -- are a command to run */
+	bool is_exact;      /* looks at every page, whatever the options say */
 	bool takes_report;  /* the first word is a report's name */
 	const struct option_group *groups[VERB_MAX_GROUPS + 1];
 	int (*run)(const struct verb *verb, const struct options *options); /* returns the exit code */

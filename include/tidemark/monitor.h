@@ -43,7 +43,8 @@ enum tide_monitor_flags {
 	/*
 	 * Exact mode: every page, once per aggregation interval (default then: 1,000,000), instead of one page per
 	 * region and sampling interval. The sample's `idle` is filled; its regions are runs of pages that are alike, of
-	 * which nr_accesses says how many percent were accessed in the interval (nr_checks is 100). Needs a sensor with
+	 * which nr_accesses says how many percent were accessed in the interval (nr_checks is 100). It has no sampling
+	 * interval (0, or the aggregation interval). Needs a sensor with
 	 * `plan`.
 	 */
 	TIDE_MONITOR_EXACT = 1 << 1,

@@ -85,6 +85,9 @@ static int check(const struct tide_monitor_opts *opts, struct tide_error *err)
 		return USAGE("an aggregation interval of that many sampling intervals is too long");
 	if (opts->update_us / opts->aggregation_us > UINT32_MAX / 2)
 		return USAGE("an update interval of that many aggregation intervals is too long");
+	if (opts->flags & TIDE_MONITOR_EXACT && opts->sampling_us != opts->aggregation_us)
+		return USAGE("exact mode looks at every page, once per aggregation interval: it has no sampling "
+		             "interval of its own");
 	if (opts->min_nr_regions < 3)
 		return USAGE("at least 3 regions are needed, not %" PRIu32, opts->min_nr_regions);
 	if (opts->max_nr_regions < opts->min_nr_regions)
@@ -135,10 +138,12 @@ int monitor_opts_complete(struct tide_monitor_opts *out, const struct tide_monit
 	if (out->max_stall_us == 0)
 		out->max_stall_us = defaults.max_stall_us;
 	/* One look at everything in each interval: nothing is sampled. */
-	if (out->flags & TIDE_MONITOR_EXACT && out->aggregation_us == 0)
-		out->aggregation_us = EXACT_AGGREGATION_US;
-	if (out->flags & TIDE_MONITOR_EXACT)
-		out->sampling_us = out->aggregation_us;
+	if (out->flags & TIDE_MONITOR_EXACT) {
+		if (out->aggregation_us == 0)
+			out->aggregation_us = EXACT_AGGREGATION_US;
+		if (out->sampling_us == 0)
+			out->sampling_us = out->aggregation_us;
+	}
 	if (out->sampling_us == 0)
 		out->sampling_us = defaults.sampling_us;
 	if (out->aggregation_us == 0)

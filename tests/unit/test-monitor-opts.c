@@ -148,6 +148,7 @@ static void contradictions_are_refused_by_name(void **unused)
 	REFUSED("exact mode looks at every page", .flags = TIDE_MONITOR_EXACT | TIDE_MONITOR_AUTO_TUNE);
 	REFUSED("flags", .way = TIDE_NR_WAYS);
 	REFUSED("flags", .flags = 0x80000001u);
+	REFUSED("no sampling interval", .flags = TIDE_MONITOR_EXACT, .sampling_us = 5000);
 }
 
 static void intervals_that_would_overflow_are_refused(void **unused)
