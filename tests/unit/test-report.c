@@ -335,7 +335,8 @@ static void what_was_not_seen_is_never_cold_nor_used(void **state)
 	char *text = write_report(made.reader, "wss", &(struct report_opts){ .json = true });
 
 	assert_non_null(strstr(text, "\"percentile\":0,\"bytes\":0,"));
-	assert_non_null(strstr(text, "\"percentile\":100,\"bytes\":524288,\"target\":0,\"pid\":7,\"hot_bytes\":524288"));
+	assert_non_null(
+	        strstr(text, "\"percentile\":100,\"bytes\":524288,\"target\":0,\"pid\":7,\"hot_bytes\":524288"));
 	assert_non_null(strstr(text, "\"unobservable_share\":0.75"));
 	free(text);
 	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 40, .height = 1 });
