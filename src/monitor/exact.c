@@ -109,7 +109,7 @@ static int make_pass(struct exact *exact, const struct tide_sensor_ops *ops, voi
 	for (size_t i = 0; i < exact->frames.nr && result >= 0; i++)
 		result = scan_frame(exact, &exact->frames.items[i], ops, state, err);
 	if (result >= 0 && exact->plan.whole)
-		result = ops->forget_all(state, err);
+		result = ops->forget_all(state, exact_take_stuck, exact, err);
 	return result;
 }
 

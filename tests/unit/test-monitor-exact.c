@@ -152,9 +152,16 @@ static int mem_forget(void *state, const struct tide_young_run *runs, size_t nr,
 	return 0;
 }
 
-static int mem_forget_all(void *state, struct tide_error *err)
+static int mem_forget_all(void *state, tide_stuck_fn *stuck, void *arg, struct tide_error *err)
 {
-	memset(memory.young, 0, sizeof(memory.young));
+	for (unsigned page = 0; page < sizeof(memory.young) / sizeof(memory.young[0]); page++) {
+		uint64_t addr = BASE + ((uint64_t)page << memory.shift);
+
+		if (memory.young[page] && memory.stuck[page])
+			stuck(arg, addr, addr + (UINT64_C(1) << memory.shift), TIDE_REASON_OFF_LRU);
+		else
+			memory.young[page] = false;
+	}
 	memory.nr_forgot_all++;
 	return 0;
 }
@@ -330,6 +337,25 @@ static void a_page_that_stays_young_is_not_observable(void **unused)
 	assert_int_equal(run.sample->idle->unobservable_bytes, 8 * PAGE);
 	assert_int_equal(pass(&run), 1);
 	assert_int_equal(run.sample->idle->unobservable_bytes, 0);
+	assert_int_equal(bytes_at(run.sample->idle, 1), 8 * PAGE);
+	tide_monitor_close(run.monitor);
+}
+
+static void what_forgetting_all_at_once_leaves_is_not_observable(void **unused)
+{
+	struct run run;
+
+	begin(&run);
+	memory.whole = true;
+	memset(memory.stuck, true, 8);
+	touch(0, 16);
+	assert_int_equal(pass(&run), 1);
+	assert_int_equal(run.sample->idle->accessed_bytes, 16 * PAGE);
+	assert_int_equal(pass(&run), 1);
+	check_sums(run.sample->idle);
+	assert_int_equal(run.sample->idle->unobservable_bytes, 8 * PAGE);
+	assert_int_equal(run.sample->idle->accessed_bytes, 0);
+	assert_int_equal(run.sample->reasons[TIDE_REASON_OFF_LRU], 8);
 	assert_int_equal(bytes_at(run.sample->idle, 1), 8 * PAGE);
 	tide_monitor_close(run.monitor);
 }
@@ -575,6 +601,7 @@ int main(void)
 		cmocka_unit_test(idle_pages_grow_old_until_they_are_accessed),
 		cmocka_unit_test(what_was_old_before_is_as_old_as_the_watch),
 		cmocka_unit_test(a_page_that_stays_young_is_not_observable),
+		cmocka_unit_test(what_forgetting_all_at_once_leaves_is_not_observable),
 		cmocka_unit_test(a_bit_that_others_cleared_gets_a_second_look),
 		cmocka_unit_test(pages_that_appear_were_accessed_unless_they_are_a_files),
 		cmocka_unit_test(A8_what_no_way_clears_is_never_claimed),
