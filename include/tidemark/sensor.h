@@ -210,12 +210,16 @@ struct tide_sensor_ops {
 	 * bit.
 	 */
 	int (*second_look)(void *state, struct tide_check *checks, size_t nr, struct tide_error *err);
-	/* Makes the pages of `runs` (ascending) old; `stuck` is told, ascending, what could not be. NULL: whole only.
+	/* Makes the pages of `runs` (ascending) old, and takes the marks away that others leave at old ones; `stuck` is
+	 * told, ascending, what could not be. NULL: whole only.
 	 */
 	int (*forget)(void *state, const struct tide_young_run *runs, size_t nr, tide_stuck_fn *stuck, void *arg,
 	              struct tide_error *err);
-	/* Makes all memory old, in one stall of at most the plan's max_stall_us. NULL: never planned. */
-	int (*forget_all)(void *state, struct tide_error *err);
+	/*
+	 * Makes all memory old that the pass scanned, at least, in one stall of at most the plan's max_stall_us;
+	 * `stuck` as above. NULL: never planned.
+	 */
+	int (*forget_all)(void *state, tide_stuck_fn *stuck, void *arg, struct tide_error *err);
 	/*
 	 * The longest that one call may keep the target waiting (100,000 before it is told): after init, before all
 	 * else. Errors: LIMIT, the target is so large that it would be longer. NULL: calls are bounded by themselves.

@@ -45,15 +45,30 @@ void exact_fini(struct exact *exact)
 	vec_free(&exact->ages);
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct tide_young_run *x = a;
+	const struct tide_young_run *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
 /* What a scan showed: second looks, then forgetting. */
 static int settle(struct exact *exact, const struct tide_sensor_ops *ops, void *state, struct tide_error *err)
 {
+	size_t nr_young;
 	int result = 0;
 
 	if (exact->looks.nr > 0 && ops->second_look != NULL)
 		result = ops->second_look(state, exact->looks.items, exact->looks.nr, err);
-	if (result >= 0 && ops->second_look != NULL)
-		exact_take_looks(exact);
+	if (result >= 0 && exact->looks.nr > 0 && ops->second_look != NULL) {
+		nr_young = exact->runs.nr;
+		result = exact_take_looks(exact);
+		if (result < 0)
+			error_system(err, result, "forgetting what others have cleared");
+		if (exact->runs.nr > nr_young)
+			qsort(exact->runs.items, exact->runs.nr, sizeof(exact->runs.items[0]), by_start);
+	}
 	exact->looks.nr = 0;
 	exact->places.nr = 0;
 	if (result >= 0 && !exact->plan.whole && exact->runs.nr > 0)
@@ -109,7 +124,7 @@ static int make_pass(struct exact *exact, const struct tide_sensor_ops *ops, voi
 	for (size_t i = 0; i < exact->frames.nr && result >= 0; i++)
 		result = scan_frame(exact, &exact->frames.items[i], ops, state, err);
 	if (result >= 0 && exact->plan.whole)
-		result = ops->forget_all(state, err);
+		result = ops->forget_all(state, exact_take_stuck, exact, err);
 	return result;
 }
 

@@ -58,7 +58,7 @@ int exact_sum(struct exact *exact);
 
 /* exact_take.c, with a struct exact as `arg`: a table; the answers of exact->looks; what could not be forgotten. */
 int exact_take_block(void *arg, const struct tide_block *block);
-void exact_take_looks(struct exact *exact);
+int exact_take_looks(struct exact *exact); /* 0 or -ENOMEM */
 int exact_take_stuck(void *arg, uint64_t start, uint64_t end, enum tide_reason reason);
 
 /* As tide_monitor_idle. */

@@ -225,8 +225,11 @@ int exact_take_block(void *arg, const struct tide_block *block)
 	return result;
 }
 
-/* Applies the answers of the second looks. */
-void exact_take_looks(struct exact *exact)
+/*
+ * Applies the answers of the second looks. What somebody else cleared left its mark at the folio, which would speak of
+ * the same access in every interval to come: that is to be forgotten too.
+ */
+int exact_take_looks(struct exact *exact)
 {
 	for (size_t i = 0; i < exact->looks.nr; i++) {
 		const struct exact_place *place = &exact->places.items[i];
@@ -239,7 +242,12 @@ void exact_take_looks(struct exact *exact)
 			continue;
 		block->age[place->index] = 0;
 		if (check->answer == TIDE_ANSWER_ACCESSED) {
+			uint32_t shift = exact->levels[place->level].shift;
+			struct tide_young_run run = { check->addr, check->addr + (UINT64_C(1) << shift), shift };
+
 			block->accessed[place->index / 64] |= bit;
+			if (vec_push(&exact->runs, run) < 0)
+				return -ENOMEM;
 			continue;
 		}
 		block->unseen[place->index / 64] |= bit;
@@ -247,6 +255,7 @@ void exact_take_looks(struct exact *exact)
 	}
 	exact->looks.nr = 0;
 	exact->places.nr = 0;
+	return 0;
 }
 
 int exact_take_stuck(void *arg, uint64_t start, uint64_t end, enum tide_reason reason)

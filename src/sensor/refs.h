@@ -95,7 +95,7 @@ int refs_find_hidden(struct refs_state *refs, struct refs_vma *vma, int *pagemap
 int refs_scan(void *state, uint64_t start, uint64_t end, uint64_t max_entries, tide_block_fn *fn, void *arg,
               uint64_t *next, struct tide_error *err);
 int refs_plan(void *state, struct tide_pass *pass, struct tide_error *err);
-int refs_forget_all(void *state, struct tide_error *err);
+int refs_forget_all(void *state, tide_stuck_fn *stuck, void *arg, struct tide_error *err);
 
 /* refs_probe.c */
 int refs_probe(struct tide_error *why);

@@ -106,7 +106,10 @@ int refs_plan(void *state, struct tide_pass *pass, struct tide_error *err)
 	return 0;
 }
 
-int refs_forget_all(void *state, struct tide_error *err)
+/* What stays is told by the blocks' reasons: hugetlb and device memory. */
+int refs_forget_all(void *state, tide_stuck_fn *stuck, void *arg, struct tide_error *err)
 {
+	(void)stuck;
+	(void)arg;
 	return refs_clear(state, err);
 }

@@ -31,6 +31,7 @@ static void cleanup(void *state)
 	vec_free(&walk->sample_of);
 	vec_free(&walk->failed);
 	vec_free(&walk->exact.addrs);
+	walk_damon_fini(&walk->exact.damon);
 }
 
 static int update(void *state, const struct tide_range **out, size_t *nr, struct tide_error *err)
@@ -51,12 +52,13 @@ static void cost(const void *state, struct tide_sensor_cost *out)
 {
 	const struct walk_state *walk = state;
 	const struct walker_cost *read = walker_cost(walk->walker);
+	const struct way_damon *damon = walk->exact.damon.way;
 
 	*out = (struct tide_sensor_cost){
 		.nr_read = read->nr_samples,
 		.nr_scanned = read->nr_entries,
 		.nr_cleared = walk->nr_cleared,
-		.nr_calls = read->nr_runs + walk->cold.nr_calls,
+		.nr_calls = read->nr_runs + walk->cold.nr_calls + (damon != NULL ? way_damon_cost(damon)->nr_holds : 0),
 		.longest_hold_ns = read->longest_ns > walk->cold.longest_ns ? read->longest_ns : walk->cold.longest_ns,
 		.nr_stalls = walk->exact.nr_stalls,
 		.longest_stall_ns = walk->exact.longest_stall_ns,
@@ -71,7 +73,7 @@ const struct tide_sensor_ops sensor_walk = {
 	.summary = "accessed bits read by a BPF page-table walker",
 	.state_size = sizeof(struct walk_state),
 	.flags = TIDE_SENSOR_DISTURBS_LRU,
-	.ways = 1u << TIDE_WAY_COLD | 1u << TIDE_WAY_REFS,
+	.ways = 1u << TIDE_WAY_COLD | 1u << TIDE_WAY_REFS | 1u << TIDE_WAY_DAMON,
 	.probe = walk_probe,
 	.init = init,
 	.update = update,

@@ -10,7 +10,33 @@
 #include "sensor/canary.h"
 #include "sensor/cold.h"
 #include "sensor/mapped.h"
+#include "sensor/way_damon.h"
 #include "sensor/witness.h"
+
+/* What the folios of a range carry, of the flags that a second look goes by. */
+struct walk_known {
+	uint64_t start;
+	uint64_t end;
+	uint64_t flags;
+};
+typedef VEC(struct walk_known) walk_knowns;
+typedef VEC(struct tide_young_run) walk_runs;
+
+/* Of the way "damon". */
+struct walk_damon {
+	struct way_damon *way; /* NULL: not claimed */
+	bool refused;
+	struct tide_error why; /* it was refused */
+	bool by_name;          /* the pass under way is not to take another way instead */
+	bool is_noting;        /* walk_scan notes what it scans */
+	struct mapped mapped;
+	VEC(struct tide_range) scanned; /* in the pass under way */
+	VEC(struct tide_range) clear;   /* of these, what is mapped */
+	walk_runs young;                /* that the pass under way saw */
+	walk_runs left;                 /* what is young still after the clear */
+	walk_knowns looked;             /* old pages that were not idle all the same, in the pass under way */
+	walk_knowns known;              /* of the last pass, as it left them */
+};
 
 /* Of exact mode. */
 struct walk_exact {
@@ -19,6 +45,9 @@ struct walk_exact {
 	uint64_t nr_clearable; /* of the pass under way: stuck entries that clear_refs would clear */
 	uint64_t nr_unseen;    /* the same of the last cold one */
 	bool was_whole;
+	enum tide_way way;      /* of the pass under way */
+	enum tide_way last_way; /* of the one before, which second looks are about */
+	struct walk_damon damon;
 	uint64_t entry_ns;   /* of clear_refs, as last measured; 0: not yet */
 	uint64_t nr_scanned; /* by reclaim, on the whole machine */
 	bool has_scans;
@@ -70,7 +99,27 @@ int walk_plan(void *state, struct tide_pass *pass, struct tide_error *err);
 int walk_second_look(void *state, struct tide_check *checks, size_t nr, struct tide_error *err);
 int walk_forget(void *state, const struct tide_young_run *runs, size_t nr, tide_stuck_fn *stuck, void *arg,
                 struct tide_error *err);
-int walk_forget_all(void *state, struct tide_error *err);
+int walk_forget_all(void *state, tide_stuck_fn *stuck, void *arg, struct tide_error *err);
+
+/* walk_damon.c. 0: DAMON is claimed, and fast enough for this pass; negative: the reason. */
+int walk_damon_ready(struct walk_state *walk, const struct tide_pass *pass, struct tide_error *err);
+/* The ends of forget_all and of the state. */
+int walk_damon_forget(struct walk_state *walk, tide_stuck_fn *stuck, void *arg, struct tide_error *err);
+void walk_damon_fini(struct walk_damon *damon);
+/* The young entries of a block, as runs. 0 or -ENOMEM. */
+int walk_damon_add_runs(walk_runs *runs, const struct tide_block *block);
+
+/* walk_known.c: a pass begins, after one by `last_way`. */
+void walk_known_turn(struct walk_damon *damon, enum tide_way last_way, const struct walker_facts *facts);
+/* A pass by DAMON ends: what it found young, or looked at, is as it left it. */
+int walk_known_take(struct walk_state *walk, struct tide_error *err);
+/* What the last pass left at the page at `addr`, which is old now. */
+void walk_known_expect(const struct walk_exact *exact, uint64_t addr, const struct walker_facts *facts,
+                       struct witness *witness);
+/* A second look found that this page was not, or perhaps not, idle. 0 or -ENOMEM. */
+int walk_known_looked(struct walk_exact *exact, const struct walker_sample *sample, const struct walker_facts *facts,
+                      const struct tide_check *check);
+
 int walk_probe(struct tide_error *why);
 
 #endif

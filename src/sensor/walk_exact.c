@@ -12,7 +12,8 @@
  *
  * So a pass is cold, unless the last one left unseen what clear_refs would let be seen, or reclaim is at work, which
  * would take the pages that MADV_COLD offers. And then only if the stall is bounded as the caller wants, and does not
- * come back for more than a fiftieth of the time.
+ * come back for more than a fiftieth of the time. Where it is not, or is longer than some milliseconds, DAMON takes its
+ * place if it can be had (way_damon.h, walk_damon.c): no stall, but blind for longer.
  */
 #include "sensor/walk.h"
 
@@ -24,14 +25,20 @@
 #include "sensor/clear_refs.h"
 
 #define MAX_VERIFIED   (UINT64_C(64) * WALKER_MAX_SAMPLES)
-#define STALL_SHARE    50u  /* clear_refs may keep the target waiting for 1/50 of the time */
-#define UNSEEN_SHARE   100u /* ... where 1/100 of memory would be unseen without */
-#define FIRST_ENTRY_NS 25u  /* of clear_refs for an entry, until it was measured */
+#define STALL_SHARE    50u      /* clear_refs may keep the target waiting for 1/50 of the time */
+#define UNSEEN_SHARE   100u     /* ... where 1/100 of memory would be unseen without */
+#define SHORT_STALL_NS 3000000u /* a clear_refs of less is the cheaper one for everybody, DAMON waits for as long */
+#define FIRST_ENTRY_NS 25u      /* of clear_refs for an entry, until it was measured */
 
 /* How long clear_refs would hold the target's mmap lock. */
 static uint64_t stall_ns(const struct walk_exact *exact, const struct tide_pass *pass)
 {
 	return pass->nr_present * (exact->entry_ns > 0 ? exact->entry_ns : FIRST_ENTRY_NS);
+}
+
+static bool refs_allowed(uint64_t ns, const struct tide_pass *pass)
+{
+	return ns <= pass->max_stall_us * 1000 && ns <= pass->interval_us * 1000 / STALL_SHARE;
 }
 
 /* Did the kernel look for pages to reclaim since the last pass? */
@@ -48,8 +55,9 @@ static bool is_reclaiming(struct walk_exact *exact)
 	return moved;
 }
 
-static enum tide_way choose(struct walk_exact *exact, const struct tide_pass *pass)
+static enum tide_way choose(struct walk_state *walk, const struct tide_pass *pass)
 {
+	struct walk_exact *exact = &walk->exact;
 	bool reclaiming = is_reclaiming(exact);
 	uint64_t ns = stall_ns(exact, pass);
 
@@ -57,29 +65,62 @@ static enum tide_way choose(struct walk_exact *exact, const struct tide_pass *pa
 	if (!exact->was_whole)
 		exact->nr_unseen = exact->nr_clearable;
 	exact->nr_clearable = 0;
-	if (pass->nr_present == 0 || ns > pass->max_stall_us * 1000 || ns > pass->interval_us * 1000 / STALL_SHARE)
+	/* Before the first pass nobody knows how much there is. */
+	if (pass->nr_present == 0 || (!reclaiming && exact->nr_unseen * UNSEEN_SHARE <= pass->nr_present))
 		return TIDE_WAY_COLD;
-	return reclaiming || exact->nr_unseen * UNSEEN_SHARE > pass->nr_present ? TIDE_WAY_REFS : TIDE_WAY_COLD;
+	if (refs_allowed(ns, pass) && ns <= SHORT_STALL_NS)
+		return TIDE_WAY_REFS;
+	if (walk_damon_ready(walk, pass, NULL) == 0)
+		return TIDE_WAY_DAMON;
+	return refs_allowed(ns, pass) ? TIDE_WAY_REFS : TIDE_WAY_COLD;
+}
+
+/* The way that the user wants: is it to be had? */
+static int check_wanted(struct walk_state *walk, const struct tide_pass *pass, struct tide_error *err)
+{
+	uint64_t ns = stall_ns(&walk->exact, pass);
+
+	switch (pass->wanted) {
+	case TIDE_WAY_AUTO:
+	case TIDE_WAY_COLD:
+		return 0;
+	case TIDE_WAY_DAMON:
+		return walk_damon_ready(walk, pass, err);
+	case TIDE_WAY_REFS:
+		if (ns <= pass->max_stall_us * 1000)
+			return 0;
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "clear_refs would keep the process waiting for about %llu ms, and %llu ms are "
+		                 "allowed: give it more with --max-stall, or take the way cold",
+		                 (unsigned long long)(ns / 1000000), (unsigned long long)(pass->max_stall_us / 1000));
+	default:
+		return error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		                 "the sensor walk cannot forget by the way %s: it can by damon, refs and cold",
+		                 tide_way_name(pass->wanted));
+	}
 }
 
 int walk_plan(void *state, struct tide_pass *pass, struct tide_error *err)
 {
 	struct walk_state *walk = state;
 	struct walk_exact *exact = &walk->exact;
-	uint64_t ns = stall_ns(exact, pass);
+	bool is_first = pass->nr_present == 0;
+	int result = check_wanted(walk, pass, err);
 
-	if (pass->wanted != TIDE_WAY_AUTO && pass->wanted != TIDE_WAY_COLD && pass->wanted != TIDE_WAY_REFS)
-		return error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
-		                 "the sensor walk cannot forget by the way %s: it can by cold and refs",
-		                 tide_way_name(pass->wanted));
-	if (pass->wanted == TIDE_WAY_REFS && ns > pass->max_stall_us * 1000)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
-		                 "clear_refs would keep the process waiting for about %llu ms, and %llu ms are "
-		                 "allowed: give it more with --max-stall, or take the way cold",
-		                 (unsigned long long)(ns / 1000000), (unsigned long long)(pass->max_stall_us / 1000));
-	/* Before the first pass nobody knows how much there is. */
-	pass->way = pass->wanted == TIDE_WAY_AUTO || pass->nr_present == 0 ? choose(exact, pass) : pass->wanted;
-	pass->whole = pass->way == TIDE_WAY_REFS;
+	if (result < 0)
+		return result;
+	exact->damon.scanned.nr = 0;
+	exact->damon.young.nr = 0;
+	walk_known_turn(&exact->damon, exact->way, walker_facts(walk->walker));
+	exact->last_way = exact->way;
+	if (pass->wanted == TIDE_WAY_AUTO || (pass->wanted == TIDE_WAY_REFS && is_first))
+		pass->way = choose(walk, pass);
+	else
+		pass->way = pass->wanted;
+	pass->whole = pass->way == TIDE_WAY_REFS || pass->way == TIDE_WAY_DAMON;
+	exact->way = pass->way;
+	exact->damon.by_name = pass->wanted == TIDE_WAY_DAMON;
+	exact->damon.is_noting = pass->way == TIDE_WAY_DAMON;
 	exact->was_whole = pass->whole;
 	exact->nr_present = pass->nr_present;
 	exact->began_ns = sys_clock_ns(CLOCK_MONOTONIC);
@@ -106,9 +147,11 @@ int walk_second_look(void *state, struct tide_check *checks, size_t nr, struct t
 		for (uint32_t i = 0; i < n; i++) {
 			struct witness witness = { .shift = samples[i].shift };
 
-			witness_cleared(&witness, facts);
+			walk_known_expect(&walk->exact, samples[i].addr, facts, &witness);
 			witness_second(&witness, &samples[i], facts, walker_has_notifiers(walk->walker),
 			               &checks[done + i]);
+			if (walk_known_looked(&walk->exact, &samples[i], facts, &checks[done + i]) < 0)
+				return error_system(err, -ENOMEM, "noting what second looks saw");
 		}
 		done += n;
 	}
@@ -175,9 +218,8 @@ int walk_forget(void *state, const struct tide_young_run *runs, size_t nr, tide_
 	return 0;
 }
 
-int walk_forget_all(void *state, struct tide_error *err)
+static int forget_by_refs(struct walk_state *walk, struct tide_error *err)
 {
-	struct walk_state *walk = state;
 	struct walk_exact *exact = &walk->exact;
 	struct clear_refs_time took = { 0 };
 	uint64_t took_ns;
@@ -195,4 +237,11 @@ int walk_forget_all(void *state, struct tide_error *err)
 	if (exact->nr_present > 0)
 		exact->entry_ns = 1 + took.cpu_ns / exact->nr_present;
 	return 0;
+}
+
+int walk_forget_all(void *state, tide_stuck_fn *stuck, void *arg, struct tide_error *err)
+{
+	struct walk_state *walk = state;
+
+	return walk->exact.way == TIDE_WAY_DAMON ? walk_damon_forget(walk, stuck, arg, err) : forget_by_refs(walk, err);
 }

@@ -114,9 +114,15 @@ static int run_on_self(bool held, struct tide_error *why)
 /* What can be known without touching DAMON. */
 static int look_first(struct tide_error *why)
 {
+	int can_watch;
+
 	if (fault_forced("no-damon"))
 		return error_set(why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP, "switched off by TIDEMARK_FAULT=no-damon");
-	if (damon_watches_processes() == 0)
+	can_watch = damon_watches_processes();
+	/* Nothing is written to it on a guess. */
+	if (can_watch < 0)
+		return error_system(why, can_watch, "cannot find out whether this kernel's DAMON watches processes");
+	if (can_watch == 0)
 		return error_set(why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
 		                 "this kernel's DAMON, if it has one, cannot watch processes (CONFIG_DAMON_VADDR)");
 	return 0;

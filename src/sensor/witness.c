@@ -11,8 +11,11 @@
  * meanwhile; the folio's own flags are the second witness. DAMON and the idle bitmap leave PG_young where they cleared
  * a set bit (and MADV_COLD clears PG_young); reclaim leaves PG_referenced, or moves an active folio to the inactive
  * list (PG_workingset). A page that was not there and is there, young, was brought by an access, but not alone where
- * one fault maps many: of files, and of large folios. mm/damon/ops-common.c, mm/page_idle.c, mm/vmscan.c and
- * mm/madvise.c are what this relies on.
+ * one fault maps many: of files, and of large folios. Where we cleared by DAMON ourselves, PG_young is ours: that it is
+ * there says nothing, and that it went says that reclaim, clear_refs or MADV_COLD was there. DAMON leaves PG_referenced
+ * and PG_workingset as they are, so where the folio was not looked at after that (walk_known.c) they say too little:
+ * perhaps somebody cleared.
+ * mm/damon/ops-common.c, mm/page_idle.c, mm/vmscan.c and mm/madvise.c are what this relies on.
  */
 #include "sensor/witness.h"
 
@@ -134,6 +137,15 @@ void witness_cleared(struct witness *witness, const struct walker_facts *facts)
 	witness->folio_flags |= facts->workingset;
 }
 
+void witness_cleared_by_damon(struct witness *witness, const struct walker_facts *facts)
+{
+	witness->before = WITNESS_CLEARED;
+	witness->reason = TIDE_REASON_NONE;
+	witness->folio_flags = facts->young;
+	witness->keeps = facts->young;
+	witness->unknown = facts->referenced | facts->workingset;
+}
+
 void witness_stuck(struct witness *witness, enum tide_reason reason)
 {
 	witness->before = WITNESS_STUCK;
@@ -205,6 +217,9 @@ static void judge_old(const struct witness *witness, const struct walker_sample 
 
 	if (witness->before <= WITNESS_ABSENT || witness->before == WITNESS_STUCK)
 		/* It came, or its bit was set, and was cleared by others since. */
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	else if ((witness->keeps & ~(sample->has_folio ? sample->folio_flags : 0)) != 0 ||
+	         (news & witness->unknown) != 0)
 		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
 	else if (news & facts->young)
 		answer(check, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);

@@ -33,12 +33,16 @@ struct witness {
 	uint64_t instead;        /* WITNESS_ABSENT: of the entry at the first look */
 	struct tide_range clear; /* what to clear to forget accesses: the whole folio; empty: nothing to do */
 	bool follows;            /* the address before `clear` lies in the same mapping */
+	uint64_t keeps;          /* of folio_flags: gone only if somebody else cleared the accessed bit */
+	uint64_t unknown;        /* flags that may have been there at the first look, or not: they prove no access */
 	bool verify;             /* `clear` is mapped by single entries: every one of its pages must be in its place */
 };
 
 /* Judges the first look. With `clear` not empty the caller clears it, then calls witness_cleared or witness_stuck. */
 void witness_first(struct witness *witness, const struct walker_sample *sample, const struct walker_facts *facts);
 void witness_cleared(struct witness *witness, const struct walker_facts *facts);
+/* Cleared by the kernel's DAMON, which leaves PG_young; what else the folio carried then is not known. */
+void witness_cleared_by_damon(struct witness *witness, const struct walker_facts *facts);
 void witness_stuck(struct witness *witness, enum tide_reason reason);
 
 /* Is this page the `n`th of the folio that begins at the same place as `sample`'s? */

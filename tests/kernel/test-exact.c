@@ -21,7 +21,10 @@
 
 #include "base/rng.h"
 #include "child.h"
+#include "damon-steps.h"
 #include "need.h"
+#include "sensor/clear_refs.h"
+#include "sensor/way_damon.h"
 
 #define PAGE   4096ul
 #define MIB    (1024ul * 1024)
@@ -156,6 +159,14 @@ static void score(const struct fixture *fix, double *precision, double *recall, 
 	*recall = used > 0 ? (double)right / (double)used : 1;
 }
 
+/* Of what was used right after a pass, a page whose entry stayed in the TLB is missed where that cannot be flushed. */
+static double least_recall(const struct fixture *fix)
+{
+	uint32_t unflushed = 1u << TIDE_WAY_DAMON | (clear_refs_can_flush() ? 0 : 1u << TIDE_WAY_REFS);
+
+	return ways(fix) & unflushed ? 0.9 : 0.999;
+}
+
 static void expect_exact(const struct fixture *fix, size_t max_unseen)
 {
 	double precision;
@@ -163,7 +174,7 @@ static void expect_exact(const struct fixture *fix, size_t max_unseen)
 	size_t nr_unseen;
 
 	score(fix, &precision, &recall, &nr_unseen);
-	if (precision < 0.999 || recall < 0.999 || nr_unseen > max_unseen)
+	if (precision < 0.999 || recall < least_recall(fix) || nr_unseen > max_unseen)
 		fail_msg("precision %.4f, recall %.4f, %zu unobservable pages", precision, recall, nr_unseen);
 }
 
@@ -175,6 +186,18 @@ static char *populate(int flags, int fd)
 	memset(memory, 1, AREA);
 	madvise(memory, PAGE, MADV_COLD);
 	return memory;
+}
+
+/* DAMON is to be had; else skips, with the reason. */
+static void need_damon(void)
+{
+	struct tide_error why = { 0 };
+
+	if (getenv("TIDEMARK_LANE") != NULL && way_damon_probe(&why) == 1)
+		return;
+	fprintf(stderr, "way damon: %s\n",
+	        why.code != 0 ? why.text : "DAMON is this machine's: tests/vm/lane runs this in a guest");
+	skip();
 }
 
 static void exact_by(enum tide_way way)
@@ -209,6 +232,13 @@ static void A1_every_private_page_is_told_right_by_cold(void **unused)
 static void A1_every_private_page_is_told_right_by_refs(void **unused)
 {
 	exact_by(TIDE_WAY_REFS);
+}
+
+static void A1_every_private_page_is_told_right_by_damon(void **unused)
+{
+	need_damon();
+	exact_by(TIDE_WAY_DAMON);
+	damon_steps_assert_free();
 }
 
 static void cold_memory_costs_no_clearing(void **unused)
@@ -285,6 +315,99 @@ static void A8_shared_memory_is_unobservable_by_cold_and_seen_by_refs(void **unu
 	assert_false(ways(fix) & 1u << TIDE_WAY_REFS);
 	unwatch(fix);
 	child_end(&child);
+	munmap(memory, AREA);
+	free(fix);
+}
+
+/* Right from the first pass on, with no stall; those that map the same keep their bits. */
+static void A8_shared_memory_is_seen_by_damon(void **unused)
+{
+	struct fixture *fix;
+	char *memory;
+	struct child child;
+	struct rng rng;
+
+	need_damon();
+	fix = malloc(sizeof(*fix));
+	memory = populate(MAP_SHARED | MAP_ANONYMOUS, -1);
+	rng_init(&rng, 5);
+	child_start(&child, idle_child, memory);
+	watch(fix, getpid(), memory, TIDE_WAY_DAMON, 1);
+	pass(fix, 0);
+	pass(fix, 1);
+	for (int round = 0; round < 4; round++) {
+		touch_some(fix, &rng, 10);
+		pass(fix, 1);
+		expect_exact(fix, 0);
+	}
+	assert_int_equal(ways(fix), 1u << TIDE_WAY_DAMON);
+	assert_in_range(damon_steps_young(child.pid, (uint64_t)(uintptr_t)memory, (uint64_t)(uintptr_t)memory + AREA),
+	                NR - NR / 100, NR);
+	unwatch(fix);
+
+	/* Left to itself it takes it where clear_refs is not allowed, once it finds that much is stuck. */
+	touch_some(fix, &rng, 1);
+	watch(fix, getpid(), memory, TIDE_WAY_AUTO, 1);
+	for (int i = 0; i < 4; i++)
+		pass(fix, i > 0);
+	touch_some(fix, &rng, 10);
+	pass(fix, 1);
+	expect_exact(fix, 0);
+	assert_int_equal(ways(fix) & (1u << TIDE_WAY_DAMON | 1u << TIDE_WAY_REFS), 1u << TIDE_WAY_DAMON);
+	unwatch(fix);
+	damon_steps_assert_free();
+	child_end(&child);
+	munmap(memory, AREA);
+	free(fix);
+}
+
+/* What another clears after a pass by DAMON is not called idle, and is seen again afterwards. */
+static void A8_what_others_clear_after_damon_is_no_idle_page(void **unused)
+{
+	struct fixture *fix;
+	char *memory;
+
+	need_damon();
+	fix = malloc(sizeof(*fix));
+	memory = populate(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	watch(fix, getpid(), memory, TIDE_WAY_DAMON, 0);
+	pass(fix, 0);
+	pass(fix, 1);
+	for (size_t i = 0; i < NR; i++)
+		touch(fix, i);
+	pass(fix, 1);
+	for (size_t i = 0; i < NR / 2; i++)
+		touch(fix, i);
+	assert_int_equal(madvise(memory, AREA / 2, MADV_COLD), 0);
+	pass(fix, 1);
+	for (size_t i = 0; i < NR / 2; i++)
+		assert_int_not_equal(fix->said[i], SAID_IDLE);
+	assert_in_range(fix->sample->idle->unobservable_bytes, AREA / 2 - AREA / 50, AREA / 2);
+	assert_in_range(fix->sample->reasons[TIDE_REASON_CLEARED], NR / 2 - NR / 50, NR / 2);
+	pass(fix, 1);
+	assert_in_range(fix->sample->idle->unobservable_bytes, 0, AREA / 100);
+	for (size_t i = 0; i < NR; i++)
+		touch(fix, i);
+	pass(fix, 1);
+	assert_in_range(fix->sample->idle->accessed_bytes, AREA - AREA / 50, AREA);
+	unwatch(fix);
+	munmap(memory, AREA);
+	free(fix);
+}
+
+/* By name there is no other way; nor is there time for it in short intervals. */
+static void damon_is_refused_with_the_reason(void **unused)
+{
+	struct fixture *fix = malloc(sizeof(*fix));
+	char *memory = populate(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	setenv("TIDEMARK_FAULT", "no-damon", 1);
+	watch(fix, getpid(), memory, TIDE_WAY_DAMON, 0);
+	assert_true(try_pass(fix) < 0);
+	assert_int_equal(fix->err.cause, TIDE_CAUSE_UNSUPPORTED);
+	assert_non_null(strstr(fix->err.text, "the way damon"));
+	unwatch(fix);
+	unsetenv("TIDEMARK_FAULT");
 	munmap(memory, AREA);
 	free(fix);
 }
@@ -399,6 +522,30 @@ static void A4_huge_pages_are_told_whole_and_stay_huge(void **unused)
 	free(fix);
 }
 
+static void A8_locked_memory_is_seen_by_damon(void **unused)
+{
+	struct fixture *fix;
+	char *memory;
+	struct rng rng;
+
+	need_damon();
+	fix = malloc(sizeof(*fix));
+	memory = populate(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	rng_init(&rng, 6);
+	assert_int_equal(mlock(memory, AREA), 0);
+	watch(fix, getpid(), memory, TIDE_WAY_DAMON, 0);
+	pass(fix, 0);
+	pass(fix, 1);
+	for (int round = 0; round < 3; round++) {
+		touch_some(fix, &rng, 10);
+		pass(fix, 1);
+		expect_exact(fix, NR / 100);
+	}
+	unwatch(fix);
+	munmap(memory, AREA);
+	free(fix);
+}
+
 static void A8_locked_memory_is_seen_by_refs_only(void **unused)
 {
 	struct fixture *fix = malloc(sizeof(*fix));
@@ -506,6 +653,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(A1_every_private_page_is_told_right_by_cold),
 		cmocka_unit_test(A1_every_private_page_is_told_right_by_refs),
+		cmocka_unit_test(A1_every_private_page_is_told_right_by_damon),
+		cmocka_unit_test(A8_shared_memory_is_seen_by_damon),
+		cmocka_unit_test(A8_locked_memory_is_seen_by_damon),
+		cmocka_unit_test(A8_what_others_clear_after_damon_is_no_idle_page),
 		cmocka_unit_test(cold_memory_costs_no_clearing),
 		cmocka_unit_test(A8_shared_memory_is_unobservable_by_cold_and_seen_by_refs),
 		cmocka_unit_test(a_stall_that_is_too_long_is_refused),
@@ -514,8 +665,11 @@ int main(void)
 		cmocka_unit_test(A8_locked_memory_is_seen_by_refs_only),
 		cmocka_unit_test(A6_a_target_that_goes_away_ends_it),
 		cmocka_unit_test(mappings_that_change_are_followed),
+		cmocka_unit_test(damon_is_refused_with_the_reason), /* the last: a refusal is remembered */
 	};
 	int result = need_walk();
 
+	if (result == 0 && getenv("TIDEMARK_LANE") != NULL)
+		damon_steps_stat_module(false);
 	return result != 0 ? result : cmocka_run_group_tests(tests, NULL, NULL);
 }

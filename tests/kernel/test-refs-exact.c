@@ -68,7 +68,7 @@ static void forget_all(const struct refs *self)
 {
 	struct tide_error err = { 0 };
 
-	if (self->ops->forget_all(self->sensor, &err) < 0)
+	if (self->ops->forget_all(self->sensor, NULL, NULL, &err) < 0)
 		fail_msg("%s", err.text);
 }
 

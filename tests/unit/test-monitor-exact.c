@@ -141,7 +141,8 @@ static int mem_forget(void *state, const struct tide_young_run *runs, size_t nr,
 		for (uint64_t addr = runs[i].start; addr < runs[i].end; addr += UINT64_C(1) << memory.shift) {
 			unsigned page = (unsigned)((addr - BASE) >> memory.shift);
 
-			assert_true(memory.young[page]);
+			assert_true(memory.young[page] || memory.cleared[page]);
+			assert_true(i == 0 || runs[i].start >= runs[i - 1].end);
 			memory.nr_forgotten++;
 			if (memory.stuck[page])
 				stuck(arg, addr, addr + (UINT64_C(1) << memory.shift), TIDE_REASON_SHARED);
@@ -152,9 +153,16 @@ static int mem_forget(void *state, const struct tide_young_run *runs, size_t nr,
 	return 0;
 }
 
-static int mem_forget_all(void *state, struct tide_error *err)
+static int mem_forget_all(void *state, tide_stuck_fn *stuck, void *arg, struct tide_error *err)
 {
-	memset(memory.young, 0, sizeof(memory.young));
+	for (unsigned page = 0; page < sizeof(memory.young) / sizeof(memory.young[0]); page++) {
+		uint64_t addr = BASE + ((uint64_t)page << memory.shift);
+
+		if (memory.young[page] && memory.stuck[page])
+			stuck(arg, addr, addr + (UINT64_C(1) << memory.shift), TIDE_REASON_OFF_LRU);
+		else
+			memory.young[page] = false;
+	}
 	memory.nr_forgot_all++;
 	return 0;
 }
@@ -334,6 +342,25 @@ static void a_page_that_stays_young_is_not_observable(void **unused)
 	tide_monitor_close(run.monitor);
 }
 
+static void what_forgetting_all_at_once_leaves_is_not_observable(void **unused)
+{
+	struct run run;
+
+	begin(&run);
+	memory.whole = true;
+	memset(memory.stuck, true, 8);
+	touch(0, 16);
+	assert_int_equal(pass(&run), 1);
+	assert_int_equal(run.sample->idle->accessed_bytes, 16 * PAGE);
+	assert_int_equal(pass(&run), 1);
+	check_sums(run.sample->idle);
+	assert_int_equal(run.sample->idle->unobservable_bytes, 8 * PAGE);
+	assert_int_equal(run.sample->idle->accessed_bytes, 0);
+	assert_int_equal(run.sample->reasons[TIDE_REASON_OFF_LRU], 8);
+	assert_int_equal(bytes_at(run.sample->idle, 1), 8 * PAGE);
+	tide_monitor_close(run.monitor);
+}
+
 static void a_bit_that_others_cleared_gets_a_second_look(void **unused)
 {
 	struct run run;
@@ -348,6 +375,11 @@ static void a_bit_that_others_cleared_gets_a_second_look(void **unused)
 	assert_int_equal(memory.nr_looks, 16); /* what was accessed before, and nothing else */
 	assert_int_equal(run.sample->idle->accessed_bytes, 4 * PAGE);
 	assert_int_equal(bytes_at(run.sample->idle, 1), 12 * PAGE);
+	/* The mark that the other left is forgotten with the access, and tells of it once only. */
+	touch(1000, 1010);
+	assert_int_equal(pass(&run), 1);
+	assert_int_equal(run.sample->idle->accessed_bytes, 10 * PAGE);
+	assert_int_equal(bytes_at(run.sample->idle, 1), 4 * PAGE);
 	tide_monitor_close(run.monitor);
 }
 
@@ -575,6 +607,7 @@ int main(void)
 		cmocka_unit_test(idle_pages_grow_old_until_they_are_accessed),
 		cmocka_unit_test(what_was_old_before_is_as_old_as_the_watch),
 		cmocka_unit_test(a_page_that_stays_young_is_not_observable),
+		cmocka_unit_test(what_forgetting_all_at_once_leaves_is_not_observable),
 		cmocka_unit_test(a_bit_that_others_cleared_gets_a_second_look),
 		cmocka_unit_test(pages_that_appear_were_accessed_unless_they_are_a_files),
 		cmocka_unit_test(A8_what_no_way_clears_is_never_claimed),

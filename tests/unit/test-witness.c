@@ -324,6 +324,29 @@ static void a_collapse_between_the_looks_proves_nothing(void **unused)
 	assert_answer(second(&witness, &huge, false), TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
 }
 
+/* DAMON leaves PG_young at what it clears, and does not touch what else the folio carries. */
+static void A8_after_our_damon_PG_young_is_ours_and_its_loss_is_a_witness(void **unused)
+{
+	struct walker_sample sample = page();
+	struct witness witness = { .shift = sample.shift };
+
+	(void)unused;
+	witness_cleared_by_damon(&witness, &facts);
+	sample.folio_flags = LRU | YOUNG | IDLE;
+	assert_answer(second(&witness, &sample, false), TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
+	sample.entry &= ~ARCH_ACCESSED;
+	assert_answer(second(&witness, &sample, false), TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
+	assert_answer(second(&witness, &sample, true), TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_GUEST);
+	sample.folio_flags = LRU | IDLE; /* reclaim, clear_refs or MADV_COLD was there */
+	assert_answer(second(&witness, &sample, false), TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	sample.folio_flags = LRU | YOUNG | REFERENCED; /* reclaim's ageing, or from before the clear */
+	assert_answer(second(&witness, &sample, false), TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	sample.folio_flags = LRU | YOUNG | WORKINGSET;
+	assert_answer(second(&witness, &sample, false), TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	sample.has_folio = 0;
+	assert_answer(second(&witness, &sample, false), TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+}
+
 static void a_witness_survives_the_way_through_a_check(void **unused)
 {
 	struct walker_sample sample = page();
@@ -359,6 +382,7 @@ int main(void)
 		cmocka_unit_test(A8_a_stale_PG_young_is_cleared_along),
 		cmocka_unit_test(pages_that_come_and_go),
 		cmocka_unit_test(a_collapse_between_the_looks_proves_nothing),
+		cmocka_unit_test(A8_after_our_damon_PG_young_is_ours_and_its_loss_is_a_witness),
 		cmocka_unit_test(a_witness_survives_the_way_through_a_check),
 	};
 
