@@ -71,10 +71,24 @@ for report in heatmap wss regions ages info; do
 	expect "report $report into a full device is told" 1 'No space left|could not be written'
 done
 for report in heatmap wss regions ages; do
-	run "$TIDEMARK" "$report" -d 500ms --json -p "$busy"
+	duration=500ms
+	[ "$report" != ages ] || duration=2200ms # every page, once a second
+	run "$TIDEMARK" "$report" -d "$duration" --json -p "$busy"
 	expect "tidemark $report at once" 0 'watched .* samples; cost'
 	check "tidemark $report --json is JSON with a schema" all_json out
 done
+run "$TIDEMARK" record --exact -a 500ms -d 2 -o exact.db -p "$busy"
+expect 'every page is looked at, and how it was forgotten is said' 0 'samples in exact.db .*; forgot by '
+run "$TIDEMARK" report wss exact.db
+check 'the working set says that it is exact' grep -q 'exact: every page' out
+run "$TIDEMARK" report ages exact.db
+check 'ages are of what is present' grep -q 'present' out
+run "$TIDEMARK" wss --way cold -d 1 -p "$busy"
+expect 'a way without exact mode is refused' 2 '--way says how --exact forgets'
+run "$TIDEMARK" wss --exact -s 5ms -d 2 -p "$busy"
+expect 'a sampling interval for exact mode is refused' 2 'no sampling interval'
+run "$TIDEMARK" wss --exact --way refs --max-stall 1us -d 3 -p "$busy"
+expect 'a stall that is too long is refused' 2 'give it more with --max-stall'
 
 for report in heatmap wss; do
 	run "$TIDEMARK" "$report" -d 500ms -o live.png -p "$busy"
