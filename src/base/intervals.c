@@ -47,6 +47,7 @@ int intervals_add(struct intervals *set, uint64_t start, uint64_t end)
 	assert(set->v.nr == 0 || set->v.items != NULL);
 	/* Neighbours that only touch are taken in as well. */
 	first = first_after(set, start);
+	assert(first <= set->v.nr);
 	if (first > 0 && set->v.items[first - 1].end == start)
 		first--;
 	for (last = first; last < set->v.nr && set->v.items[last].start <= end; last++) {

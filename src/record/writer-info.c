@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file stores what a record says of itself: the rows of table meta. */
-#include <string.h>
+#include <stdio.h>
 
 #include "record/info.h"
 #include "record/writer.h"
@@ -26,14 +26,12 @@ static int put_number(struct record_writer *writer, const char *key, uint64_t va
 static int put_ways(struct record_writer *writer, uint32_t ways, struct tide_error *err)
 {
 	char names[128] = "";
+	size_t used = 0;
 
-	for (uint32_t way = 1; way < TIDE_NR_WAYS; way++) {
-		if ((ways & UINT32_C(1) << way) == 0)
-			continue;
-		if (names[0] != 0)
-			strcat(names, ",");
-		strcat(names, tide_way_name((enum tide_way)way));
-	}
+	for (uint32_t way = 1; way < TIDE_NR_WAYS && used < sizeof(names); way++)
+		if ((ways & UINT32_C(1) << way) != 0)
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? "," : "",
+			                         tide_way_name((enum tide_way)way));
 	return put_text(writer, "ways", names, err);
 }
 

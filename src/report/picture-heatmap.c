@@ -92,7 +92,7 @@ static void draw_gap(const struct heatmap_panel *panel, uint64_t gap, double top
 	char text[80];
 
 	if (gap < panel->wide_gap) {
-		picture_tear(panel->cr, plot->x, top + NARROW_GAP_HEIGHT / 2 + 1.5, plot->width);
+		picture_tear(panel->cr, plot->x, top + NARROW_GAP_HEIGHT / 2.0 + 1.5, plot->width);
 		return;
 	}
 	font.size = 11;
