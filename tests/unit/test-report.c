@@ -35,8 +35,16 @@ static struct made make(const struct synthetic_opts *opts, size_t nr_samples)
 	struct tide_session_cost cost = { .wall_ns = UINT64_C(30000000000),
 		                          .cpu_ns = 240000000,
 		                          .first_sample_ns = 131000000,
-		                          .sensor = { 60000, 1234567, 4321, 700, 412000, 27, 8300000, 190000000,
-		                                      44000000, 1 << TIDE_WAY_REFS | 1 << TIDE_WAY_COLD } };
+		                          .sensor = { .nr_read = 60000,
+		                                      .nr_scanned = 1234567,
+		                                      .nr_cleared = 4321,
+		                                      .nr_calls = 700,
+		                                      .longest_hold_ns = 412000,
+		                                      .nr_stalls = 27,
+		                                      .longest_stall_ns = 8300000,
+		                                      .stall_ns = 190000000,
+		                                      .blind_ns = 44000000,
+		                                      .ways = 1 << TIDE_WAY_REFS | 1 << TIDE_WAY_COLD } };
 	struct tide_error err = { 0 };
 	struct made made;
 
