@@ -45,30 +45,28 @@ void exact_fini(struct exact *exact)
 	vec_free(&exact->ages);
 }
 
-static int by_start(const void *a, const void *b)
+static int look_twice(struct exact *exact, const struct tide_sensor_ops *ops, void *state, struct tide_error *err)
 {
-	const struct tide_young_run *x = a;
-	const struct tide_young_run *y = b;
+	size_t nr_young = exact->runs.nr;
+	int result;
 
-	return x->start < y->start ? -1 : x->start > y->start;
+	if (exact->looks.nr == 0 || ops->second_look == NULL)
+		return 0;
+	result = ops->second_look(state, exact->looks.items, exact->looks.nr, err);
+	if (result < 0)
+		return result;
+	if (exact_take_looks(exact) < 0)
+		return error_system(err, -ENOMEM, "forgetting what others have cleared");
+	if (exact->runs.nr > nr_young)
+		young_runs_sort(&exact->runs);
+	return 0;
 }
 
 /* What a scan showed: second looks, then forgetting. */
 static int settle(struct exact *exact, const struct tide_sensor_ops *ops, void *state, struct tide_error *err)
 {
-	size_t nr_young;
-	int result = 0;
+	int result = look_twice(exact, ops, state, err);
 
-	if (exact->looks.nr > 0 && ops->second_look != NULL)
-		result = ops->second_look(state, exact->looks.items, exact->looks.nr, err);
-	if (result >= 0 && exact->looks.nr > 0 && ops->second_look != NULL) {
-		nr_young = exact->runs.nr;
-		result = exact_take_looks(exact);
-		if (result < 0)
-			error_system(err, result, "forgetting what others have cleared");
-		if (exact->runs.nr > nr_young)
-			qsort(exact->runs.items, exact->runs.nr, sizeof(exact->runs.items[0]), by_start);
-	}
 	exact->looks.nr = 0;
 	exact->places.nr = 0;
 	if (result >= 0 && !exact->plan.whole && exact->runs.nr > 0)
@@ -128,17 +126,6 @@ static int make_pass(struct exact *exact, const struct tide_sensor_ops *ops, voi
 	return result;
 }
 
-/* What the next plan is made by. */
-static void count_entries(struct exact *exact)
-{
-	exact->plan.nr_present = exact->nr_present;
-	exact->plan.nr_young = exact->nr_young;
-	for (size_t k = 0; k < exact->coarse_now.nr; k++) {
-		exact->plan.nr_present += exact->coarse_now.items[k].nr_present;
-		exact->plan.nr_young += exact->coarse_now.items[k].nr_young;
-	}
-}
-
 int exact_pass(struct exact *exact, const struct tide_sensor_ops *ops, void *state, uint64_t now_ns,
                struct tide_error *err)
 {
@@ -158,7 +145,8 @@ int exact_pass(struct exact *exact, const struct tide_sensor_ops *ops, void *sta
 		exact->nr_passes = 0;
 		return result;
 	}
-	count_entries(exact);
+	exact->plan.nr_present = exact->nr_present;
+	exact->plan.nr_young = exact->nr_young;
 	for (unsigned i = 0; i < IDLE_NR_LEVELS; i++)
 		idle_turn(&exact->levels[i]);
 	exact->coarse_last = exact->coarse_now;

@@ -5,6 +5,7 @@
 
 #include "monitor/idle.h"
 #include "monitor/regions.h"
+#include "sensor/young_runs.h"
 
 /* A mapping of which the sensor knows only how much of it was accessed. */
 struct exact_coarse {
@@ -28,13 +29,13 @@ struct exact {
 	exact_coarses coarse_last;
 	exact_coarses coarse_now;
 	size_t coarse_cursor;
-	uint64_t nr_present; /* entries seen in this pass */
+	uint64_t nr_present; /* entries seen in this pass; of coarse mappings: pages */
 	uint64_t nr_young;
 	VEC(struct tide_range) frames; /* what is watched, gaps included: at most three, or the user's */
 	uint64_t nr_passes;            /* whose marks are still known; 0: the next one is the first */
 	VEC(uint64_t) ends_ns;         /* of the last passes, a ring */
 	struct tide_pass plan;
-	VEC(struct tide_young_run) runs;   /* to forget, of the scan under way */
+	young_runs runs;                   /* to forget, of the scan under way */
 	VEC(struct tide_check) looks;      /* to look at twice */
 	VEC(struct exact_place) places;    /* of the looks */
 	uint64_t reasons[TIDE_NR_REASONS]; /* pages of 4 KiB that were not seen in this pass */

@@ -18,36 +18,13 @@ struct taking {
 	struct idle_block *now;
 };
 
-static int add_run(struct exact *exact, uint64_t start, uint64_t end, uint32_t shift)
-{
-	struct tide_young_run *last = exact->runs.items + exact->runs.nr - 1;
-
-	if (exact->runs.nr > 0 && last->end == start && last->entry_shift == shift) {
-		last->end = end;
-		return 0;
-	}
-	return vec_push(&exact->runs, ((struct tide_young_run){ start, end, shift }));
-}
-
 /* The young entries of word `w`, to be forgotten after the scan. */
 static int add_runs(const struct taking *taking, unsigned w, uint64_t young)
 {
 	uint32_t shift = taking->block->entry_shift;
-	uint64_t start = taking->now->start + ((uint64_t)w * 64 << shift);
 
-	while (young != 0) {
-		unsigned from = (unsigned)__builtin_ctzll(young);
-		uint64_t rest = ~(young >> from);
-		unsigned nr = rest != 0 ? (unsigned)__builtin_ctzll(rest) : 64 - from;
-
-		if (nr > 64 - from)
-			nr = 64 - from;
-		if (add_run(taking->exact, start + ((uint64_t)from << shift), start + ((uint64_t)(from + nr) << shift),
-		            shift) < 0)
-			return -ENOMEM;
-		young &= from + nr < 64 ? ~UINT64_C(0) << (from + nr) : 0;
-	}
-	return 0;
+	return young_runs_add_bits(&taking->exact->runs, taking->now->start + ((uint64_t)w * 64 << shift), shift,
+	                           young);
 }
 
 /* Entries of word `w` that were forgotten in the last pass and are old now. */
@@ -188,6 +165,8 @@ static int take_coarse(struct exact *exact, const struct tide_block *block)
 	const exact_coarses *last = &exact->coarse_last;
 	size_t *i = &exact->coarse_cursor;
 
+	exact->nr_present += coarse.nr_present;
+	exact->nr_young += coarse.nr_young;
 	while (*i < last->nr && last->items[*i].start < coarse.start)
 		++*i;
 	if (coarse.nr_young == 0) {
@@ -243,18 +222,15 @@ int exact_take_looks(struct exact *exact)
 		block->age[place->index] = 0;
 		if (check->answer == TIDE_ANSWER_ACCESSED) {
 			uint32_t shift = exact->levels[place->level].shift;
-			struct tide_young_run run = { check->addr, check->addr + (UINT64_C(1) << shift), shift };
 
 			block->accessed[place->index / 64] |= bit;
-			if (vec_push(&exact->runs, run) < 0)
+			if (young_runs_add(&exact->runs, check->addr, check->addr + (UINT64_C(1) << shift), shift) < 0)
 				return -ENOMEM;
 			continue;
 		}
 		block->unseen[place->index / 64] |= bit;
 		not_seen(exact, place->level, check->reason, bit);
 	}
-	exact->looks.nr = 0;
-	exact->places.nr = 0;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "sensor/mapped.h"
 #include "sensor/way_damon.h"
 #include "sensor/witness.h"
+#include "sensor/young_runs.h"
 
 /* What the folios of a range carry, of the flags that a second look goes by. */
 struct walk_known {
@@ -20,7 +21,6 @@ struct walk_known {
 	uint64_t flags;
 };
 typedef VEC(struct walk_known) walk_knowns;
-typedef VEC(struct tide_young_run) walk_runs;
 
 /* Of the way "damon". */
 struct walk_damon {
@@ -32,8 +32,8 @@ struct walk_damon {
 	struct mapped mapped;
 	VEC(struct tide_range) scanned; /* in the pass under way */
 	VEC(struct tide_range) clear;   /* of these, what is mapped */
-	walk_runs young;                /* that the pass under way saw */
-	walk_runs left;                 /* what is young still after the clear */
+	young_runs young;               /* that the pass under way saw */
+	young_runs left;                /* what is young still after the clear */
 	walk_knowns looked;             /* old pages that were not idle all the same, in the pass under way */
 	walk_knowns known;              /* of the last pass, as it left them */
 };
@@ -107,7 +107,7 @@ int walk_damon_ready(struct walk_state *walk, const struct tide_pass *pass, stru
 int walk_damon_forget(struct walk_state *walk, tide_stuck_fn *stuck, void *arg, struct tide_error *err);
 void walk_damon_fini(struct walk_damon *damon);
 /* The young entries of a block, as runs. 0 or -ENOMEM. */
-int walk_damon_add_runs(walk_runs *runs, const struct tide_block *block);
+int walk_damon_add_runs(young_runs *runs, const struct tide_block *block);
 
 /* walk_known.c: a pass begins, after one by `last_way`. */
 void walk_known_turn(struct walk_damon *damon, enum tide_way last_way, const struct walker_facts *facts);

@@ -88,23 +88,14 @@ static int clip(struct walk_state *walk, struct tide_error *err)
 	return result;
 }
 
-int walk_damon_add_runs(walk_runs *runs, const struct tide_block *block)
+int walk_damon_add_runs(young_runs *runs, const struct tide_block *block)
 {
-	uint64_t bytes = UINT64_C(1) << block->entry_shift;
-
 	if (block->reason != TIDE_REASON_NONE)
 		return 0;
-	for (unsigned i = 0; i < block->nr_entries; i++) {
-		uint64_t start = block->start + i * bytes;
-		struct tide_young_run *last = runs->items + runs->nr - 1;
-
-		if (!(block->young[i / 64] >> i % 64 & 1))
-			continue;
-		if (runs->nr > 0 && last->end == start && last->entry_shift == block->entry_shift)
-			last->end += bytes;
-		else if (vec_push(runs, ((struct tide_young_run){ start, start + bytes, block->entry_shift })) < 0)
+	for (uint64_t w = 0; w < block->nr_entries / 64; w++)
+		if (young_runs_add_bits(runs, block->start + (w * 64 << block->entry_shift), block->entry_shift,
+		                        block->young[w]) < 0)
 			return -ENOMEM;
-	}
 	return 0;
 }
 

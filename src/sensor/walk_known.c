@@ -98,14 +98,6 @@ static int take_some(struct walk_state *walk, uint64_t *addr, uint64_t end, uint
 	return result;
 }
 
-static int by_run(const void *a, const void *b)
-{
-	const struct tide_young_run *x = a;
-	const struct tide_young_run *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
 int walk_known_take(struct walk_state *walk, struct tide_error *err)
 {
 	struct walk_damon *damon = &walk->exact.damon;
@@ -115,11 +107,10 @@ int walk_known_take(struct walk_state *walk, struct tide_error *err)
 	for (size_t i = 0; i < damon->looked.nr; i++) {
 		const struct walk_known *looked = &damon->looked.items[i];
 
-		if (vec_push(&damon->young, ((struct tide_young_run){ looked->start, looked->end, 12 })) < 0)
+		if (young_runs_add(&damon->young, looked->start, looked->end, 12) < 0)
 			return error_system(err, -ENOMEM, "noting what was cleared");
 	}
-	if (damon->young.nr > 1)
-		qsort(damon->young.items, damon->young.nr, sizeof(damon->young.items[0]), by_run);
+	young_runs_sort(&damon->young);
 	for (size_t i = 0; i < damon->young.nr; i++) {
 		const struct tide_young_run *run = &damon->young.items[i];
 

@@ -12,7 +12,7 @@ struct scan {
 	uint64_t end;
 	tide_block_fn *fn;
 	void *arg;
-	walk_runs *young; /* to note; NULL: none */
+	young_runs *young; /* to note; NULL: none */
 };
 
 /* Index of the first entry at or after `addr`, at most 512. */
