@@ -100,8 +100,10 @@ static int clear_through_a_thread(struct tide_target *target, bool flush, struct
 	return result == 0 && stat.vsize_bytes > 0;
 }
 
-int clear_refs_all(struct tide_target *target, bool flush, struct clear_refs_time *took, struct tide_error *err)
+int clear_refs_all(struct tide_target *target, struct clear_refs_time *took, struct tide_error *err)
 {
+	bool flush = clear_refs_can_flush();
+
 	for (int tries = 0; tries < NR_TRIES; tries++) {
 		int result = clear_through_a_thread(target, flush, took, err);
 
@@ -111,4 +113,14 @@ int clear_refs_all(struct tide_target *target, bool flush, struct clear_refs_tim
 	return error_set(err, TIDE_CAUSE_BUSY, -EAGAIN,
 	                 "the threads of process %d (%s) exit faster than they can be asked",
 	                 (int)tide_target_pid(target), tide_target_name(target));
+}
+
+void clear_refs_account(struct tide_sensor_cost *cost, const struct clear_refs_time *took, uint64_t looked_ns)
+{
+	cost->ways |= 1u << TIDE_WAY_REFS;
+	cost->nr_stalls++;
+	cost->stall_ns += took->wall_ns;
+	cost->blind_ns += sys_clock_ns(CLOCK_MONOTONIC) - looked_ns;
+	if (took->wall_ns > cost->longest_stall_ns)
+		cost->longest_stall_ns = took->wall_ns;
 }

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include <tidemark/target.h>
+#include <tidemark/sensor.h>
 
 /* 0 permitted; DENIED; UNSUPPORTED, this kernel has not got it; GONE. */
 TIDE_MUST_USE int clear_refs_permitted(struct tide_target *target, struct tide_error *err);
@@ -17,13 +17,15 @@ struct clear_refs_time {
 };
 
 /*
- * Makes every page that the process maps old. With `flush` its TLB is flushed, too. 0 or negative: GONE, DENIED, BUSY,
- * SYSTEM.
+ * Makes every page that the process maps old, and flushes its TLB where that can be done. 0 or negative: GONE, DENIED,
+ * BUSY, SYSTEM.
  */
-TIDE_MUST_USE int clear_refs_all(struct tide_target *target, bool flush, struct clear_refs_time *took,
-                                 struct tide_error *err);
+TIDE_MUST_USE int clear_refs_all(struct tide_target *target, struct clear_refs_time *took, struct tide_error *err);
 
-/* May `flush` be given: does a flush change nothing that others may be using? */
+/* Adds a clearing that has just ended to the cost: the stall, and what went unseen since the look at `looked_ns`. */
+void clear_refs_account(struct tide_sensor_cost *cost, const struct clear_refs_time *took, uint64_t looked_ns);
+
+/* Does a flush of the TLB change nothing here that others may be using? */
 bool clear_refs_can_flush(void);
 
 #endif

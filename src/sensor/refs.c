@@ -29,7 +29,6 @@ static int init(void *state, struct tide_target *target, struct tide_error *err)
 	refs->target = target;
 	refs->max_stall_us = DEFAULT_MAX_STALL_US;
 	refs->can_scan = pagescan_probe() == 1;
-	refs->can_flush = clear_refs_can_flush();
 	return clear_refs_permitted(target, err);
 }
 

@@ -52,7 +52,6 @@ struct refs_state {
 	uint64_t max_stall_us; /* that a clearing may keep the target waiting */
 	uint64_t page_ps;      /* time to clear a page, in picoseconds, as the last clearings took */
 	bool can_scan;         /* PAGEMAP_SCAN */
-	bool can_flush;        /* the TLB, after clearing */
 	struct tide_sensor_cost cost;
 };
 

@@ -51,12 +51,7 @@ static void account(struct refs_state *refs, const struct clear_refs_time *took)
 
 	cost->nr_calls++;
 	cost->nr_cleared++;
-	cost->nr_stalls++;
-	cost->ways |= 1u << TIDE_WAY_REFS;
-	cost->stall_ns += took->wall_ns;
-	cost->blind_ns += sys_clock_ns(CLOCK_MONOTONIC) - refs->now.began_ns;
-	if (took->wall_ns > cost->longest_stall_ns)
-		cost->longest_stall_ns = took->wall_ns;
+	clear_refs_account(cost, took, refs->now.began_ns);
 	if (nr_entries < MIN_ENTRIES)
 		return;
 	refs->page_ps = (refs->page_ps + took->cpu_ns * 1000 / nr_entries) / 2;
@@ -73,7 +68,7 @@ int refs_clear(struct refs_state *refs, struct tide_error *err)
 	if (result == 0)
 		result = refs_clear_allowed(refs, refs->max_stall_us, err);
 	if (result == 0)
-		result = clear_refs_all(refs->target, refs->can_flush, &took, err);
+		result = clear_refs_all(refs->target, &took, err);
 	if (result < 0)
 		return result;
 	account(refs, &took);

@@ -54,18 +54,12 @@ static void cost(const void *state, struct tide_sensor_cost *out)
 	const struct walker_cost *read = walker_cost(walk->walker);
 	const struct way_damon *damon = walk->exact.damon.way;
 
-	*out = (struct tide_sensor_cost){
-		.nr_read = read->nr_samples,
-		.nr_scanned = read->nr_entries,
-		.nr_cleared = walk->nr_cleared,
-		.nr_calls = read->nr_runs + walk->cold.nr_calls + (damon != NULL ? way_damon_cost(damon)->nr_holds : 0),
-		.longest_hold_ns = read->longest_ns > walk->cold.longest_ns ? read->longest_ns : walk->cold.longest_ns,
-		.nr_stalls = walk->exact.nr_stalls,
-		.longest_stall_ns = walk->exact.longest_stall_ns,
-		.stall_ns = walk->exact.stall_ns,
-		.blind_ns = walk->exact.blind_ns,
-		.ways = walk->exact.ways,
-	};
+	*out = walk->exact.cost;
+	out->nr_read = read->nr_samples;
+	out->nr_scanned = read->nr_entries;
+	out->nr_cleared = walk->nr_cleared;
+	out->nr_calls = read->nr_runs + walk->cold.nr_calls + (damon != NULL ? way_damon_cost(damon)->nr_holds : 0);
+	out->longest_hold_ns = read->longest_ns > walk->cold.longest_ns ? read->longest_ns : walk->cold.longest_ns;
 }
 
 const struct tide_sensor_ops sensor_walk = {

@@ -40,23 +40,18 @@ struct walk_damon {
 
 /* Of exact mode. */
 struct walk_exact {
-	uint64_t began_ns;     /* the pass under way */
-	uint64_t nr_present;   /* entries in the last one */
-	uint64_t nr_clearable; /* of the pass under way: stuck entries that clear_refs would clear */
-	uint64_t nr_unseen;    /* the same of the last cold one */
-	bool was_whole;
+	uint64_t began_ns;      /* the pass under way */
+	uint64_t nr_present;    /* entries in the last one */
+	uint64_t nr_clearable;  /* of the pass under way: stuck entries that clear_refs would clear */
+	uint64_t nr_unseen;     /* the same of the last cold one */
 	enum tide_way way;      /* of the pass under way */
 	enum tide_way last_way; /* of the one before, which second looks are about */
 	struct walk_damon damon;
 	uint64_t entry_ns;   /* of clear_refs, as last measured; 0: not yet */
 	uint64_t nr_scanned; /* by reclaim, on the whole machine */
 	bool has_scans;
-	uint32_t ways; /* in which it has cleared */
-	uint64_t nr_stalls;
-	uint64_t stall_ns;
-	uint64_t longest_stall_ns;
-	uint64_t blind_ns;
-	VEC(uint64_t) addrs; /* of the entries at hand */
+	struct tide_sensor_cost cost; /* of the ways it has cleared in */
+	VEC(uint64_t) addrs;          /* of the entries at hand */
 };
 
 struct walk_state {

@@ -148,7 +148,7 @@ int walk_damon_forget(struct walk_state *walk, tide_stuck_fn *stuck, void *arg, 
 		result = forget_left(walk, &damon->clear.items[i], stuck, arg, err);
 	if (result == 0)
 		result = walk_known_take(walk, err);
-	walk->exact.blind_ns += sys_clock_ns(CLOCK_MONOTONIC) - walk->exact.began_ns;
+	walk->exact.cost.blind_ns += sys_clock_ns(CLOCK_MONOTONIC) - walk->exact.began_ns;
 	return result;
 }
 

@@ -55,6 +55,12 @@ static bool is_reclaiming(struct walk_exact *exact)
 	return moved;
 }
 
+/* Does this way clear all at once, at the pass's end? */
+static bool is_whole(enum tide_way way)
+{
+	return way == TIDE_WAY_REFS || way == TIDE_WAY_DAMON;
+}
+
 static enum tide_way choose(struct walk_state *walk, const struct tide_pass *pass)
 {
 	struct walk_exact *exact = &walk->exact;
@@ -62,7 +68,7 @@ static enum tide_way choose(struct walk_state *walk, const struct tide_pass *pas
 	uint64_t ns = stall_ns(exact, pass);
 
 	/* A pass that clears all does not tell what another would have left: that stays as it was. */
-	if (!exact->was_whole)
+	if (!is_whole(exact->last_way))
 		exact->nr_unseen = exact->nr_clearable;
 	exact->nr_clearable = 0;
 	/* Before the first pass nobody knows how much there is. */
@@ -117,14 +123,13 @@ int walk_plan(void *state, struct tide_pass *pass, struct tide_error *err)
 		pass->way = choose(walk, pass);
 	else
 		pass->way = pass->wanted;
-	pass->whole = pass->way == TIDE_WAY_REFS || pass->way == TIDE_WAY_DAMON;
+	pass->whole = is_whole(pass->way);
 	exact->way = pass->way;
 	exact->damon.by_name = pass->wanted == TIDE_WAY_DAMON;
 	exact->damon.is_noting = pass->way == TIDE_WAY_DAMON;
-	exact->was_whole = pass->whole;
 	exact->nr_present = pass->nr_present;
 	exact->began_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	exact->ways |= 1u << pass->way;
+	exact->cost.ways |= 1u << pass->way;
 	return 0;
 }
 
@@ -222,17 +227,11 @@ static int forget_by_refs(struct walk_state *walk, struct tide_error *err)
 {
 	struct walk_exact *exact = &walk->exact;
 	struct clear_refs_time took = { 0 };
-	uint64_t took_ns;
-	int result = clear_refs_all(walk->target, clear_refs_can_flush(), &took, err);
+	int result = clear_refs_all(walk->target, &took, err);
 
 	if (result < 0)
 		return result;
-	took_ns = took.wall_ns;
-	exact->nr_stalls++;
-	exact->stall_ns += took_ns;
-	exact->blind_ns += sys_clock_ns(CLOCK_MONOTONIC) - exact->began_ns;
-	if (took_ns > exact->longest_stall_ns)
-		exact->longest_stall_ns = took_ns;
+	clear_refs_account(&exact->cost, &took, exact->began_ns);
 	/* The next one is judged by the work that this one was, not by how often the processor was taken away. */
 	if (exact->nr_present > 0)
 		exact->entry_ns = 1 + took.cpu_ns / exact->nr_present;

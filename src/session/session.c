@@ -82,7 +82,7 @@ static int open_descriptors(struct tide_session *session, struct tide_error *err
  */
 static void spare(const struct tide_sensor_ops *ops, struct tide_monitor_opts *opts)
 {
-	if (opts->sampling_us == 0 && ops->plan != NULL && ops->scan != NULL)
+	if (opts->sampling_us == 0 && ops->ways != 0)
 		opts->flags |= TIDE_MONITOR_EXACT;
 	if (opts->aggregation_us == 0)
 		opts->aggregation_us =
