@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -22,28 +21,7 @@
 #include "../kernel/need.h"
 #include "fail-nth.h"
 
-#define BYTES (4u << 20)
-
-/* The child checks its own memory each time it is asked: it says a byte only if all is as it wrote it. */
-static int keep_memory(int in, int out, void *unused)
-{
-	unsigned char *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)unused;
-	if (memory == MAP_FAILED)
-		return 1;
-	for (size_t i = 0; i < BYTES; i++)
-		memory[i] = (unsigned char)(i * 7);
-	for (;;) {
-		child_say(out);
-		child_pause(in);
-		for (size_t i = 0; i < BYTES; i++)
-			if (memory[i] != (unsigned char)(i * 7))
-				return 1;
-	}
-}
-
-/* The same, with a child that has its own. */
+/* One that keeps its memory, and has a child of its own. */
 static int keep_memory_and_a_child(int in, int out, void *unused)
 {
 	pid_t pid = fork();
@@ -55,7 +33,7 @@ static int keep_memory_and_a_child(int in, int out, void *unused)
 		for (;;)
 			pause();
 	}
-	return keep_memory(in, out, unused);
+	return child_keep_memory(in, out, unused);
 }
 
 static int count_sample(void *arg, const struct tide_sample *sample, struct tide_target *const *targets,

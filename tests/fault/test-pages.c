@@ -14,6 +14,7 @@
 
 #include "../kernel/child.h"
 #include "fail-nth.h"
+#include "told.h"
 #include "pages/summary.h"
 
 #define START 0x200000000000ul
@@ -115,13 +116,7 @@ static unsigned fail_each_call(look_fn *look, pid_t pid, int error)
 			assert_true(result >= 0);
 			return nr_refused;
 		}
-		if (result < 0 && (err.code != result || err.text[0] == 0 || err.cause == TIDE_CAUSE_NONE))
-			fail_msg("%s failed: returned %d, error %d '%s'", fail_nth_name(), result, err.code, err.text);
-		if (result < 0 && err.cause == TIDE_CAUSE_GONE)
-			fail_msg("%s fails, and a living target is called gone: %s", fail_nth_name(), err.text);
-		if (fail_nth_descriptors() != descriptors)
-			fail_msg("a descriptor leaks when %s (call %u) fails with %s", fail_nth_name(), nth,
-			         strerror(error));
+		told_assert(nth, result, &err, descriptors);
 		nr_refused += result < 0;
 	}
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "fail-nth.h"
+#include "told.h"
 
 enum {
 	NR_CHECKS = 4,
@@ -136,13 +137,7 @@ static void every_call_fails_once(void **unused)
 		reached = fail_nth_disarm();
 		if (!reached)
 			assert_true(result == 0 && life.nr_stuck == 0);
-		if (result < 0 && (err.code != result || err.text[0] == '\0' || err.cause == TIDE_CAUSE_NONE))
-			fail_msg("%s fails: %d, but the error says %d '%s'", fail_nth_name(), result, err.code,
-			         err.text);
-		if (result < 0 && err.cause == TIDE_CAUSE_GONE)
-			fail_msg("%s fails, and a living target is called gone: %s", fail_nth_name(), err.text);
-		if (fail_nth_descriptors() != descriptors)
-			fail_msg("a descriptor leaks when %s (call %u) fails", fail_nth_name(), nth);
+		told_assert(nth, result, &err, descriptors);
 		nr_refused += result < 0;
 		life.nr_stuck = 0;
 		run_errand(fix, CHECK, 0, 0, 0);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <tidemark/session.h>
@@ -18,8 +17,7 @@
 #include "../kernel/child.h"
 #include "../kernel/need.h"
 #include "fail-nth.h"
-
-#define BYTES (4u << 20)
+#include "told.h"
 
 /* With sanitizers, loading the walker alone takes some ten times as long: one call in seven. */
 #ifdef __SANITIZE_ADDRESS__
@@ -27,25 +25,6 @@
 #else
 #define STRIDE 1u
 #endif
-
-/* The child checks its own memory each time it is asked: it says a byte only if all is as it wrote it. */
-static int keep_memory(int in, int out, void *unused)
-{
-	unsigned char *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)unused;
-	if (memory == MAP_FAILED)
-		return 1;
-	for (size_t i = 0; i < BYTES; i++)
-		memory[i] = (unsigned char)(i * 7);
-	for (;;) {
-		child_say(out);
-		child_pause(in);
-		for (size_t i = 0; i < BYTES; i++)
-			if (memory[i] != (unsigned char)(i * 7))
-				return 1;
-	}
-}
 
 static int count_sample(void *arg, const struct tide_sample *sample, struct tide_target *const *targets,
                         struct tide_error *err)
@@ -104,7 +83,7 @@ static void each_call_fails_once(const char *sensor, const struct tide_monitor_o
 	unsigned nth = 0;
 	bool reached;
 
-	child_start(&child, keep_memory, NULL);
+	child_start(&child, child_keep_memory, NULL);
 	descriptors = fail_nth_descriptors();
 	do {
 		unsigned nr_samples = 0;
@@ -122,13 +101,7 @@ static void each_call_fails_once(const char *sensor, const struct tide_monitor_o
 			assert_true(nr_samples > 0 || ++nr_idle < 50);
 			reached = nr_samples == 0;
 		}
-		if (result < 0 && (err.code != result || err.text[0] == '\0' || err.cause == TIDE_CAUSE_NONE))
-			fail_msg("%s fails: %d, but the error says %d '%s'", fail_nth_name(), result, err.code,
-			         err.text);
-		if (result < 0 && err.cause == TIDE_CAUSE_GONE)
-			fail_msg("%s fails, and a living target is called gone: %s", fail_nth_name(), err.text);
-		if (fail_nth_descriptors() != descriptors)
-			fail_msg("a descriptor leaks when %s (call %u) fails", fail_nth_name(), nth);
+		told_assert(nth, result, &err, descriptors);
 		nr_refused += result < 0;
 		child_step(&child); /* ends the test when the child's memory is not what it was */
 	} while (reached);

@@ -3,12 +3,18 @@
 #include "child.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define NOBODY 65534
+#define KEPT   (4u << 20)
 
 static void must(int good, const char *what)
 {
@@ -96,4 +102,45 @@ void child_serve(int in, int out)
 		child_say(out);
 		child_pause(in);
 	}
+}
+
+int child_keep_memory(int in, int out, void *unused)
+{
+	unsigned char *memory = mmap(NULL, KEPT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)unused;
+	if (memory == MAP_FAILED)
+		return 1;
+	for (size_t i = 0; i < KEPT; i++)
+		memory[i] = (unsigned char)(i * 7);
+	for (;;) {
+		child_say(out);
+		child_pause(in);
+		for (size_t i = 0; i < KEPT; i++)
+			if (memory[i] != (unsigned char)(i * 7))
+				return 1;
+	}
+}
+
+static bool become_nobody(void)
+{
+	return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+	       setresuid(NOBODY, NOBODY, NOBODY) == 0;
+}
+
+int child_as_nobody(int (*fn)(void *arg), void *arg)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Whoever changes user is not to be looked at, until it says so. */
+		if (!become_nobody() || prctl(PR_SET_DUMPABLE, 1) < 0)
+			_exit(100);
+		_exit(fn(arg));
+	}
+	must(waitpid(pid, &status, 0) == pid, "waitpid");
+	return status;
 }

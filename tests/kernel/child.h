@@ -32,4 +32,10 @@ void child_say(int out);
 void child_pause(int in);
 void child_serve(int in, int out);
 
+/* In the child, a child_fn: writes to memory, and says a byte each time it is asked if all is as it was written. */
+int child_keep_memory(int in, int out, void *unused);
+
+/* Runs `fn` as another user, in a process of its own. What waitpid(2) says of it: 0, it returned 0. */
+int child_as_nobody(int (*fn)(void *arg), void *arg);
+
 #endif

@@ -16,6 +16,7 @@
 #include "kernel/procfs.h"
 #include "kernel/sys.h"
 #include "sensor/walk.h"
+#include "need.h"
 
 #define KDAMONDS    "/sys/kernel/mm/damon/admin/kdamonds/"
 #define STAT_MODULE "/sys/module/damon_stat/parameters/enabled"
@@ -31,7 +32,8 @@ int damon_steps_need_guest(void)
 	return 77;
 }
 
-int damon_steps_refused(const char *why)
+/* The way was refused, as `why` says. */
+static int refused(const char *why)
 {
 	const char *lane = getenv("TIDEMARK_LANE");
 
@@ -150,4 +152,26 @@ uint64_t damon_steps_young(pid_t pid, uint64_t start, uint64_t end)
 	while (start < end)
 		assert_int_equal(sensor_walk.scan(walk, start, end, 1u << 18, add, &nr, &start, &err), 0);
 	return nr;
+}
+
+int damon_steps_main(int (*tests)(void))
+{
+	struct tide_error why = { 0 };
+	bool was_on;
+	int result = damon_steps_need_guest();
+
+	if (result == 0)
+		result = need_walk();
+	if (result != 0)
+		return result;
+	was_on = damon_steps_stat_module(false);
+	if (way_damon_probe(&why) == 1) {
+		result = tests();
+	} else {
+		result = refused(why.text);
+		/* What cannot be used is not left claimed either. */
+		damon_steps_assert_free();
+	}
+	damon_steps_stat_module(was_on);
+	return result;
 }

@@ -10,8 +10,11 @@
 /* 0: this is a guest that is ours alone. 77, with the reason on stderr: DAMON belongs to somebody else. */
 int damon_steps_need_guest(void);
 
-/* The way was refused, as `why` says: 77 on the lanes of old kernels, else a failure. */
-int damon_steps_refused(const char *why);
+/*
+ * What main() returns: of `tests`, run in a guest where the way works, with the module damon_stat off meanwhile; 77 in
+ * other places and on the lanes of old kernels; 1 where it should work and does not.
+ */
+int damon_steps_main(int (*tests)(void));
 
 /* Switches the module damon_stat on or off; true when it was on. */
 bool damon_steps_stat_module(bool on);

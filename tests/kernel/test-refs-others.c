@@ -7,47 +7,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <grp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "refs-steps.h"
 
-#define NOBODY 65534
-
 static const char *pause32; /* a 32-bit program; NULL: none could be built */
 
-static bool become_nobody(void)
-{
-	return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-	       setresuid(NOBODY, NOBODY, NOBODY) == 0;
-}
-
-/* Runs `fn` as another user, in a process of its own; it returns 0 when all is well. */
-static void as_nobody(int (*fn)(struct refs *self), struct refs *self)
-{
-	pid_t pid = fork();
-	int status = -1;
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* Whoever changes user is not to be looked at, until it says so. */
-		if (!become_nobody() || prctl(PR_SET_DUMPABLE, 1) < 0)
-			_exit(100);
-		_exit(fn(self));
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
 /* 0: an idle mapping is idle and a used one accessed. */
-static int watch_its_child(struct refs *unused)
+static int watch_its_child(void *unused)
 {
 	struct refs own = { 0 };
 
@@ -68,11 +38,12 @@ static void A1_ones_own_processes_are_watched_without_privileges(void **state)
 {
 	if (geteuid() != 0)
 		skip();
-	as_nobody(watch_its_child, *state);
+	assert_int_equal(child_as_nobody(watch_its_child, *state), 0);
 }
 
-static int watch_of_root(struct refs *self)
+static int watch_of_root(void *arg)
 {
+	struct refs *self = arg;
 	struct tide_error err = { 0 };
 	int result = refs_open(self, &err);
 
@@ -89,11 +60,11 @@ static void a_process_of_another_user_is_denied(void **state)
 	if (geteuid() != 0)
 		skip();
 	refs_start_child(self, AREA_PRIVATE);
-	as_nobody(watch_of_root, self);
+	assert_int_equal(child_as_nobody(watch_of_root, self), 0);
 }
 
 /* It may be looked at, but its files in /proc are root's. */
-static int watch_undumpable(struct refs *unused)
+static int watch_undumpable(void *unused)
 {
 	struct refs own = { 0 };
 	struct tide_error err = { 0 };
@@ -111,10 +82,10 @@ static void a_process_that_is_not_to_be_looked_at_is_denied(void **state)
 {
 	if (geteuid() != 0)
 		skip();
-	as_nobody(watch_undumpable, *state);
+	assert_int_equal(child_as_nobody(watch_undumpable, *state), 0);
 }
 
-static int choose_without_privileges(struct refs *unused)
+static int choose_without_privileges(void *unused)
 {
 	const struct tide_sensor_ops *ops;
 	struct tide_error why = { 0 };
@@ -133,7 +104,7 @@ static void without_privileges_it_is_the_best_and_the_reason_says_what_a_better_
 {
 	if (geteuid() != 0)
 		skip();
-	as_nobody(choose_without_privileges, *state);
+	assert_int_equal(child_as_nobody(choose_without_privileges, *state), 0);
 }
 
 static void it_is_chosen_by_name_also_by_root(void **state)

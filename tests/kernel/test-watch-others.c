@@ -8,14 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/sys.h"
@@ -25,7 +21,6 @@
 
 enum {
 	AREA = 4 << 20,
-	NOBODY = 65534,
 };
 
 static void begin(struct watched *self)
@@ -118,32 +113,9 @@ static void C1_a_kernel_that_cannot_is_unsupported(void **state)
 	unsetenv("TIDEMARK_FAULT");
 }
 
-static bool become_nobody(void)
+static int watch_of_root(void *arg)
 {
-	return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-	       setresuid(NOBODY, NOBODY, NOBODY) == 0;
-}
-
-/* Runs `fn` as another user, in a process of its own; it returns 0 when all is well. */
-static void as_nobody(int (*fn)(struct watched *self), struct watched *self)
-{
-	pid_t pid = fork();
-	int status = -1;
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* Whoever changes user is not to be looked at, until it says so. */
-		if (!become_nobody() || prctl(PR_SET_DUMPABLE, 1) < 0)
-			_exit(100);
-		_exit(fn(self));
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
-static int watch_of_root(struct watched *self)
-{
+	struct watched *self = arg;
 	struct tide_target *target = NULL;
 	struct tide_watch *watch = NULL;
 	struct tide_error err = { 0 };
@@ -165,7 +137,7 @@ static void C1_a_process_of_another_user_is_denied(void **state)
 	if (geteuid() != 0)
 		skip();
 	begin(self);
-	as_nobody(watch_of_root, self);
+	assert_int_equal(child_as_nobody(watch_of_root, self), 0);
 	assert_int_equal(mappings_with_flag(self->child.pid, "uw"), 0);
 }
 
@@ -208,18 +180,20 @@ static void write_there(void *arg)
 	watched_order(self, do_touch, self->area + 5 * PAGE, PAGE, 9);
 }
 
-static int watch_itself(struct watched *self)
+static int watch_itself(void *arg)
 {
+	struct watched *self = arg;
+
 	return see_one_write(getpid(), self->area, write_here, self);
 }
 
-static int watch_its_child(struct watched *self)
+static int watch_its_child(void *unused)
 {
 	unsigned char *area = area_map(AREA, MAP_PRIVATE);
 	struct watched own = { 0 };
 	int result;
 
-	(void)self;
+	(void)unused;
 	watched_start(&own, area, AREA);
 	watched_order(&own, do_fill, area, AREA, 1);
 	/* A descendant need not be allowed where the machine restricts tracing to them: it is one. */
@@ -236,8 +210,8 @@ static void C1_ones_own_processes_are_watched_without_privileges(void **state)
 		skip();
 	begin(self);
 	memset(self->area, 1, AREA);
-	as_nobody(watch_itself, self);
-	as_nobody(watch_its_child, self);
+	assert_int_equal(child_as_nobody(watch_itself, self), 0);
+	assert_int_equal(child_as_nobody(watch_its_child, self), 0);
 }
 
 int main(void)

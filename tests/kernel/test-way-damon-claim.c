@@ -268,7 +268,7 @@ static void a_write_that_fails_leaves_nothing_behind(void **state)
 	munmap((void *)(uintptr_t)range.start, MIB);
 }
 
-int main(void)
+static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_module_of_damon_is_left_alone),
@@ -278,22 +278,11 @@ int main(void)
 		cmocka_unit_test(what_the_killed_had_claimed_is_given_back_by_the_next),
 		cmocka_unit_test(a_write_that_fails_leaves_nothing_behind),
 	};
-	struct tide_error why = { 0 };
-	bool was_on;
-	int result = damon_steps_need_guest();
 
-	if (result == 0)
-		result = need_walk();
-	if (result != 0)
-		return result;
-	was_on = damon_steps_stat_module(false);
-	if (way_damon_probe(&why) == 1) {
-		result = cmocka_run_group_tests(tests, NULL, NULL);
-	} else {
-		result = damon_steps_refused(why.text);
-		/* What cannot be used is not left claimed either. */
-		damon_steps_assert_free();
-	}
-	damon_steps_stat_module(was_on);
-	return result;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return damon_steps_main(run);
 }

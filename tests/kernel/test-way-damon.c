@@ -211,7 +211,7 @@ static void A6_a_process_that_ended_is_gone(void **state)
 	munmap(area.start, area.size_bytes);
 }
 
-int main(void)
+static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_process_wholly_young_is_old_after_one_clear),
@@ -221,20 +221,11 @@ int main(void)
 		cmocka_unit_test(what_was_not_asked_for_is_not_cleared),
 		cmocka_unit_test(A6_a_process_that_ended_is_gone),
 	};
-	struct tide_error why = { 0 };
-	bool was_on;
-	int result = damon_steps_need_guest();
 
-	if (result == 0)
-		result = need_walk();
-	if (result != 0)
-		return result;
-	was_on = damon_steps_stat_module(false);
-	if (way_damon_probe(&why) == 1) {
-		result = cmocka_run_group_tests(tests, NULL, NULL);
-	} else {
-		result = damon_steps_refused(why.text);
-	}
-	damon_steps_stat_module(was_on);
-	return result;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return damon_steps_main(run);
 }
