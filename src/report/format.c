@@ -5,23 +5,30 @@
 #include <string.h>
 #include <time.h>
 
-struct format_text format_bytes(uint64_t bytes)
+const char *format_byte_unit(double *value, double limit)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	struct format_text text;
-	double value = (double)bytes;
 	size_t unit = 0;
 
-	/* 1023.6 would be written as 1024, which is one of the next unit. */
-	while (value >= 1023.5 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		value /= 1024;
+	while (*value >= limit && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		*value /= 1024;
 		unit++;
 	}
+	return units[unit];
+}
+
+struct format_text format_bytes(uint64_t bytes)
+{
+	struct format_text text;
+	double value = (double)bytes;
+	/* 1023.6 would be written as 1024, which is one of the next unit. */
+	const char *unit = format_byte_unit(&value, 1023.5);
+
 	/* What rounds to a whole number is written as one. */
 	if (value >= 9.95 || value - (double)(uint64_t)value < 0.05 || value - (double)(uint64_t)value >= 0.95)
-		snprintf(text.s, sizeof(text.s), "%.0f %s", value, units[unit]);
+		snprintf(text.s, sizeof(text.s), "%.0f %s", value, unit);
 	else
-		snprintf(text.s, sizeof(text.s), "%.1f %s", value, units[unit]);
+		snprintf(text.s, sizeof(text.s), "%.1f %s", value, unit);
 	return text;
 }
 

@@ -15,6 +15,9 @@ struct format_text {
 /* "0 B", "4 KiB", "1.2 GiB": two or three digits that matter. */
 struct format_text format_bytes(uint64_t bytes);
 
+/* Divides `*value`, in bytes, until it is less than `limit`; returns the name of what it is in then. */
+const char *format_byte_unit(double *value, double limit);
+
 /* "0 s", "5 ms", "1.5 s", "3 min 20 s", "2 h 5 min", "3 d 4 h". */
 struct format_text format_duration(uint64_t us);
 

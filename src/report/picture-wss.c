@@ -221,13 +221,18 @@ static void draw_stretch(const struct panel *panel, size_t first, size_t end)
 
 static void draw_curves(const struct panel *panel)
 {
+	size_t i = 0;
+
 	cairo_save(panel->cr);
 	cairo_rectangle(panel->cr, panel->plot.x, panel->plot.y, panel->plot.width, panel->plot.height);
 	cairo_clip(panel->cr);
-	for (size_t i = 0, end; i<panel->wss->nr_columns; i = end> i ? end : i + 1) {
-		end = stretch_end(panel, i);
+	while (i < panel->wss->nr_columns) {
+		size_t end = stretch_end(panel, i);
+
 		if (end > i)
 			draw_stretch(panel, i, end);
+		/* The column behind a stretch is none. */
+		i = end + 1;
 	}
 	cairo_restore(panel->cr);
 }

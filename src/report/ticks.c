@@ -69,16 +69,11 @@ struct format_text ticks_time(uint64_t at_us)
 
 struct format_text ticks_bytes(uint64_t bytes)
 {
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	struct format_text text;
 	double value = (double)bytes;
-	size_t unit = 0;
+	const char *unit = format_byte_unit(&value, 1024);
 
-	while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(text.s, sizeof(text.s), "%.6g %s", value, units[unit]);
+	snprintf(text.s, sizeof(text.s), "%.6g %s", value, unit);
 	return text;
 }
 
