@@ -67,11 +67,17 @@ expect sensor-walk yes "unobservable"
 expect sensor-refs yes "without root"
 expect sensor-refs yes "waits while"
 
-# fallback WORD: the last line names the sensor that needs no privileges, and what the better one lacks
+# The best of the sensors that need no privileges.
+unprivileged=refs
+case $(row access-protection) in
+*'"answer":"yes"'*) unprivileged=rwp ;;
+esac
+
+# fallback WORD: the last line names that one, and what the better one lacks
 fallback() {
 	nr=$((nr + 1))
 	case $(printf '%s\n' "$out" | tail -n 1) in
-	'{"sensor":"refs","why":"sensor walk: '*"$1"*) ;;
+	"{\"sensor\":\"$unprivileged\",\"why\":\"sensor walk: "*"$1"*) ;;
 	*) fail "last line: $(printf '%s\n' "$out" | tail -n 1)" ;;
 	esac
 }
@@ -137,7 +143,7 @@ all_of no walker
 run 0 env TIDEMARK_FAULT=no-clear-refs$no_damon
 expect sensor-refs no TIDEMARK_FAULT=no-clear-refs
 expect sensor-refs no CONFIG_PROC_PAGE_MONITOR
-run 3 env TIDEMARK_FAULT=no-bpf,no-clear-refs
+run 3 env TIDEMARK_FAULT=no-bpf,no-clear-refs,no-uffd-rwp
 printf '%s\n' "$out" | tail -n 1 | grep -qF '{"sensor":null,"why":"sensor walk: ' || fail "last line"
 run 0 env TIDEMARK_FAULT=no-procmap-query$no_damon
 expect procmap-query no TIDEMARK_FAULT=no-procmap-query

@@ -102,7 +102,8 @@ static void run_free(struct scene *scene)
 	int pause_ms = (int)below(scene, 4);
 
 	while (!rig_done(&scene->rig, rng_below(&scene->pace, 4) == 0 ? pause_ms : 0))
-		oracle_collect(&scene->oracle, some_max(scene));
+		if (!scene->opts->tracker->held_only)
+			oracle_collect(&scene->oracle, some_max(scene));
 }
 
 static void add(struct score *sum, const struct score *one)

@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tracker.h"
-
+#include "kernel/pagemap.h"
 #include "mirror.h"
+#include "tracker.h"
 
 enum {
 	BATCH = 512,
@@ -87,10 +87,11 @@ static void gather(struct soft *soft)
 		for (uint64_t at = vma->start; !vma->special && at < vma->end; at += BATCH * PAGE) {
 			size_t nr = (size_t)((vma->end - at) / PAGE < BATCH ? (vma->end - at) / PAGE : BATCH);
 
-			proc_pagemap(&soft->proc, at, nr, entries);
-			for (size_t k = 0; k < nr; k++)
+			long got = pagemap_read(soft->proc.pagemap, at, entries, nr);
+
+			for (long k = 0; k < got; k++)
 				if ((entries[k] & PAGEMAP_SOFT) != 0)
-					add(soft, at + k * PAGE);
+					add(soft, at + (size_t)k * PAGE);
 		}
 	}
 	clear(soft->rig->pid);
@@ -145,6 +146,7 @@ static void soft_close(void *tracker)
 
 const struct tracker_ops tracker_soft = {
 	.name = "soft-dirty",
+	.held_only = true,
 	.open = soft_open,
 	.collect = soft_collect,
 	.epoch = soft_epoch,

@@ -19,6 +19,7 @@ struct tracker_ops {
 	const char *name;
 	bool own_uffd;     /* the mutator is to make a userfaultfd */
 	bool takes_ranges; /* can watch parts */
+	bool held_only;    /* an epoch may begin only while the mutator is held still */
 	void *(*open)(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err);
 	long (*collect)(void *tracker, struct tide_run *runs, size_t max, struct tide_error *err);
 	void (*epoch)(void *tracker, struct tide_epoch *out);
@@ -29,7 +30,7 @@ struct tracker_ops {
 extern const struct tracker_ops tracker_watch; /* tidemark's */
 extern const struct tracker_ops tracker_all;   /* says of everything that it was written */
 extern const struct tracker_ops tracker_naive; /* arms once, sees neither new mappings nor devices */
-extern const struct tracker_ops tracker_soft;  /* soft-dirty; an epoch may begin only while the mutator is held still */
+extern const struct tracker_ops tracker_soft;  /* soft-dirty */
 
 /* Whether this kernel has soft-dirty; without it, clearing succeeds and nothing is ever reported. */
 bool tracker_soft_works(void);

@@ -20,7 +20,7 @@ BOOT_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
 SLOWNESS = 4
 BOOT_S = 600
 # On a busy machine an emulated timer is late: the kernel must not take that for a broken one, nor for a processor that hangs.
-PATIENCE = ["no_timer_check", "nosoftlockup", "rcupdate.rcu_cpu_stall_suppress=1"]
+PATIENCE = ["tsc=reliable", "no_timer_check", "nosoftlockup", "rcupdate.rcu_cpu_stall_suppress=1"]
 # What tests use beyond the options that a busybox has; and a shell, as the busybox's prefers its own of everything.
 TOOLS = ["sh", "date", "setpriv", "unshare"]
 SPLAT = re.compile(
