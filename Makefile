@@ -4,7 +4,7 @@ BUILD ?= build
 SETUP = meson setup
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: all deps run test test-vm test-lanes torture soak quick asan tsan clang lint bench install clean
+.PHONY: all deps run test test-vm torture soak quick asan tsan clang lint bench install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -23,15 +23,11 @@ run: deps all
 test: deps all
 	@tools/run-tests $(BUILD)
 
-# What changes settings of a whole machine, in virtual ones; minutes. Installs QEMU if it is missing.
+# The tests on the kernels that people run, and what changes settings of a whole machine: in virtual ones, a quarter of an hour.
+# Installs QEMU if it is missing. What came of it, by kernel: tools/kernels.
 test-vm: all
 	@tools/install-deps vm
 	@tools/run-tests $(BUILD) vm
-
-# The kernel tests on the kernels that people run, in virtual machines: half an hour. What came of them: docs/kernels.md.
-test-lanes: all
-	@tools/install-deps vm
-	@tools/run-tests $(BUILD) lanes
 
 # A process that writes in every way there is, against the write tracker: about four minutes.
 torture: deps all

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "kernel/caps.h"
 #include "kernel/fault.h"
 #include "kernel/sys.h"
 #include "walker.skel.h"
@@ -29,6 +30,11 @@ static int load_failed(int code, struct tide_error *err)
 	if (code == -EPERM || code == -EACCES)
 		return error_set(err, TIDE_CAUSE_DENIED, code,
 		                 "loading the page-table walker needs CAP_BPF and CAP_PERFMON: run as root");
+	/* To ask modules for a function that the kernel lacks (has_cast()), libbpf needs what the walker needs anyway.
+	 */
+	if (code == -EINVAL && !caps_have(CAPS_SYS_ADMIN))
+		return error_set(err, TIDE_CAUSE_DENIED, -EPERM,
+		                 "loading the page-table walker needs CAP_SYS_ADMIN on this kernel: run as root");
 	if (code == -ENOENT || code == -ESRCH || code == -EINVAL || code == -ENOSYS || code == -EOPNOTSUPP)
 		return error_set(err, TIDE_CAUSE_UNSUPPORTED, code,
 		                 "this kernel cannot run the page-table walker (BPF iterators and BTF are needed): %s",

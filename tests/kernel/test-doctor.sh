@@ -11,12 +11,8 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 77
 fi
 unset TIDEMARK_FAULT
-# DAMON is tried in guests only.
-no_damon=
-if [ -z "${TIDEMARK_LANE:-}" ]; then
-	no_damon=,no-damon
-	export TIDEMARK_FAULT=no-damon
-fi
+# DAMON is tried in guests only, and there once.
+[ -n "${TIDEMARK_LANE:-}" ] || export TIDEMARK_FAULT=no-damon
 
 # run EXPECTED-EXIT WRAPPER...: keeps the table of what follows
 run() {
@@ -92,8 +88,9 @@ for name in others-mglru others-reclaim others-page-idle; do
 	row $name | grep -qE '"answer":"(yes|no)"' || fail "$name was not asked"
 done
 
-if [ -z "$no_damon" ]; then
+if [ -n "${TIDEMARK_LANE:-}" ]; then
 	row way-damon | grep -qE '"answer":"(yes|no)"' || fail "way-damon was not asked"
+	export TIDEMARK_FAULT=no-damon
 else
 	expect way-damon no TIDEMARK_FAULT=no-damon
 fi
@@ -140,15 +137,15 @@ run 0 env TIDEMARK_FAULT=no-pagemap-pfn
 fallback CAP_SYS_ADMIN
 expect pagemap-pfn no TIDEMARK_FAULT=no-pagemap-pfn
 all_of no walker
-run 0 env TIDEMARK_FAULT=no-clear-refs$no_damon
+run 0 env TIDEMARK_FAULT=no-clear-refs,no-damon
 expect sensor-refs no TIDEMARK_FAULT=no-clear-refs
 expect sensor-refs no CONFIG_PROC_PAGE_MONITOR
 run 3 env TIDEMARK_FAULT=no-bpf,no-clear-refs,no-uffd-rwp
 printf '%s\n' "$out" | tail -n 1 | grep -qF '{"sensor":null,"why":"sensor walk: ' || fail "last line"
-run 0 env TIDEMARK_FAULT=no-procmap-query$no_damon
+run 0 env TIDEMARK_FAULT=no-procmap-query,no-damon
 expect procmap-query no TIDEMARK_FAULT=no-procmap-query
 
-run 0 env TIDEMARK_FAULT=no-pagemap-scan$no_damon
+run 0 env TIDEMARK_FAULT=no-pagemap-scan,no-damon
 expect write-protect-tracking no TIDEMARK_FAULT=no-pagemap-scan
 printf '%s\n' "$out" | grep -q '"name":"tracked-' && fail "what needs PAGEMAP_SCAN was asked without it"
 printf '%s\n' "$out" | grep -q '"name":"soft-dirty"' || fail "no soft-dirty row"

@@ -23,7 +23,9 @@
 #include "child.h"
 #include "damon-steps.h"
 #include "need.h"
+#include "pages/walker.h"
 #include "sensor/clear_refs.h"
+#include "sensor/walk.h"
 #include "sensor/way_damon.h"
 
 #define PAGE   4096ul
@@ -43,6 +45,7 @@ enum said {
 struct fixture {
 	struct tide_target *target;
 	struct tide_monitor *monitor;
+	struct walk_state *sensor;
 	char *memory; /* AREA bytes of the target's: all that is watched */
 	uint64_t now_ns;
 	const struct tide_sample *sample;
@@ -66,16 +69,16 @@ static void watch(struct fixture *fix, pid_t pid, char *memory, enum tide_way wa
 	};
 	const struct tide_range range = { (uint64_t)(uintptr_t)memory, (uint64_t)(uintptr_t)memory + AREA };
 	const struct tide_sensor_ops *ops;
-	void *state;
 
 	memset(fix, 0, sizeof(*fix));
 	fix->memory = memory;
 	fix->now_ns = SECOND;
 	if (tide_sensor_choose(&ops, "walk", &fix->err) < 0 || tide_target_open(&fix->target, pid, &fix->err) < 0)
 		fail_msg("%s", fix->err.text);
-	state = calloc(1, ops->state_size);
-	if (ops->init(state, fix->target, &fix->err) < 0 || tide_monitor_open(&fix->monitor, &opts, &fix->err) < 0 ||
-	    tide_monitor_add_target(fix->monitor, ops, state, &range, 1, &fix->err) < 0)
+	fix->sensor = calloc(1, ops->state_size);
+	if (ops->init(fix->sensor, fix->target, &fix->err) < 0 ||
+	    tide_monitor_open(&fix->monitor, &opts, &fix->err) < 0 ||
+	    tide_monitor_add_target(fix->monitor, ops, fix->sensor, &range, 1, &fix->err) < 0)
 		fail_msg("%s", fix->err.text);
 }
 
@@ -83,6 +86,7 @@ static void unwatch(struct fixture *fix)
 {
 	tide_monitor_close(fix->monitor);
 	tide_target_close(fix->target);
+	fix->monitor = NULL;
 }
 
 static int note(void *arg, const struct tide_idle_run *run)
@@ -132,9 +136,28 @@ static void touch(struct fixture *fix, size_t page)
 	fix->used[page] = true;
 }
 
+/*
+ * Where a clear leaves the TLB alone, a page used right after a pass is missed if its entry is still there. What is
+ * used here comes after the entries have gone, as they do in the course of an interval.
+ */
+static void turn_over_tlb(const struct fixture *fix)
+{
+	uint32_t unflushed = 1u << TIDE_WAY_DAMON | (clear_refs_can_flush() ? 0 : 1u << TIDE_WAY_REFS);
+
+	char *other;
+
+	if (fix->monitor == NULL || (ways(fix) & unflushed) == 0)
+		return;
+	/* For more than 33 pages, the kernel flushes all of it. */
+	other = map(HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	memset(other, 1, HUGE);
+	munmap(other, HUGE);
+}
+
 /* About every `one_in`th page, others each time. */
 static void touch_some(struct fixture *fix, struct rng *rng, uint32_t one_in)
 {
+	turn_over_tlb(fix);
 	memset(fix->used, 0, sizeof(fix->used));
 	for (size_t i = 0; i < NR; i++)
 		if (rng_below(rng, one_in) == 0)
@@ -159,14 +182,6 @@ static void score(const struct fixture *fix, double *precision, double *recall, 
 	*recall = used > 0 ? (double)right / (double)used : 1;
 }
 
-/* Of what was used right after a pass, a page whose entry stayed in the TLB is missed where that cannot be flushed. */
-static double least_recall(const struct fixture *fix)
-{
-	uint32_t unflushed = 1u << TIDE_WAY_DAMON | (clear_refs_can_flush() ? 0 : 1u << TIDE_WAY_REFS);
-
-	return ways(fix) & unflushed ? 0.9 : 0.999;
-}
-
 static void expect_exact(const struct fixture *fix, size_t max_unseen)
 {
 	double precision;
@@ -174,7 +189,7 @@ static void expect_exact(const struct fixture *fix, size_t max_unseen)
 	size_t nr_unseen;
 
 	score(fix, &precision, &recall, &nr_unseen);
-	if (precision < 0.999 || recall < least_recall(fix) || nr_unseen > max_unseen)
+	if (precision < 0.999 || recall < 0.999 || nr_unseen > max_unseen)
 		fail_msg("precision %.4f, recall %.4f, %zu unobservable pages", precision, recall, nr_unseen);
 }
 
@@ -494,6 +509,7 @@ static void A4_huge_pages_are_told_whole_and_stay_huge(void **unused)
 	char *area = map(AREA + HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	char *memory = (char *)(((uintptr_t)area + HUGE - 1) / HUGE * HUGE);
 	size_t before;
+	bool counted;
 
 	madvise(memory, AREA, MADV_HUGEPAGE);
 	memset(memory, 1, AREA);
@@ -505,6 +521,8 @@ static void A4_huge_pages_are_told_whole_and_stay_huge(void **unused)
 		skip();
 	}
 	watch(fix, getpid(), memory, TIDE_WAY_COLD, 0);
+	/* Before Linux 6.10 nothing says how often a huge page is mapped, so nobody can say that it is mapped whole. */
+	counted = walker_facts(fix->sensor->walker)->has_large_mapcount;
 	pass(fix, 0);
 	pass(fix, 1);
 	for (size_t round = 0; round < 4; round++) {
@@ -514,7 +532,10 @@ static void A4_huge_pages_are_told_whole_and_stay_huge(void **unused)
 			memset(fix->used + i * (HUGE / PAGE), 1, HUGE / PAGE);
 		}
 		pass(fix, 1);
-		expect_exact(fix, 0);
+		if (counted)
+			expect_exact(fix, 0);
+		else
+			assert_int_equal(fix->sample->reasons[TIDE_REASON_PARTIAL], NR);
 	}
 	assert_int_equal(huge_bytes(), before);
 	unwatch(fix);

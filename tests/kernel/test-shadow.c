@@ -26,7 +26,7 @@
 
 enum {
 	PAGE = 4096,
-	NR_PAGES = 1024,
+	NR_PAGES = 512,
 	NR_STEPS = 20,
 };
 
@@ -233,7 +233,7 @@ static void C1_nothing_is_lost_while_the_target_runs(void **state)
 	size_t nr_lost = 0;
 
 	begin(rig, write_all_the_time, NULL);
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 100; i++)
 		nr_lost += epoch(rig);
 	assert_int_equal(nr_lost, 0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* This file changes memory in ways that need something of the machine: several nodes, hugetlb pages, KSM. */
+/* This file changes memory in ways that need something of the machine: several nodes, hugetlb pages, KSM, swap. */
 #include <linux/mempolicy.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,21 @@
 #include <unistd.h>
 
 #include "mutator.h"
+
+/* Of the first line that `format` fits; 0: there is none. */
+static unsigned long number_in(const char *path, const char *format)
+{
+	char line[128];
+	unsigned long nr = 0;
+	FILE *file = fopen(path, "r");
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, format, &nr) == 1)
+			break;
+	if (file != NULL)
+		fclose(file);
+	return nr;
+}
 
 static void migrate(struct mutator *m)
 {
@@ -46,16 +61,7 @@ static void write_hugetlb(struct mutator *m)
 
 static const char *no_hugetlb(struct mutator *m)
 {
-	char line[128];
-	unsigned long nr = 0;
-	FILE *file = fopen("/proc/meminfo", "r");
-
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		if (sscanf(line, "HugePages_Free: %lu", &nr) == 1)
-			break;
-	if (file != NULL)
-		fclose(file);
-	return nr < 2 && pick_area(m, AREA_HUGETLB) == NULL
+	return number_in("/proc/meminfo", "HugePages_Free: %lu") < 2 && pick_area(m, AREA_HUGETLB) == NULL
 	               ? "fewer than two free hugetlb pages, and their number is the machine's"
 	               : NULL;
 }
@@ -72,15 +78,70 @@ static void setup(struct mutator *m)
 	m->areas[m->nr_areas++] = (struct area){ .kinds = AREA_HUGETLB, .at = at, .size = HUGE, .fd = -1 };
 }
 
-static const char *ksm(struct mutator *m)
+/* Pages with the same contents, for KSM to merge; what other operations write there takes them apart. */
+static void make_alike(struct mutator *m)
 {
-	return "KSM runs by a setting of the whole machine: for a virtual one";
+	size_t size;
+	char *at = pick(m, AREA_ANON | AREA_THP, 64 << 10, PAGE, &size);
+
+	memset(at, (int)draw_below(m, 4), size);
+	agreed(m, madvise(at, size, MADV_MERGEABLE) == 0);
+}
+
+static void merge_no_more(struct mutator *m)
+{
+	size_t size;
+	char *at = pick(m, AREA_ANON | AREA_THP, 64 << 10, PAGE, &size);
+
+	agreed(m, madvise(at, size, MADV_UNMERGEABLE) == 0);
+}
+
+static const char *no_ksm(struct mutator *m)
+{
+	return number_in("/sys/kernel/mm/ksm/run", "%lu") != 1
+	               ? "KSM does not run, by a setting of the whole machine: for a virtual one"
+	               : NULL;
+}
+
+/* Out to swap, and for the most part back. */
+static void swap_out(struct mutator *m)
+{
+	size_t size;
+	char *at = pick(m, AREA_ANON | AREA_THP, 64 << 10, PAGE, &size);
+
+	agreed(m, madvise(at, size, MADV_PAGEOUT) == 0);
+	if (draw_below(m, 2) == 0)
+		touch(m, at, size);
+}
+
+static const char *no_swap(struct mutator *m)
+{
+	return number_in("/proc/meminfo", "SwapFree: %lu") < 64 << 10 ? "this machine has no swap space to spare"
+	                                                              : NULL;
+}
+
+static void compact(struct mutator *m)
+{
+	FILE *file = fopen("/proc/sys/vm/compact_memory", "w");
+
+	agreed(m, file != NULL && fputs("1", file) >= 0);
+	if (file != NULL)
+		fclose(file);
+}
+
+/* Guests of tests/vm say which lane they are. */
+static const char *not_ours(struct mutator *m)
+{
+	return getenv("TIDEMARK_LANE") == NULL ? "it compacts all memory of the machine: for a virtual one" : NULL;
 }
 
 static const struct op OPS[] = {
 	{ .name = "migrate", .flags = OP_HUGE, .run = migrate, .lacks = one_node },
 	{ .name = "hugetlb", .flags = OP_HUGE, .run = write_hugetlb, .lacks = no_hugetlb },
-	{ .name = "ksm", .flags = OP_HUGE, .run = migrate, .lacks = ksm },
+	{ .name = "alike", .flags = OP_HUGE, .run = make_alike, .lacks = no_ksm },
+	{ .name = "unmergeable", .flags = OP_HUGE, .run = merge_no_more, .lacks = no_ksm },
+	{ .name = "swap-out", .flags = OP_HUGE, .run = swap_out, .lacks = no_swap },
+	{ .name = "compact", .flags = OP_HUGE, .run = compact, .lacks = not_ours },
 	{ 0 },
 };
 

@@ -13,8 +13,8 @@
 #include "case.h"
 
 static const char *const FAMILIES[] = {
-	"cpu",  "kernel", "direct", "foreign", "ring",    "splice",  "zap",
-	"huge", "move",   "fork",   "shared",  "protect", "threads", "mixed",
+	"cpu",  "kernel", "direct", "foreign", "ring",    "splice",  "zap",   "huge",
+	"move", "fork",   "shared", "protect", "threads", "machine", "mixed",
 };
 
 enum {
@@ -154,6 +154,15 @@ static bool invents(const struct row *row)
 	return (row->flags & (OP_MOVES | OP_PINS)) == 0 && row->score.invented > 0;
 }
 
+static uint64_t nr_ops(const struct torture *torture)
+{
+	uint64_t nr = 0;
+
+	for (unsigned i = 0; i < torture->nr_rows; i++)
+		nr += torture->rows[i].score.nr_ops;
+	return nr;
+}
+
 static int judge(const struct torture *torture)
 {
 	int result = 0;
@@ -215,5 +224,9 @@ int main(int argc, char **argv)
 	}
 	print_table(&torture);
 	print_skipped(&torture);
+	if (nr_ops(&torture) == 0) {
+		fprintf(stderr, "nothing of these families can be done on this machine\n");
+		return 77;
+	}
 	return judge(&torture);
 }

@@ -60,11 +60,13 @@ bool tracker_soft_works(void)
 	return (clean & PAGEMAP_SOFT) == 0 && (written & PAGEMAP_SOFT) != 0;
 }
 
+/* None is exact: the kernel also marks pages that it moves, or brings back from swap. */
 static void add(struct soft *soft, uint64_t page)
 {
 	struct tide_run *last = soft->nr_runs > 0 ? &soft->runs[soft->nr_runs - 1] : NULL;
 
 	soft->now.written_bytes += PAGE;
+	soft->now.over_bytes += PAGE;
 	if (last != NULL && last->end == page) {
 		last->end += PAGE;
 		return;
@@ -72,7 +74,7 @@ static void add(struct soft *soft, uint64_t page)
 	soft->runs = realloc(soft->runs, (soft->nr_runs + 1) * sizeof(*soft->runs));
 	if (soft->runs == NULL)
 		exit(2);
-	soft->runs[soft->nr_runs++] = (struct tide_run){ .start = page, .end = page + PAGE };
+	soft->runs[soft->nr_runs++] = (struct tide_run){ .start = page, .end = page + PAGE, .certainty = TIDE_OVER };
 }
 
 /* The mutator must stand still between the reading and the clearing, or what it writes there is lost. */
