@@ -38,7 +38,9 @@ enum tide_answer {
 	X(PREFAULT, "prefault", "mapped along with a neighbour by one fault (file, large folio): young without use")   \
 	X(COARSE, "coarse", "the kernel tells only how much of this mapping was accessed, not which part")             \
 	X(UNREAD, "unread", "the page-table entry could not be read, or the kernel has moved its page")                \
-	X(UNTRACKED, "untracked", "the kernel cannot watch accesses to this kind of memory by userfaultfd")
+	X(UNTRACKED, "untracked", "the kernel cannot watch accesses to this kind of memory by userfaultfd")            \
+	X(HUGE, "huge", "writes to a huge page are not told apart: the first one would split it")                      \
+	X(FRESH, "fresh", "it appeared meanwhile, by a read or by a write: of a file's page nobody knows")
 
 enum tide_reason {
 #define TIDE_REASON_ENUM(id, name, sentence) TIDE_REASON_##id,
@@ -151,6 +153,13 @@ enum tide_sensor_flags {
 	 * can, unless it is told how often to check.
 	 */
 	TIDE_SENSOR_WHOLE = 1 << 2,
+	/*
+	 * It tells writes only: "accessed" means written. Never the ladder's choice: taken by name, or to be asked
+	 * beside another one.
+	 */
+	TIDE_SENSOR_TELLS_WRITES = 1 << 3,
+	/* It needs a target's userfaultfd, of which there can be one: two such sensors cannot watch one process. */
+	TIDE_SENSOR_TAKES_UFFD = 1 << 4,
 };
 
 /*
@@ -233,6 +242,7 @@ struct tide_sensor_ops {
  * CAP_SYS_PTRACE for other users' processes. "rwp": Linux 7.3; the rights of ptrace(2), as it makes a descriptor inside
  * the target, which is stopped for a millisecond or so (docs/design/003-injection.md), and refuses targets that use
  * userfaultfd themselves.
+ * "writes": Linux 6.7; writes only; otherwise as "rwp".
  * "refs": any Linux with CONFIG_PROC_PAGE_MONITOR, without privileges for one's own processes, but whole mappings only:
  * whether all of one was accessed, or nothing.
  */

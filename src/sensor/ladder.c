@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "sensor/ladder.h"
 #include "sensor/refs.h"
 #include "sensor/rwp.h"
 #include "sensor/walk.h"
+#include "sensor/writes.h"
 
-static const struct tide_sensor_ops *const ladder[] = { &sensor_walk, &sensor_rwp, &sensor_refs, NULL };
+static const struct tide_sensor_ops *const ladder[] = { &sensor_walk, &sensor_rwp, &sensor_refs, &sensor_writes, NULL };
 
 #define PASSED_OVER_SIZE 140
 
@@ -57,10 +59,10 @@ static void pass_over(char *passed_over, const struct tide_error *why)
 }
 
 /*
- * The first that works, of those that have one of `ways` (0: of all); what is said when none does is the first one's
- * reason, as it is the one to have.
+ * The first that works, of those that have one of `ways` (0: of all) and none of the flags `without`; what is said when
+ * none does is the first one's reason, as it is the one to have.
  */
-static int choose_best(const struct tide_sensor_ops **out, uint32_t ways, struct tide_error *why)
+static int choose_best(const struct tide_sensor_ops **out, uint32_t ways, uint32_t without, struct tide_error *why)
 {
 	char passed_over[PASSED_OVER_SIZE] = "";
 	struct tide_error first = { 0 };
@@ -69,7 +71,8 @@ static int choose_best(const struct tide_sensor_ops **out, uint32_t ways, struct
 		struct tide_error here = { 0 };
 		int result;
 
-		if (ways != 0 && (ladder[i]->ways & ways) == 0)
+		if (ladder[i]->flags & (without | TIDE_SENSOR_TELLS_WRITES) ||
+		    (ways != 0 && (ladder[i]->ways & ways) == 0))
 			continue;
 		result = try_sensor(ladder[i], &here);
 		if (result == 0) {
@@ -103,9 +106,36 @@ int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, str
 	if (why == NULL)
 		why = &scratch;
 	if (name == NULL)
-		return choose_best(out, 0, why);
+		return choose_best(out, 0, 0, why);
 	*out = find(name);
 	return *out == NULL ? unknown(name, why) : choose_named(*out, why);
+}
+
+int sensor_choose_beside_writes(const struct tide_sensor_ops **out, const char *name, struct tide_error *why)
+{
+	int result;
+
+	if (name == NULL)
+		return choose_best(out, 0, TIDE_SENSOR_TAKES_UFFD, why);
+	result = tide_sensor_choose(out, name, why);
+	if (result == 0 && (*out)->flags & TIDE_SENSOR_TAKES_UFFD && !((*out)->flags & TIDE_SENSOR_TELLS_WRITES))
+		return error_set(
+		        why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		        "the sensor %s and the one for writes both need the process's userfaultfd, of which there "
+		        "can be one: take another sensor, or leave the writes out",
+		        name);
+	return result;
+}
+
+int sensor_choose_writes(const struct tide_sensor_ops **out, struct tide_error *why)
+{
+	struct tide_error here = { 0 };
+	int result = try_sensor(&sensor_writes, &here);
+
+	*out = &sensor_writes;
+	if (result < 0)
+		*why = here;
+	return result;
 }
 
 static int check_way(const struct tide_sensor_ops *ops, enum tide_way way, struct tide_error *why)
@@ -139,7 +169,7 @@ int tide_sensor_choose_exact(const struct tide_sensor_ops **out, const char *nam
 
 		if (way != TIDE_WAY_AUTO && way != best)
 			continue;
-		result = choose_best(out, 1u << best, &here);
+		result = choose_best(out, 1u << best, 0, &here);
 		if (here.code != 0 || result == 0)
 			*why = here;
 		if (result == 0)

@@ -13,7 +13,7 @@
 
 int rwp_plan(void *state, struct tide_pass *pass, struct tide_error *err)
 {
-	struct rwp_state *rwp = state;
+	struct tracked *rwp = state;
 	const struct tide_layout *layout;
 	int result;
 
@@ -26,20 +26,20 @@ int rwp_plan(void *state, struct tide_pass *pass, struct tide_error *err)
 	rwp->cost.ways |= 1u << TIDE_WAY_RWP;
 	/* What was replaced since the last pass would look as if nobody had accessed it. */
 	result = tide_target_refresh(rwp->target, &layout, err);
-	return result < 0 ? result : rwp_follow(rwp, err);
+	return result < 0 ? result : tracked_follow(rwp, err);
 }
 
-static int forget_step(struct rwp_state *rwp, uint64_t start, uint64_t end, tide_stuck_fn *stuck, void *arg,
+static int forget_step(struct tracked *rwp, uint64_t start, uint64_t end, tide_stuck_fn *stuck, void *arg,
                        struct tide_error *err)
 {
-	int result = rwp_protect(rwp, start, end);
+	int result = tracked_protect(rwp, start, end);
 
 	if (result == 0)
 		return 0;
 	if (result == -ESRCH)
-		return rwp_failed(rwp, result, "protect", err);
+		return tracked_failed(rwp, result, "protect", err);
 	if (result == -ENOENT)
-		rwp_lose(rwp, start, end);
+		tracked_lose(rwp, start, end);
 	return stuck(arg, start, end, result == -ENOENT ? TIDE_REASON_UNTRACKED : TIDE_REASON_REFUSED);
 }
 
@@ -47,7 +47,7 @@ int rwp_forget(void *state, const struct tide_young_run *runs, size_t nr, tide_s
                struct tide_error *err)
 {
 	for (size_t i = 0; i < nr; i++) {
-		uint64_t step = (uint64_t)RWP_STEP_PAGES << runs[i].entry_shift;
+		uint64_t step = (uint64_t)TRACKED_STEP_PAGES << runs[i].entry_shift;
 
 		for (uint64_t at = runs[i].start; at < runs[i].end; at += step) {
 			uint64_t end = runs[i].end - at < step ? runs[i].end : at + step;

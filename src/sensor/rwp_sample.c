@@ -6,22 +6,6 @@
 
 #define HUGE_SHIFT 21u
 
-/* What is at one page, huge pages told apart: enum pagescan_category, 0 nothing, or -errno. */
-static int64_t look_closely(struct rwp_state *rwp, uint64_t addr)
-{
-	struct pagescan_region region = { 0 };
-	struct pagescan scan = {
-		.start = addr,
-		.end = addr + RWP_PAGE,
-		.any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
-		.returned = PAGESCAN_PRESENT | PAGESCAN_SWAPPED | PAGESCAN_HUGE | PAGESCAN_FILE,
-	};
-	long result = rwp_pagescan(rwp, &scan, &region, 1);
-
-	rwp->cost.nr_read++;
-	return result <= 0 ? result : (int64_t)region.categories;
-}
-
 static void stick(struct rwp_before *before, enum tide_reason reason)
 {
 	before->page = RWP_STUCK;
@@ -29,43 +13,43 @@ static void stick(struct rwp_before *before, enum tide_reason reason)
 }
 
 /* Protects the (huge) page that is at `addr`: never part of a huge page, which would split it. */
-static int protect(struct rwp_state *rwp, uint64_t addr, struct rwp_before *before, struct tide_error *err)
+static int protect(struct tracked *rwp, uint64_t addr, struct rwp_before *before, struct tide_error *err)
 {
 	uint64_t bytes = UINT64_C(1) << before->shift;
 	uint64_t start = addr / bytes * bytes;
-	int result = rwp_protect(rwp, start, start + bytes);
+	int result = tracked_protect(rwp, start, start + bytes);
 
 	if (result == 0) {
 		before->page = RWP_ARMED;
 	} else if (result == -ENOENT) {
-		rwp_lose(rwp, start, start + bytes);
+		tracked_lose(rwp, start, start + bytes);
 		stick(before, TIDE_REASON_UNTRACKED);
 	} else if (result == -EINVAL) {
 		stick(before, TIDE_REASON_REFUSED);
 	} else {
-		return rwp_failed(rwp, result, "protect", err);
+		return tracked_failed(rwp, result, "protect", err);
 	}
 	return 0;
 }
 
-static int arm(struct rwp_state *rwp, uint64_t addr, struct rwp_before *before, struct tide_error *err)
+static int arm(struct tracked *rwp, uint64_t addr, struct rwp_before *before, struct tide_error *err)
 {
-	const struct rwp_mapping *mapping = rwp_mapping_from(rwp, addr);
+	const struct tracked_mapping *mapping = tracked_mapping_from(rwp, addr);
 	int64_t categories;
 
 	*before = (struct rwp_before){ .page = RWP_UNMAPPED };
 	if (mapping == NULL || mapping->start > addr)
 		return 0;
-	categories = look_closely(rwp, addr);
+	categories = tracked_look_closely(rwp, addr);
 	if (categories < 0)
-		return rwp_failed(rwp, (int)categories, "look at", err);
+		return tracked_failed(rwp, (int)categories, "look at", err);
 	before->is_file = (categories & PAGESCAN_FILE) != 0;
-	before->shift = mapping->page_bytes > RWP_PAGE ? (uint8_t)__builtin_ctz(mapping->page_bytes)
-	                : categories & PAGESCAN_HUGE   ? HUGE_SHIFT
-	                                               : 12;
+	before->shift = mapping->page_bytes > TRACKED_PAGE ? (uint8_t)__builtin_ctz(mapping->page_bytes)
+	                : categories & PAGESCAN_HUGE       ? HUGE_SHIFT
+	                                                   : 12;
 	if (categories == 0)
-		before->page = mapping->standing == RWP_TRACKED ? RWP_ABSENT_SEEN : RWP_ABSENT;
-	else if (mapping->standing != RWP_TRACKED || rwp_unmaps(mapping, (uint64_t)categories))
+		before->page = mapping->standing == TRACKED_YES ? RWP_ABSENT_SEEN : RWP_ABSENT;
+	else if (mapping->standing != TRACKED_YES || rwp_unmaps(mapping, (uint64_t)categories))
 		stick(before, TIDE_REASON_UNTRACKED);
 	else
 		return protect(rwp, addr, before, err);
@@ -93,32 +77,32 @@ int rwp_prepare(void *state, struct tide_check *checks, size_t nr, struct tide_e
 }
 
 /* Is the huge page that was protected one still? hugetlb's are never anything else. */
-static int is_whole(struct rwp_state *rwp, const struct rwp_before *before, uint64_t addr, struct tide_error *err)
+static int is_whole(struct tracked *rwp, const struct rwp_before *before, uint64_t addr, struct tide_error *err)
 {
-	const struct rwp_mapping *mapping = rwp_mapping_from(rwp, addr);
+	const struct tracked_mapping *mapping = tracked_mapping_from(rwp, addr);
 	int64_t categories;
 
 	if (before->page != RWP_ARMED || before->shift == 12)
 		return 0;
-	if (mapping != NULL && mapping->start <= addr && mapping->page_bytes > RWP_PAGE)
+	if (mapping != NULL && mapping->start <= addr && mapping->page_bytes > TRACKED_PAGE)
 		return 1;
-	categories = look_closely(rwp, addr);
+	categories = tracked_look_closely(rwp, addr);
 	if (categories < 0)
-		return rwp_failed(rwp, (int)categories, "look at", err);
+		return tracked_failed(rwp, (int)categories, "look at", err);
 	return (categories & PAGESCAN_HUGE) != 0;
 }
 
 int rwp_check(void *state, struct tide_check *checks, size_t nr, struct tide_error *err)
 {
-	struct rwp_state *rwp = state;
+	struct tracked *rwp = state;
 
 	for (size_t i = 0; i < nr; i++) {
 		struct rwp_before before;
-		int64_t categories = rwp_look(rwp, checks[i].addr);
+		int64_t categories = tracked_look(rwp, checks[i].addr);
 		int whole;
 
 		if (categories < 0)
-			return rwp_failed(rwp, (int)categories, "look at", err);
+			return tracked_failed(rwp, (int)categories, "look at", err);
 		rwp_unpack(&before, &checks[i]);
 		whole = is_whole(rwp, &before, checks[i].addr, err);
 		if (whole < 0)

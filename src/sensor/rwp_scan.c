@@ -76,22 +76,23 @@ static int add(struct blocks *blocks, uint64_t start, uint64_t end, const struct
 	return 0;
 }
 
-static int add_region(struct blocks *blocks, const struct rwp_mapping *mapping, const struct pagescan_region *region)
+static int add_region(struct blocks *blocks, const struct tracked_mapping *mapping,
+                      const struct pagescan_region *region)
 {
-	bool unseen = mapping->standing != RWP_TRACKED || rwp_unmaps(mapping, region->categories);
+	bool unseen = mapping->standing != TRACKED_YES || rwp_unmaps(mapping, region->categories);
 	const struct tide_block like = {
-		.entry_shift = mapping->page_bytes > RWP_PAGE       ? (uint32_t)__builtin_ctz(mapping->page_bytes)
+		.entry_shift = mapping->page_bytes > TRACKED_PAGE   ? (uint32_t)__builtin_ctz(mapping->page_bytes)
 		               : region->categories & PAGESCAN_HUGE ? 21
 		                                                    : 12,
 		.reason = unseen ? TIDE_REASON_UNTRACKED : TIDE_REASON_NONE,
-		.is_file = mapping->standing != RWP_TRACKED && (region->categories & PAGESCAN_FILE) != 0,
+		.is_file = mapping->standing != TRACKED_YES && (region->categories & PAGESCAN_FILE) != 0,
 	};
 
 	return add(blocks, region->start, region->end, &like, !unseen && (region->categories & PAGESCAN_ACCESSED));
 }
 
 /* Is what was scanned registered? 1, 0, -errno. */
-static int is_tracked(struct rwp_state *rwp, size_t nr)
+static int is_tracked(struct tracked *rwp, size_t nr)
 {
 	struct pagescan_region now = { 0 };
 	struct pagescan scan = { .all_of = PAGESCAN_ACCESSED, .returned = PAGESCAN_ACCESSED };
@@ -101,20 +102,20 @@ static int is_tracked(struct rwp_state *rwp, size_t nr)
 	for (size_t i = 0; i < nr; i++)
 		if (rwp->regions[i].categories & PAGESCAN_ACCESSED)
 			return 1;
-	categories = rwp_look(rwp, rwp->regions[0].start);
+	categories = tracked_look(rwp, rwp->regions[0].start);
 	if (categories < 0)
 		return (int)categories;
 	if (!(categories & PAGESCAN_WRITTEN))
 		return 1; /* it is marked, or not there any more */
 	/* Was it accessed in between? */
 	scan.start = rwp->regions[0].start;
-	scan.end = scan.start + RWP_PAGE;
-	result = rwp_pagescan(rwp, &scan, &now, 1);
+	scan.end = scan.start + TRACKED_PAGE;
+	result = tracked_pagescan(rwp, &scan, &now, 1);
 	return result < 0 ? (int)result : result > 0;
 }
 
 /* One call's worth of [*at, end), of one mapping. */
-static int scan_step(struct rwp_state *rwp, struct rwp_mapping *mapping, uint64_t *at, uint64_t end, uint64_t *left,
+static int scan_step(struct tracked *rwp, struct tracked_mapping *mapping, uint64_t *at, uint64_t end, uint64_t *left,
                      struct blocks *blocks, struct tide_error *err)
 {
 	struct pagescan scan = {
@@ -126,23 +127,23 @@ static int scan_step(struct rwp_state *rwp, struct rwp_mapping *mapping, uint64_
 		             : *left < SCAN_PAGES ? *left
 		                                  : SCAN_PAGES,
 	};
-	long nr = rwp_pagescan(rwp, &scan, rwp->regions, RWP_NR_REGIONS);
+	long nr = tracked_pagescan(rwp, &scan, rwp->regions, TRACKED_NR_REGIONS);
 	uint64_t nr_pages = 1;
 	int tracked = 0;
 
-	if (nr > 0 && mapping->standing == RWP_TRACKED) {
+	if (nr > 0 && mapping->standing == TRACKED_YES) {
 		tracked = is_tracked(rwp, (size_t)nr);
 		if (tracked == 0)
-			rwp_lose(rwp, mapping->start, mapping->end);
+			tracked_lose(rwp, mapping->start, mapping->end);
 	}
 	if (nr < 0 || tracked < 0)
-		return rwp_failed(rwp, nr < 0 ? (int)nr : tracked, "scan", err);
+		return tracked_failed(rwp, nr < 0 ? (int)nr : tracked, "scan", err);
 	for (long i = 0; i < nr; i++) {
 		int result = add_region(blocks, mapping, &rwp->regions[i]);
 
 		if (result != 0)
 			return result;
-		nr_pages += (rwp->regions[i].end - rwp->regions[i].start) / RWP_PAGE;
+		nr_pages += (rwp->regions[i].end - rwp->regions[i].start) / TRACKED_PAGE;
 	}
 	rwp->cost.nr_scanned += nr_pages - 1;
 	*left -= nr_pages < *left ? nr_pages : *left;
@@ -153,13 +154,13 @@ static int scan_step(struct rwp_state *rwp, struct rwp_mapping *mapping, uint64_
 int rwp_scan(void *state, uint64_t start, uint64_t end, uint64_t max_entries, tide_block_fn *fn, void *arg,
              uint64_t *next, struct tide_error *err)
 {
-	struct rwp_state *rwp = state;
+	struct tracked *rwp = state;
 	struct blocks blocks = { .fn = fn, .arg = arg };
 	uint64_t left = max_entries;
 	uint64_t at = start;
 
 	while (at < end && left > 0) {
-		struct rwp_mapping *mapping = rwp_mapping_from(rwp, at);
+		struct tracked_mapping *mapping = tracked_mapping_from(rwp, at);
 		int result;
 
 		if (mapping == NULL || mapping->start >= end) {

@@ -3,7 +3,7 @@
  * This file makes every system call of the rwp sensor's life fail once, on a real target: nothing leaks, no page that
  * was accessed is called idle, and the target is left as it was found.
  */
-#include "../kernel/rwp-steps.h"
+#include "../kernel/tracked-steps.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -157,7 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_call_fails_once),
 	};
-	int lacking = need_rwp();
+	int lacking = need_sensor("rwp");
 
 	return lacking != 0 ? lacking : cmocka_run_group_tests(tests, NULL, NULL);
 }

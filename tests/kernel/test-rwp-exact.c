@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file tests the rwp sensor in exact mode, and what it leaves behind in its target: nothing. */
-#include "rwp-steps.h"
+#include "tracked-steps.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -300,7 +300,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_target_goes_on_when_we_are_killed, end_last_target),
 		cmocka_unit_test_teardown(what_it_cost_is_counted, end_last_target),
 	};
-	int lacking = need_rwp();
+	int lacking = need_sensor("rwp");
 
 	return lacking != 0 ? lacking : cmocka_run_group_tests(tests, NULL, NULL);
 }

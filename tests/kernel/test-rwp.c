@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file tests what the rwp sensor says of another process's sampled pages: all of it exact, nothing tolerated. */
-#include "rwp-steps.h"
+#include "tracked-steps.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -367,7 +367,7 @@ int main(void)
 		cmocka_unit_test_teardown(A6_a_target_that_exits_is_gone, end_last_target),
 		cmocka_unit_test_teardown(A6_a_target_that_executes_another_program_is_gone, end_last_target),
 	};
-	int lacking = need_rwp();
+	int lacking = need_sensor("rwp");
 
 	return lacking != 0 ? lacking : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A target that does as it is told, the rwp sensor on it, and room for checks: what all tests of the sensor need. */
-#ifndef TESTS_KERNEL_RWP_STEPS_H
-#define TESTS_KERNEL_RWP_STEPS_H
+/* A target that does as it is told, a sensor on its userfaultfd, and room for checks. */
+#ifndef TESTS_KERNEL_TRACKED_STEPS_H
+#define TESTS_KERNEL_TRACKED_STEPS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,12 +30,16 @@ enum area {
 	AREA_RAMFS,  /* private, of a file that is not shared memory; needs `path` */
 	AREA_SHARED_HUGE,
 	AREA_HUGETLB,
-	AREA_NONE, /* private, and all access forbidden */
+	AREA_NONE,   /* private, and all access forbidden */
+	AREA_SEALED, /* shared, of a file that is open for reading only; needs `path` */
 };
 
 enum errand {
-	TOUCH,     /* pages from, from + step, ...: reads every other one of them, writes the rest */
+	TOUCH, /* pages from, from + step, ...: reads every other one of them, writes the rest */
+	WRITE,
+	READ,
 	READ_FILE, /* lets the kernel write to them */
+	DROP,      /* gives [from, from + nr) up, of private memory */
 	CHECK,     /* all pages hold what was written: `ok` says so */
 	UNMAP,     /* [from, from + nr) */
 	REPLACE,   /* the whole area by new memory, every page written */
@@ -71,8 +75,8 @@ struct fixture {
 	size_t nr_huge; /* huge entries */
 };
 
-/* 0 the sensor works here; 77, with the reason on stderr, it does not. */
-int need_rwp(void);
+/* 0 the sensor works here, and sensor_open() opens it; 77, with the reason on stderr, it does not. */
+int need_sensor(const char *name);
 
 /* Starts a target; then opens the sensor on it and makes the first update. */
 void target_start(struct fixture *fix, enum area area, const char *path);

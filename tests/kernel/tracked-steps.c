@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* This file is the target of the rwp sensor's tests, and the steps that they take. */
-#include "rwp-steps.h"
+/* This file is the target of tests of sensors on userfaultfd, and the steps that they take. */
+#include "tracked-steps.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -16,12 +16,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int need_rwp(void)
+static const char *sensor_name;
+
+int need_sensor(const char *name)
 {
 	const struct tide_sensor_ops *ops;
 	struct tide_error why = { 0 };
 
-	if (tide_sensor_choose(&ops, "rwp", &why) == 0)
+	sensor_name = name;
+	if (tide_sensor_choose(&ops, name, &why) == 0)
 		return 0;
 	fprintf(stderr, "%s\n", why.text);
 	return 77;
@@ -32,6 +35,13 @@ static char *map_at(uint64_t at, int prot, int flags, int fd)
 	char *memory = mmap((void *)(uintptr_t)at, AREA, prot, flags | MAP_FIXED_NOREPLACE, fd, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static char *map_sealed(const struct script *script)
+{
+	int fd = open(script->path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? NULL : map_at(AREA_AT, PROT_READ, MAP_SHARED, fd);
 }
 
 static char *map_file(const struct script *script, bool huge)
@@ -62,6 +72,8 @@ static bool make_area(struct script *script)
 	case AREA_SHARED_HUGE:
 		area = map_file(script, script->area == AREA_SHARED_HUGE);
 		break;
+	case AREA_SEALED:
+		return map_sealed(script) != NULL;
 	case AREA_HUGETLB:
 		area = map_at(AREA_AT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
 		break;
@@ -84,14 +96,15 @@ static volatile char *page_of(const struct script *script, size_t i)
 	return (volatile char *)(uintptr_t)(script->at + i * PAGE);
 }
 
-static void touch(const struct script *script)
+/* Reads every page, and writes every `write_each`th; 0: none. */
+static void use(const struct script *script, size_t write_each)
 {
-	bool write = false;
+	size_t nr = 0;
 
-	for (size_t i = script->from; i < script->from + script->nr; i += script->step, write = !write) {
+	for (size_t i = script->from; i < script->from + script->nr; i += script->step) {
 		char value = *page_of(script, i);
 
-		if (write)
+		if (write_each > 0 && ++nr % write_each == 0)
 			*page_of(script, i) = value;
 	}
 }
@@ -136,8 +149,17 @@ static bool do_errand(struct script *script)
 
 	switch (script->errand) {
 	case TOUCH:
-		touch(script);
+		use(script, 2);
 		return true;
+	case WRITE:
+		use(script, 1);
+		return true;
+	case READ:
+		use(script, 0);
+		return true;
+	case DROP:
+		return madvise((void *)(uintptr_t)(script->at + script->from * PAGE), script->nr * PAGE,
+		               MADV_DONTNEED) == 0;
 	case READ_FILE:
 		return let_kernel_write(script);
 	case CHECK:
@@ -205,7 +227,7 @@ void target_start(struct fixture *fix, enum area area, const char *path)
 
 void sensor_open(struct fixture *fix)
 {
-	if (tide_sensor_choose(&fix->ops, "rwp", &fix->err) < 0)
+	if (tide_sensor_choose(&fix->ops, sensor_name, &fix->err) < 0)
 		fail_msg("%s", fix->err.text);
 	fix->sensor = calloc(1, fix->ops->state_size);
 	if (fix->ops->init(fix->sensor, fix->target, &fix->err) < 0)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file judges what a page's write protection proves.
+ *
+ * The mark of a protected page goes with it, into swap and back, through migration; whoever takes the page away takes
+ * the mark along. So a page that is marked was not written since, and one that was marked and is not, was. Where there
+ * was no page, one that appears was written if it is the process's own and not the zero page: reading brings only that.
+ * A file's page comes by reading as well as by writing, a huge one by a write to any part of it: of those nothing is
+ * claimed, nor of a page that is not there any more.
+ */
+#include "sensor/writes_judge.h"
+
+#include "kernel/pagescan.h"
+
+void writes_pack(const struct writes_before *before, struct tide_check *check)
+{
+	check->state[0] = (uint64_t)before->page | (uint64_t)before->reason << 8 | (uint64_t)before->shift << 16;
+	check->state[1] = 0;
+}
+
+void writes_unpack(struct writes_before *before, const struct tide_check *check)
+{
+	before->page = (enum writes_page)(check->state[0] & 0xff);
+	before->reason = (enum tide_reason)(check->state[0] >> 8 & 0xff);
+	before->shift = (uint8_t)(check->state[0] >> 16 & 0xff);
+}
+
+static bool is_there(uint64_t categories)
+{
+	return (categories & (PAGESCAN_PRESENT | PAGESCAN_SWAPPED)) != 0;
+}
+
+bool writes_is_fresh(const struct writes_before *before, uint64_t categories)
+{
+	return before->page <= WRITES_ABSENT && is_there(categories);
+}
+
+static void answer(struct tide_check *check, enum tide_answer what, enum tide_reason reason)
+{
+	check->answer = (uint8_t)what;
+	check->reason = (uint8_t)reason;
+}
+
+static void judge_fresh(uint64_t categories, struct tide_check *check)
+{
+	if (categories & PAGESCAN_ZERO)
+		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
+	else if (categories & PAGESCAN_FILE)
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FRESH);
+	else if (categories & PAGESCAN_HUGE)
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_HUGE);
+	else
+		answer(check, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
+}
+
+void writes_judge(const struct writes_before *before, uint64_t categories, struct tide_check *check)
+{
+	uint64_t page_bytes = UINT64_C(1) << (before->page == WRITES_ARMED ? before->shift : 12);
+
+	check->page_start = check->addr / page_bytes * page_bytes;
+	check->page_end = check->page_start + page_bytes;
+	if (before->page == WRITES_UNMAPPED && !is_there(categories))
+		check->page_start = check->page_end = 0;
+	if (before->page == WRITES_STUCK)
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, before->reason);
+	else if (before->page == WRITES_SEALED)
+		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
+	else if (writes_is_fresh(before, categories))
+		judge_fresh(categories, check);
+	else if (before->page != WRITES_ARMED)
+		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
+	else if (!is_there(categories))
+		/* Freed since: what happened before that went with it. */
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	else
+		answer(check, categories & PAGESCAN_WRITTEN ? TIDE_ANSWER_ACCESSED : TIDE_ANSWER_IDLE,
+		       TIDE_REASON_NONE);
+}
