@@ -64,9 +64,10 @@ enum tide_monitor_flags {
 struct tide_region {
 	uint64_t start;
 	uint64_t end;
-	uint32_t nr_accesses;     /* checks that found its sampled page accessed */
-	uint32_t nr_writes;       /* checks that found it written; 0 with sensors that do not tell */
-	uint32_t nr_unobservable; /* checks that could not be answered */
+	uint32_t nr_accesses;            /* checks that found its sampled page accessed */
+	uint32_t nr_writes;              /* checks that found it written */
+	uint32_t nr_unobservable;        /* checks that could not be answered */
+	uint32_t nr_writes_unobservable; /* ... as to writes; 0 where nobody is asked for them */
 	/*
 	 * For how long the access pattern stayed similar, in units of the options' aggregation interval: intervals that
 	 * were tuned longer or shorter count for as much as they lasted, rounded to the nearest.
@@ -134,6 +135,17 @@ TIDE_EXPORT void tide_monitor_close(struct tide_monitor *monitor);
 TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops,
                                                       void *state, const struct tide_range *ranges, size_t nr_ranges,
                                                       struct tide_error *err);
+
+/*
+ * The same with a second sensor (NULL: none), one that TELLS_WRITES: it is asked for the same pages at the same time,
+ * and its answers are each region's nr_writes. Both states are the monitor's from here on, also when this fails. Errors
+ * beyond: USAGE with EXACT.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_monitor_add_with_writes(struct tide_monitor *monitor,
+                                                           const struct tide_sensor_ops *ops, void *state,
+                                                           const struct tide_sensor_ops *writes, void *writes_state,
+                                                           const struct tide_range *ranges, size_t nr_ranges,
+                                                           struct tide_error *err);
 
 /*
  * Stops watching a target that was added: as one that went away, it has no more regions. Its index stays its own. With

@@ -29,6 +29,12 @@ enum tide_session_flags {
 	 * seen, nor what it started. Ended targets keep no descriptor. The session ends when the last target has gone.
 	 */
 	TIDE_SESSION_CHILDREN = 1 << 0,
+	/*
+	 * Writes are watched too, by the sensor "writes", beside accesses (tide_monitor_add_with_writes). Not with
+	 * EXACT, nor with a sensor that sees whole mappings only; one that needs the target's userfaultfd is passed
+	 * over. With the sensor "writes" itself it changes nothing.
+	 */
+	TIDE_SESSION_WRITES = 1 << 1,
 };
 
 struct tide_session_opts {
@@ -111,6 +117,9 @@ TIDE_EXPORT void tide_session_cost(const struct tide_session *session, struct ti
  * the sentence about the first of them, "" when there is none. Owned by the session.
  */
 TIDE_EXPORT size_t tide_session_unwatched(const struct tide_session *session, const char **why);
+
+/* The sensor that is asked for writes; NULL: none is. */
+TIDE_EXPORT const struct tide_sensor_ops *tide_session_writes(const struct tide_session *session);
 
 /* The sensor in use, its name and the sentence that says why it was chosen. Owned by the session. */
 TIDE_EXPORT const struct tide_sensor_ops *tide_session_sensor(const struct tide_session *session, const char **why);

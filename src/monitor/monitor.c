@@ -58,10 +58,11 @@ void tide_monitor_close(struct tide_monitor *monitor)
 	free(monitor);
 }
 
-int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops, void *state,
-                            const struct tide_range *ranges, size_t nr_ranges, struct tide_error *err)
+int tide_monitor_add_with_writes(struct tide_monitor *monitor, const struct tide_sensor_ops *ops, void *state,
+                                 const struct tide_sensor_ops *writes, void *writes_state,
+                                 const struct tide_range *ranges, size_t nr_ranges, struct tide_error *err)
 {
-	struct watched target = { .ops = ops, .state = state };
+	struct watched target = { .ops = ops, .state = state, .writes = writes, .writes_state = writes_state };
 	int result = watched_init(&target, ranges, nr_ranges, &monitor->opts, err);
 
 	if (result == 0 && vec_push(&monitor->targets, target) < 0)
@@ -71,6 +72,12 @@ int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sens
 		return result;
 	}
 	return (int)monitor->targets.nr - 1;
+}
+
+int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops, void *state,
+                            const struct tide_range *ranges, size_t nr_ranges, struct tide_error *err)
+{
+	return tide_monitor_add_with_writes(monitor, ops, state, NULL, NULL, ranges, nr_ranges, err);
 }
 
 void tide_monitor_end_target(struct tide_monitor *monitor, size_t index)
@@ -83,29 +90,9 @@ void tide_monitor_end_target(struct tide_monitor *monitor, size_t index)
 	error_set(&monitor->gone, TIDE_CAUSE_GONE, -ESRCH, "the last target is watched no more");
 }
 
-static uint64_t greater(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 void tide_monitor_cost(const struct tide_monitor *monitor, struct tide_sensor_cost *out)
 {
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < monitor->targets.nr; i++) {
-		const struct watched *target = &monitor->targets.items[i];
-		struct tide_sensor_cost cost = { 0 };
-
-		watched_cost(target, &cost);
-		out->nr_read += cost.nr_read;
-		out->nr_scanned += cost.nr_scanned;
-		out->nr_cleared += cost.nr_cleared;
-		out->nr_calls += cost.nr_calls;
-		out->longest_hold_ns = greater(out->longest_hold_ns, cost.longest_hold_ns);
-		out->nr_stalls += cost.nr_stalls;
-		out->longest_stall_ns = greater(out->longest_stall_ns, cost.longest_stall_ns);
-		out->stall_ns += cost.stall_ns;
-		out->stopped_ns += cost.stopped_ns;
-		out->blind_ns += cost.blind_ns;
-		out->ways |= cost.ways;
-	}
+	for (size_t i = 0; i < monitor->targets.nr; i++)
+		watched_add_cost(&monitor->targets.items[i], out);
 }

@@ -139,13 +139,19 @@ static uint32_t difference(uint32_t a, uint32_t b)
 	return a > b ? a - b : b - a;
 }
 
+/* Something is never like nothing. */
+static bool is_like(uint32_t now, uint32_t before, uint32_t limit)
+{
+	return difference(now, before) <= limit && !now == !before;
+}
+
 void regions_age(struct regions *regions, uint32_t max_difference, uint64_t interval_us)
 {
 	for (size_t i = 0; i < regions->list.nr; i++) {
 		struct region *region = &regions->list.items[i];
 		uint32_t limit = region->is_steady ? max_difference * STEADY_SLACK : max_difference;
-		bool similar = difference(region->nr_accesses, region->last_nr_accesses) <= limit &&
-		               !region->nr_accesses == !region->last_nr_accesses;
+		bool similar = is_like(region->nr_accesses, region->last_nr_accesses, limit) &&
+		               is_like(region->nr_writes, region->last_nr_writes, limit);
 
 		region->age = similar ? region->age + 1 : 0;
 		region->age_us = similar ? region->age_us + interval_us : 0;
@@ -156,9 +162,11 @@ static bool may_merge(const struct region *a, const struct region *b, const stru
 {
 	uint32_t slack = a->is_steady && b->is_steady ? STEADY_SLACK : 1;
 
-	return a->end == b->start && difference(a->nr_accesses, b->nr_accesses) <= rule->max_difference * slack &&
+	return a->end == b->start && b->end - a->start <= rule->max_bytes &&
+	       difference(a->nr_accesses, b->nr_accesses) <= rule->max_difference * slack &&
+	       difference(a->nr_writes, b->nr_writes) <= rule->max_difference * slack &&
 	       difference(a->nr_unobservable, b->nr_unobservable) <= rule->max_unobservable_difference &&
-	       b->end - a->start <= rule->max_bytes;
+	       difference(a->nr_writes_unobservable, b->nr_writes_unobservable) <= rule->max_unobservable_difference;
 }
 
 /* Mean of two counts, weighted by size, rounded to nearest. */
@@ -169,17 +177,24 @@ static uint64_t weigh(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes
 	return (uint64_t)((sum + (a_bytes + b_bytes) / 2) / (a_bytes + b_bytes));
 }
 
+/* Of what was counted and what was not answered; rounded together: both are never more than there were checks. */
+static void weigh_counts(uint32_t *count, uint32_t *unobservable, uint64_t a_bytes, uint32_t other_count,
+                         uint32_t other_unobservable, uint64_t b_bytes)
+{
+	uint32_t both = (uint32_t)weigh(*count + *unobservable, a_bytes, other_count + other_unobservable, b_bytes);
+
+	*count = (uint32_t)weigh(*count, a_bytes, other_count, b_bytes);
+	*unobservable = both - *count;
+}
+
 static void absorb(struct region *a, const struct region *b)
 {
 	uint64_t a_bytes = a->end - a->start;
 	uint64_t b_bytes = b->end - b->start;
-	/* Rounded together: accessed and unanswered checks are never more than there were checks. */
-	uint32_t not_idle = (uint32_t)weigh(a->nr_accesses + a->nr_unobservable, a_bytes,
-	                                    b->nr_accesses + b->nr_unobservable, b_bytes);
 
-	a->nr_accesses = (uint32_t)weigh(a->nr_accesses, a_bytes, b->nr_accesses, b_bytes);
-	a->nr_writes = (uint32_t)weigh(a->nr_writes, a_bytes, b->nr_writes, b_bytes);
-	a->nr_unobservable = not_idle - a->nr_accesses;
+	weigh_counts(&a->nr_accesses, &a->nr_unobservable, a_bytes, b->nr_accesses, b->nr_unobservable, b_bytes);
+	weigh_counts(&a->nr_writes, &a->nr_writes_unobservable, a_bytes, b->nr_writes, b->nr_writes_unobservable,
+	             b_bytes);
 	a->age = (uint32_t)weigh(a->age, a_bytes, b->age, b_bytes);
 	a->age_us = weigh(a->age_us, a_bytes, b->age_us, b_bytes);
 	a->end = b->end;
@@ -207,6 +222,15 @@ static uint32_t scale(uint32_t count, uint32_t from, uint32_t to)
 	return (uint32_t)(((uint64_t)count * to + from / 2) / from);
 }
 
+/* Both halves may be rounded up; together they are never more than all. */
+static void scale_counts(uint32_t *count, uint32_t *unobservable, uint32_t made, uint32_t nr_checks)
+{
+	*count = scale(*count, made, nr_checks);
+	*unobservable = scale(*unobservable, made, nr_checks);
+	if (*count + *unobservable > nr_checks)
+		*unobservable = nr_checks - *count;
+}
+
 void regions_scale(struct regions *regions, uint32_t nr_checks)
 {
 	for (size_t i = 0; i < regions->list.nr; i++) {
@@ -217,15 +241,11 @@ void regions_scale(struct regions *regions, uint32_t nr_checks)
 			continue;
 		/* Nobody has looked: a target that came just before the interval's end. */
 		if (made == 0) {
-			region->nr_unobservable = nr_checks;
+			region->nr_unobservable = region->nr_writes_unobservable = nr_checks;
 			continue;
 		}
-		region->nr_accesses = scale(region->nr_accesses, made, nr_checks);
-		region->nr_writes = scale(region->nr_writes, made, nr_checks);
-		/* Both halves may be rounded up; together they are never more than all. */
-		region->nr_unobservable = scale(region->nr_unobservable, made, nr_checks);
-		if (region->nr_accesses + region->nr_unobservable > nr_checks)
-			region->nr_unobservable = nr_checks - region->nr_accesses;
+		scale_counts(&region->nr_accesses, &region->nr_unobservable, made, nr_checks);
+		scale_counts(&region->nr_writes, &region->nr_writes_unobservable, made, nr_checks);
 	}
 }
 
@@ -239,9 +259,11 @@ void regions_reset(struct regions *regions, uint32_t nr_checks)
 		region->is_steady = (region->nr_accesses >= often && region->last_nr_accesses >= often) ||
 		                    (region->nr_accesses == 0 && region->last_nr_accesses == 0);
 		region->last_nr_accesses = region->nr_accesses;
+		region->last_nr_writes = region->nr_writes;
 		region->nr_accesses = 0;
 		region->nr_writes = 0;
 		region->nr_unobservable = 0;
+		region->nr_writes_unobservable = 0;
 		region->nr_checks = 0;
 	}
 }

@@ -18,11 +18,13 @@ struct region {
 	uint32_t nr_accesses;
 	uint32_t nr_writes;
 	uint32_t nr_unobservable;
+	uint32_t nr_writes_unobservable;
 	uint32_t nr_checks; /* fewer than the interval's for a steady region: see watched.c */
 	bool is_steady;     /* it was accessed in most checks, or in none, of the last two aggregation intervals */
 	uint32_t last_nr_accesses; /* of the aggregation interval before */
-	uint32_t age;              /* aggregation intervals */
-	uint64_t age_us;           /* what they lasted, by the intervals' settings */
+	uint32_t last_nr_writes;
+	uint32_t age;    /* aggregation intervals */
+	uint64_t age_us; /* what they lasted, by the intervals' settings */
 };
 
 /* Invariants: items[i].start < items[i].end <= items[i + 1].start, all multiples of MIN_REGION. */
@@ -42,7 +44,7 @@ int regions_update(struct regions *regions, const struct tide_range *ranges, siz
 
 /* What may be joined. */
 struct merge_rule {
-	uint32_t max_difference; /* of nr_accesses */
+	uint32_t max_difference; /* of nr_accesses, and of nr_writes */
 	uint32_t max_unobservable_difference;
 	uint64_t max_bytes; /* of the joined region */
 };

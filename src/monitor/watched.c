@@ -56,13 +56,20 @@ int watched_init(struct watched *target, const struct tide_range *ranges, size_t
 		result = error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
 		                   "the sensor %s cannot look at every page: exact mode needs another one",
 		                   target->ops->name);
-	if (result == 0 && nr == 0) {
+	if (result == 0 && opts->flags & TIDE_MONITOR_EXACT && target->writes != NULL)
+		result = error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                   "exact mode tells accesses only: writes are sampled beside sampled accesses");
+	/* A sensor may have to follow the mappings, whatever is watched of them. */
+	if (result == 0)
+		result = watched_update_writes(target, err);
+	if (result == 0)
 		result = find_ranges(target, found, err);
-		ranges = found;
-		nr = result < 0 ? 0 : (size_t)result;
-	}
 	if (result < 0)
 		return result;
+	if (nr == 0) {
+		ranges = found;
+		nr = (size_t)result;
+	}
 	if (nr == 0)
 		return error_set(err, TIDE_CAUSE_GONE, -ESRCH,
 		                 "the target has no memory mapped: it may just be exiting");
@@ -75,12 +82,14 @@ int watched_init(struct watched *target, const struct tide_range *ranges, size_t
 static void batch_fini(struct batch *batch)
 {
 	vec_free(&batch->checks);
+	vec_free(&batch->writes);
 	vec_free(&batch->region_of);
 }
 
 /* Descriptors and programs are given back when the target goes, not when the last one of many has gone. */
-static void end_sensor(struct watched *target)
+static void end_sensors(struct watched *target)
 {
+	watched_end_writes(target);
 	if (target->state == NULL)
 		return;
 	if (target->ops->cleanup != NULL)
@@ -96,23 +105,56 @@ void watched_fini(struct watched *target)
 	batch_fini(&target->spare);
 	guide_fini(&target->guide);
 	exact_fini(&target->exact);
-	end_sensor(target);
+	end_sensors(target);
 }
 
-void watched_cost(const struct watched *target, struct tide_sensor_cost *out)
+static uint64_t greater(uint64_t a, uint64_t b)
 {
-	*out = target->cost;
-	if (target->state != NULL && target->ops->cost != NULL)
-		target->ops->cost(target->state, out);
+	return a > b ? a : b;
+}
+
+static void add_cost(const struct tide_sensor_cost *cost, struct tide_sensor_cost *sum)
+{
+	sum->nr_read += cost->nr_read;
+	sum->nr_scanned += cost->nr_scanned;
+	sum->nr_cleared += cost->nr_cleared;
+	sum->nr_calls += cost->nr_calls;
+	sum->longest_hold_ns = greater(sum->longest_hold_ns, cost->longest_hold_ns);
+	sum->nr_stalls += cost->nr_stalls;
+	sum->longest_stall_ns = greater(sum->longest_stall_ns, cost->longest_stall_ns);
+	sum->stall_ns += cost->stall_ns;
+	sum->stopped_ns += cost->stopped_ns;
+	sum->blind_ns += cost->blind_ns;
+	sum->ways |= cost->ways;
+}
+
+void watched_add_cost(const struct watched *target, struct tide_sensor_cost *sum)
+{
+	const struct tide_sensor_ops *const ops[] = { target->ops, target->writes };
+	const void *const states[] = { target->state, target->writes_state };
+
+	add_cost(&target->cost, sum);
+	for (size_t i = 0; i < 2; i++) {
+		struct tide_sensor_cost cost = { 0 };
+
+		if (states[i] == NULL || ops[i]->cost == NULL)
+			continue;
+		ops[i]->cost(states[i], &cost);
+		add_cost(&cost, sum);
+	}
 }
 
 void watched_end(struct watched *target)
 {
-	watched_cost(target, &target->cost);
-	end_sensor(target);
+	struct tide_sensor_cost cost = { 0 };
+
+	watched_add_cost(target, &cost);
+	target->cost = cost;
+	end_sensors(target);
 	target->is_gone = true;
 	target->regions.list.nr = 0;
 	target->batch.checks.nr = 0;
+	target->batch.writes.nr = 0;
 	target->batch.region_of.nr = 0;
 }
 
@@ -139,6 +181,7 @@ static int draw(struct batch *batch, const struct regions *from, const struct sa
 	size_t nr = from->list.nr;
 
 	batch->checks.nr = 0;
+	batch->writes.nr = 0;
 	batch->region_of.nr = 0;
 	if (vec_reserve(&batch->checks, nr) < 0 || vec_reserve(&batch->region_of, nr) < 0)
 		return error_system(err, -ENOMEM, "sampling %zu regions", nr);
@@ -151,9 +194,20 @@ static int draw(struct batch *batch, const struct regions *from, const struct sa
 	return 0;
 }
 
+/* Of two results the first that is an error; its sentence stays. */
+static int first_error(int one, int other, const struct tide_error *others, struct tide_error *err)
+{
+	if (one < 0)
+		return one;
+	if (other < 0 && err != NULL)
+		*err = *others;
+	return other < 0 ? other : one;
+}
+
 int watched_prepare(struct watched *target, const struct sampling *sampling, struct rng *rng, struct tide_error *err)
 {
 	struct batch *batch = &target->batch;
+	struct tide_error other = { 0 };
 	int result = draw(batch, &target->regions, sampling, rng, err);
 
 	if (result == 0 && batch->region_of.nr > 0)
@@ -161,7 +215,7 @@ int watched_prepare(struct watched *target, const struct sampling *sampling, str
 		                                            err);
 	if (result >= 0)
 		batch->checks.nr = batch->region_of.nr;
-	return result;
+	return first_error(result, watched_prepare_writes(target, batch, &other), &other, err);
 }
 
 /* Samples of one (huge) page have one answer. */
@@ -179,6 +233,11 @@ static void share_answers(struct tide_check *checks, size_t nr)
 	}
 }
 
+enum tide_reason watched_reason(const struct tide_check *check)
+{
+	return check->reason < TIDE_NR_REASONS ? (enum tide_reason)check->reason : TIDE_REASON_UNREAD;
+}
+
 static void count(struct region *region, const struct tide_check *check, uint64_t reasons[TIDE_NR_REASONS])
 {
 	region->nr_checks++;
@@ -186,7 +245,7 @@ static void count(struct region *region, const struct tide_check *check, uint64_
 	if (check->answer != TIDE_ANSWER_UNOBSERVABLE)
 		return;
 	region->nr_unobservable++;
-	reasons[check->reason < TIDE_NR_REASONS ? check->reason : TIDE_REASON_UNREAD]++;
+	reasons[watched_reason(check)]++;
 }
 
 /* Counts a batch, of which the first `nr` checks were answered: all of them or none. */
@@ -196,10 +255,17 @@ static void settle(struct watched *target, size_t nr, uint64_t reasons[TIDE_NR_R
 	struct batch *batch = &target->batch;
 
 	share_answers(batch->checks.items, nr);
-	for (size_t i = 0; i < batch->region_of.nr; i++)
-		count(&target->regions.list.items[batch->region_of.items[i]],
-		      nr > 0 ? &batch->checks.items[i] : &missed, reasons);
+	share_answers(batch->writes.items, batch->writes.nr);
+	for (size_t i = 0; i < batch->region_of.nr; i++) {
+		struct region *region = &target->regions.list.items[batch->region_of.items[i]];
+		const struct tide_check *check = nr > 0 ? &batch->checks.items[i] : &missed;
+
+		count(region, check, reasons);
+		if (watched_tells_writes(target))
+			watched_count_write(target, region, i, check, reasons);
+	}
 	batch->checks.nr = 0;
+	batch->writes.nr = 0;
 	batch->region_of.nr = 0;
 }
 
@@ -207,10 +273,12 @@ int watched_check(struct watched *target, uint64_t reasons[TIDE_NR_REASONS], str
 {
 	struct tide_check *checks = target->batch.checks.items;
 	size_t nr = target->batch.checks.nr;
+	struct tide_error other = { 0 };
 	int result = nr > 0 ? target->ops->check_accesses(target->state, checks, nr, err) : 0;
+	int writes = watched_check_writes(target, &other);
 
 	settle(target, result < 0 ? 0 : nr, reasons);
-	return result;
+	return first_error(result, writes, &other, err);
 }
 
 int watched_turn(struct watched *target, const struct sampling *sampling, struct rng *rng,
@@ -219,6 +287,8 @@ int watched_turn(struct watched *target, const struct sampling *sampling, struct
 	struct batch fresh = target->spare;
 	struct tide_check *old = target->batch.checks.items;
 	size_t nr_old = target->batch.checks.nr;
+	struct tide_error other = { 0 };
+	int writes;
 	int result = draw(&fresh, &target->regions, sampling, rng, err);
 
 	for (size_t i = 0; i < nr_old; i++) {
@@ -227,12 +297,15 @@ int watched_turn(struct watched *target, const struct sampling *sampling, struct
 	}
 	if (result == 0 && nr_old + fresh.region_of.nr > 0)
 		result = target->ops->turn(target->state, old, nr_old, fresh.checks.items, fresh.region_of.nr, err);
+	writes = watched_check_writes(target, &other);
 	settle(target, nr_old, reasons);
 	if (result >= 0)
 		fresh.checks.nr = fresh.region_of.nr;
+	if (writes >= 0)
+		writes = watched_prepare_writes(target, &fresh, &other);
 	target->spare = target->batch;
 	target->batch = fresh;
-	return result;
+	return first_error(result, writes, &other, err);
 }
 
 void watched_reset(struct watched *target, uint32_t nr_checks)
@@ -273,12 +346,13 @@ int watched_update(struct watched *target, struct tide_error *err)
 {
 	struct tide_range ranges[3];
 	int nr = check_valid(target, err);
+	int result = nr < 0 ? nr : watched_update_writes(target, err);
 
-	if (nr < 0 || target->has_own_ranges)
-		return nr;
+	if (result < 0)
+		return result;
 	nr = find_ranges(target, ranges, err);
-	if (nr < 0)
-		return nr;
+	if (nr < 0 || target->has_own_ranges)
+		return nr < 0 ? nr : 0;
 	if (regions_update(&target->regions, ranges, (size_t)nr) < 0)
 		return error_system(err, -ENOMEM, "updating regions");
 	return 0;

@@ -10,6 +10,7 @@
 /* One random page of each region whose turn it was. */
 struct batch {
 	VEC(struct tide_check) checks; /* empty: none prepared */
+	VEC(struct tide_check) writes; /* the same pages, for the sensor that tells writes; empty: none prepared */
 	VEC(uint32_t) region_of;       /* check -> region, ascending */
 };
 
@@ -17,8 +18,10 @@ struct watched {
 	const struct tide_sensor_ops *ops;
 	void *state; /* NULL: it is gone */
 	bool is_gone;
-	struct tide_sensor_cost cost; /* of one that is gone */
-	bool has_own_ranges;          /* the user's: never updated */
+	struct tide_sensor_cost cost;         /* of one that is gone */
+	const struct tide_sensor_ops *writes; /* asked beside `ops`, for writes; NULL: none is */
+	void *writes_state;
+	bool has_own_ranges; /* the user's: never updated */
 	struct regions regions;
 	struct batch batch; /* under way */
 	struct batch spare; /* room for the next one while that is answered */
@@ -64,8 +67,25 @@ int watched_turn(struct watched *target, const struct sampling *sampling, struct
  */
 int watched_pass(struct watched *target, uint64_t now_ns, size_t max, struct tide_error *err);
 
-/* What its sensor has cost, also when it is gone. */
-void watched_cost(const struct watched *target, struct tide_sensor_cost *out);
+/* Adds what its sensors have cost, also when it is gone. */
+void watched_add_cost(const struct watched *target, struct tide_sensor_cost *sum);
+
+/* watched_writes.c: the sensor that is asked for writes, beside the target's own. Does anybody tell what is written,
+ * the target's own sensor perhaps? */
+bool watched_tells_writes(const struct watched *target);
+
+/* For the pages of a batch; without such a sensor nothing is done. */
+int watched_prepare_writes(struct watched *target, struct batch *batch, struct tide_error *err);
+int watched_check_writes(struct watched *target, struct tide_error *err);
+int watched_update_writes(struct watched *target, struct tide_error *err);
+
+/* Counts the answer for check `i` of the batch under way, which `check` is the target's own sensor's. */
+void watched_count_write(const struct watched *target, struct region *region, size_t i, const struct tide_check *check,
+                         uint64_t reasons[TIDE_NR_REASONS]);
+void watched_end_writes(struct watched *target);
+
+/* Which of the reasons an answer that could not be given counts for. */
+enum tide_reason watched_reason(const struct tide_check *check);
 
 /* An aggregation interval of `nr_checks` ended. */
 void watched_reset(struct watched *target, uint32_t nr_checks);

@@ -7,10 +7,15 @@
 #include "record/number.h"
 #include "record/schema.h"
 
+enum {
+	NR_COUNTS = 5, /* of a region */
+};
+
 static char *put_region(char *to, const struct tide_region *region, uint64_t offset)
 {
-	const uint32_t counts[] = { region->nr_accesses, region->age, region->nr_unobservable, region->nr_writes };
-	int nr = 4;
+	const uint32_t counts[NR_COUNTS] = { region->nr_accesses, region->age, region->nr_unobservable,
+		                             region->nr_writes, region->nr_writes_unobservable };
+	int nr = NR_COUNTS;
 
 	while (nr > 0 && counts[nr - 1] == 0)
 		nr--;
@@ -50,9 +55,10 @@ size_t pack_regions(char text[PACK_ROOM], size_t *size, const struct tide_region
 /* The counts behind a region's offset, and its bracket. */
 static const char *take_counts(const char *at, struct tide_region *out)
 {
-	uint32_t *const counts[] = { &out->nr_accesses, &out->age, &out->nr_unobservable, &out->nr_writes };
+	uint32_t *const counts[NR_COUNTS] = { &out->nr_accesses, &out->age, &out->nr_unobservable, &out->nr_writes,
+		                              &out->nr_writes_unobservable };
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < NR_COUNTS; i++) {
 		uint64_t value = 0;
 
 		if (*at == ',') {

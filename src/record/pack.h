@@ -3,8 +3,8 @@
  * Regions as text: a JSON array, so that SQLite's own functions take it apart for people, but in one spelling only, so
  * that our reader is small and fast. "[[0,20,7],[96,0,199],288,[4000,1,0,19],4010]" are three regions, of pages 0 to
  * 96, 96 to 288 and 4000 to 4010. An array begins a region at its first number and goes on with nr_accesses, age,
- * nr_unobservable and nr_writes, of which zeros at the end are left out; the region reaches to the next item. A plain
- * number ends the region before it where nothing follows: before a gap, and at the end.
+ * nr_unobservable, nr_writes and nr_writes_unobservable, of which zeros at the end are left out; the region reaches to
+ * the next item. A plain number ends the region before it where nothing follows: before a gap, and at the end.
  */
 #ifndef RECORD_PACK_H
 #define RECORD_PACK_H

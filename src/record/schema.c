@@ -44,12 +44,14 @@ static const struct object views[] = {
 	{ "regions",
 	  "CREATE VIEW regions AS SELECT sample, time_us, interval_us, target, base + first * 4096 AS start, "
 	  "base + behind * 4096 AS \"end\", (behind - first) * 4096 AS size_bytes, nr_checks, nr_accesses, nr_writes, "
-	  "(behind - first) * 4096 * nr_unobservable / nr_checks AS unobservable_bytes, age FROM "
+	  "(behind - first) * 4096 * nr_unobservable / nr_checks AS unobservable_bytes, age, "
+	  "(behind - first) * 4096 * nr_writes_unobservable / nr_checks AS unobservable_writes_bytes FROM "
 	  "(SELECT s.id AS sample, s.end_us AS time_us, s.end_us - s.start_us AS interval_us, p.target, "
 	  "p.start AS base, r.value ->> 0 AS first, "
 	  "ifnull(p.regions -> (r.key + 1) ->> 0, p.regions ->> (r.key + 1)) AS behind, s.nr_checks, "
 	  "ifnull(r.value ->> 1, 0) AS nr_accesses, ifnull(r.value ->> 2, 0) AS age, "
-	  "ifnull(r.value ->> 3, 0) AS nr_unobservable, ifnull(r.value ->> 4, 0) AS nr_writes "
+	  "ifnull(r.value ->> 3, 0) AS nr_unobservable, ifnull(r.value ->> 4, 0) AS nr_writes, "
+	  "ifnull(r.value ->> 5, 0) AS nr_writes_unobservable "
 	  "FROM sample s CROSS JOIN span p ON p.sample = s.id CROSS JOIN json_each(p.regions) r "
 	  "WHERE r.type = 'array')" },
 	{ "ages", "CREATE VIEW ages AS SELECT s.id AS sample, s.end_us AS time_us, i.target, a.value ->> 0 AS idle_us, "

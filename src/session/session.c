@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "kernel/sys.h"
+#include "sensor/ladder.h"
 
 /* Documented in sensor.h. */
 #define WHOLE_AGGREGATION_US 1000000u
@@ -100,19 +101,50 @@ static int open_monitor(struct tide_session *session, const struct tide_session_
 	return check_duration(opts->duration_us, tide_monitor_options(session->monitor)->aggregation_us, err);
 }
 
-static int set_up(struct tide_session *session, struct tide_session_opts *opts, struct tide_error *err)
+/* The sensor for accesses; and beside it, where that is asked for, the one for writes. */
+static int choose(struct tide_session *session, const struct tide_session_opts *opts, struct tide_error *why)
 {
-	struct tide_error why = { 0 };
-	int chosen;
+	bool beside = opts->flags & TIDE_SESSION_WRITES;
 	int result;
 
-	if (opts->flags & ~(uint32_t)TIDE_SESSION_CHILDREN)
+	if (opts->monitor.flags & TIDE_MONITOR_EXACT)
+		result = tide_sensor_choose_exact(&session->ops, opts->sensor, opts->monitor.way, why);
+	else if (beside)
+		result = sensor_choose_beside_writes(&session->ops, opts->sensor, why);
+	else
+		result = tide_sensor_choose(&session->ops, opts->sensor, why);
+	if (result < 0 || !beside || session->ops->flags & TIDE_SENSOR_TELLS_WRITES)
+		return result;
+	if (session->ops->flags & TIDE_SENSOR_WHOLE)
+		return error_set(
+		        why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		        "writes cannot be sampled beside the sensor %s, which sees whole mappings only: run as "
+		        "root, or ask for writes alone with the sensor writes",
+		        session->ops->name);
+	return sensor_choose_writes(&session->writes, why);
+}
+
+static int check_flags(const struct tide_session_opts *opts, struct tide_error *err)
+{
+	if (opts->flags & ~(uint32_t)(TIDE_SESSION_CHILDREN | TIDE_SESSION_WRITES))
 		return error_set(
 		        err, TIDE_CAUSE_USAGE, -EINVAL,
 		        "the session's flags ask for something that this version of libtidemark does not know");
-	chosen = (opts->monitor.flags & TIDE_MONITOR_EXACT)
-	                 ? tide_sensor_choose_exact(&session->ops, opts->sensor, opts->monitor.way, &why)
-	                 : tide_sensor_choose(&session->ops, opts->sensor, &why);
+	if (opts->flags & TIDE_SESSION_WRITES && opts->monitor.flags & TIDE_MONITOR_EXACT)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "exact mode tells accesses only: leave it out, or the writes");
+	return 0;
+}
+
+static int set_up(struct tide_session *session, struct tide_session_opts *opts, struct tide_error *err)
+{
+	struct tide_error why = { 0 };
+	int result = check_flags(opts, err);
+	int chosen;
+
+	if (result < 0)
+		return result;
+	chosen = choose(session, opts, &why);
 	if (chosen == 0 && session->ops->flags & TIDE_SENSOR_WHOLE)
 		spare(session->ops, &opts->monitor);
 	bound_tuning(opts);
@@ -172,11 +204,17 @@ void tide_session_close(struct tide_session *session)
 	free(session);
 }
 
-/* The sensor's state for `target`, initialised; NULL with `*result` and `err` filled when it could not be had. */
-static void *new_state(const struct tide_session *session, struct tide_target *target, int *result,
-                       struct tide_error *err)
+static void end_state(const struct tide_sensor_ops *ops, void *state)
 {
-	const struct tide_sensor_ops *ops = session->ops;
+	if (ops->cleanup != NULL)
+		ops->cleanup(state);
+	free(state);
+}
+
+/* A sensor's state for `target`, initialised; NULL with `*result` and `err` filled when it could not be had. */
+static void *new_state(const struct tide_session *session, const struct tide_sensor_ops *ops,
+                       struct tide_target *target, int *result, struct tide_error *err)
+{
 	void *state = calloc(1, ops->state_size ? ops->state_size : 1);
 
 	if (state == NULL) {
@@ -184,23 +222,44 @@ static void *new_state(const struct tide_session *session, struct tide_target *t
 		return NULL;
 	}
 	*result = ops->init(state, target, err);
-	if (*result == 0 && ops->bound_stall != NULL) {
-		*result = ops->bound_stall(state, tide_monitor_options(session->monitor)->max_stall_us, err);
-		if (*result < 0 && ops->cleanup != NULL)
-			ops->cleanup(state);
-	}
 	if (*result < 0) {
 		free(state);
 		return NULL;
 	}
+	if (ops->bound_stall != NULL)
+		*result = ops->bound_stall(state, tide_monitor_options(session->monitor)->max_stall_us, err);
+	if (*result < 0) {
+		end_state(ops, state);
+		return NULL;
+	}
 	return state;
+}
+
+/* Makes `target` the monitor's; its index. */
+static int add_to_monitor(struct tide_session *session, struct tide_target *target, const struct tide_range *ranges,
+                          size_t nr_ranges, struct tide_error *err)
+{
+	int result;
+	void *state = new_state(session, session->ops, target, &result, err);
+	void *writes = NULL;
+
+	if (state == NULL)
+		return result;
+	if (session->writes != NULL)
+		writes = new_state(session, session->writes, target, &result, err);
+	if (result < 0) {
+		end_state(session->ops, state);
+		return result;
+	}
+	/* From here on the monitor's, also when it fails. */
+	return tide_monitor_add_with_writes(session->monitor, session->ops, state, session->writes, writes, ranges,
+	                                    nr_ranges, err);
 }
 
 int session_enlist(struct tide_session *session, struct tide_target *target, const struct tide_range *ranges,
                    size_t nr_ranges, struct tide_error *err)
 {
 	int pidfd = tide_target_pidfd(target);
-	void *state;
 	int result;
 
 	if (vec_reserve(&session->targets, session->targets.nr + 1) < 0 ||
@@ -209,9 +268,7 @@ int session_enlist(struct tide_session *session, struct tide_target *target, con
 	result = sys_epoll_add(session->epfd, pidfd, EXIT_TAG + session->targets.nr);
 	if (result < 0)
 		return error_system(err, result, "cannot wait for the end of process %d", (int)tide_target_pid(target));
-	state = new_state(session, target, &result, err);
-	if (state != NULL) /* From here on the monitor's, also when it fails. */
-		result = tide_monitor_add_target(session->monitor, session->ops, state, ranges, nr_ranges, err);
+	result = add_to_monitor(session, target, ranges, nr_ranges, err);
 	if (result < 0) {
 		sys_epoll_del(session->epfd, pidfd);
 		return result;
@@ -265,6 +322,11 @@ size_t tide_session_unwatched(const struct tide_session *session, const char **w
 int tide_session_fd(const struct tide_session *session)
 {
 	return session->epfd;
+}
+
+const struct tide_sensor_ops *tide_session_writes(const struct tide_session *session)
+{
+	return session->writes;
 }
 
 const struct tide_sensor_ops *tide_session_sensor(const struct tide_session *session, const char **why)

@@ -28,6 +28,7 @@ struct sink {
 struct tide_session {
 	uint64_t duration_ns; /* 0: no end of its own */
 	const struct tide_sensor_ops *ops;
+	const struct tide_sensor_ops *writes; /* asked beside it; NULL: none */
 	char why[sizeof(((struct tide_error *)0)->text)];
 	struct tide_monitor *monitor;
 	int epfd;

@@ -14,6 +14,7 @@
 #include "kernel/procfs.h"
 #include "monitor/opts.h"
 #include "kernel/sys.h"
+#include "sensor/ladder.h"
 #include "target/target.h"
 
 #define DIR_OF_PID 1000000 /* no descriptor is so large: closing it does nothing */
@@ -195,6 +196,22 @@ static struct tide_sensor_ops fake_sensor = {
 	.cleanup = fake_cleanup,
 };
 
+static int fake_init_writes(void *state, struct tide_target *target, struct tide_error *err)
+{
+	(void)state;
+	if (fake.init_writes_result < 0)
+		return error_set(err, TIDE_CAUSE_BUSY, fake.init_writes_result, "process %d has a userfaultfd",
+		                 (int)target->pid);
+	fake.nr_states++;
+	return 0;
+}
+
+static const struct tide_sensor_ops fake_writes = {
+	.name = "scripted-writes",
+	.init = fake_init_writes,
+	.cleanup = fake_cleanup,
+};
+
 int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, struct tide_error *why)
 {
 	if (fake.choose_result < 0)
@@ -203,6 +220,19 @@ int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, str
 	fake_sensor.flags = fake.sensor_flags;
 	*out = &fake_sensor;
 	return 0;
+}
+
+int sensor_choose_beside_writes(const struct tide_sensor_ops **out, const char *name, struct tide_error *why)
+{
+	return tide_sensor_choose(out, name, why);
+}
+
+int sensor_choose_writes(const struct tide_sensor_ops **out, struct tide_error *why)
+{
+	*out = &fake_writes;
+	return fake.choose_writes_result < 0
+	               ? error_set(why, TIDE_CAUSE_UNSUPPORTED, fake.choose_writes_result, "writes cannot be told here")
+	               : 0;
 }
 
 int tide_sensor_choose_exact(const struct tide_sensor_ops **out, const char *name, enum tide_way way,
@@ -247,9 +277,15 @@ void tide_monitor_close(struct tide_monitor *monitor)
 	fake.nr_monitors--;
 }
 
-int tide_monitor_add_target(struct tide_monitor *monitor, const struct tide_sensor_ops *ops, void *state,
-                            const struct tide_range *ranges, size_t nr_ranges, struct tide_error *err)
+int tide_monitor_add_with_writes(struct tide_monitor *monitor, const struct tide_sensor_ops *ops, void *state,
+                                 const struct tide_sensor_ops *writes, void *writes_state,
+                                 const struct tide_range *ranges, size_t nr_ranges, struct tide_error *err)
 {
+	if (writes_state != NULL) {
+		writes->cleanup(writes_state);
+		free(writes_state);
+		fake.nr_with_writes++;
+	}
 	if (fake.add_result < 0) {
 		free(state);
 		fake.nr_states--;

@@ -36,6 +36,8 @@ struct fake_world {
 	int open_result;   /* of the monitor */
 	int target_result;
 	int init_result;
+	int init_writes_result; /* of the sensor that tells writes */
+	int choose_writes_result;
 	int add_result;
 	uint32_t sensor_flags;
 	int bound_result;
@@ -49,6 +51,7 @@ struct fake_world {
 	int nr_targets; /* open now */
 	int nr_states;  /* initialised and not cleaned up now */
 	int nr_monitors;
+	int nr_with_writes;           /* targets whose writes are asked for, in all */
 	int pidfds[FAKE_MAX_TARGETS]; /* eventfds; write 8 bytes to one and its target has exited */
 	pid_t pids[FAKE_MAX_TARGETS];
 	/* None: any number is a process. */

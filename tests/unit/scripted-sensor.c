@@ -303,16 +303,28 @@ static void cost(const void *state, struct tide_sensor_cost *out)
 	};
 }
 
-#define SCRIPTED_OPS(scan_member)                                                                                      \
+/* Both halves; like the walker, it goes no further than the first failure. */
+static int turn(void *state, struct tide_check *old, size_t nr_old, struct tide_check *fresh, size_t nr_fresh,
+                struct tide_error *err)
+{
+	int result = nr_old > 0 ? check(state, old, nr_old, err) : 0;
+
+	assert_true(nr_old + nr_fresh > 0);
+	return result < 0 || nr_fresh == 0 ? result : prepare(state, fresh, nr_fresh, err);
+}
+
+#define SCRIPTED_OPS(scan_member, ...)                                                                                 \
 	{                                                                                                              \
 		.name = "scripted", .summary = "scripted memory", .state_size = sizeof(struct scripted_state),         \
 		.update = update, .prepare_access_checks = prepare, .check_accesses = check,                           \
 		.reset_aggregated = reset, .target_valid = target_valid, .cleanup = cleanup, .scan = scan_member,      \
-		.cost = cost                                                                                           \
+		.cost = cost, __VA_ARGS__                                                                              \
 	}
 
 const struct tide_sensor_ops scripted_sensor = SCRIPTED_OPS(scan);
 const struct tide_sensor_ops scripted_sensor_without_scan = SCRIPTED_OPS(NULL);
+const struct tide_sensor_ops scripted_sensor_that_turns = SCRIPTED_OPS(scan, .turn = turn);
+const struct tide_sensor_ops scripted_sensor_for_writes = SCRIPTED_OPS(NULL, .flags = TIDE_SENSOR_TELLS_WRITES);
 
 void scripted_fini(struct scripted *world)
 {
@@ -321,13 +333,26 @@ void scripted_fini(struct scripted *world)
 	world->tables = NULL;
 }
 
-int scripted_watch(struct scripted_run *run, const struct tide_sensor_ops *ops, struct scripted *world,
-                   const struct tide_range *ranges, size_t nr)
+/* The monitor frees it. */
+static struct scripted_state *new_state(struct scripted *world)
 {
-	struct scripted_state *state = calloc(1, sizeof(*state)); /* the monitor frees it */
+	struct scripted_state *state = calloc(1, sizeof(*state));
 
 	assert_non_null(state);
 	state->world = world;
 	world->nr_in_use++;
-	return tide_monitor_add_target(run->monitor, ops, state, ranges, nr, &run->err);
+	return state;
+}
+
+int scripted_watch(struct scripted_run *run, const struct tide_sensor_ops *ops, struct scripted *world,
+                   const struct tide_range *ranges, size_t nr)
+{
+	return tide_monitor_add_target(run->monitor, ops, new_state(world), ranges, nr, &run->err);
+}
+
+int scripted_watch_with_writes(struct scripted_run *run, const struct tide_sensor_ops *ops, struct scripted *world,
+                               struct scripted *writes, const struct tide_range *ranges, size_t nr)
+{
+	return tide_monitor_add_with_writes(run->monitor, ops, new_state(world), &scripted_sensor_for_writes,
+	                                    new_state(writes), ranges, nr, &run->err);
 }

@@ -67,6 +67,8 @@ struct scripted {
 
 extern const struct tide_sensor_ops scripted_sensor;
 extern const struct tide_sensor_ops scripted_sensor_without_scan;
+extern const struct tide_sensor_ops scripted_sensor_that_turns;
+extern const struct tide_sensor_ops scripted_sensor_for_writes; /* tells writes: what is `hot` is written */
 
 void scripted_add(struct scripted_ranges *ranges, uint64_t start, uint64_t bytes);
 
@@ -90,6 +92,10 @@ void scripted_close(struct scripted_run *run);
 /* Adds a target; `ranges` as for tide_monitor_add_target. Returns what that returns. */
 int scripted_watch(struct scripted_run *run, const struct tide_sensor_ops *ops, struct scripted *world,
                    const struct tide_range *ranges, size_t nr);
+
+/* The same with a second sensor of that kind for writes; what it calls hot is written. */
+int scripted_watch_with_writes(struct scripted_run *run, const struct tide_sensor_ops *ops, struct scripted *world,
+                               struct scripted *writes, const struct tide_range *ranges, size_t nr);
 
 /*
  * One step, `late_ns` after it was due. Returns the step's result. Asserts what holds for every step: the deadline, the

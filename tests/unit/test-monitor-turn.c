@@ -14,31 +14,11 @@ static const struct tide_monitor_opts QUICK = {
 	.size = sizeof(QUICK), .sampling_us = 1000, .aggregation_us = 20000, .update_us = 40000, .seed = 7
 };
 
-/* Both halves as the scripted sensor does them; like the walker, it goes no further than the first failure. */
-static int turn(void *state, struct tide_check *old, size_t nr_old, struct tide_check *fresh, size_t nr_fresh,
-                struct tide_error *err)
-{
-	int result = nr_old > 0 ? scripted_sensor.check_accesses(state, old, nr_old, err) : 0;
-
-	assert_true(nr_old + nr_fresh > 0);
-	if (result < 0 || nr_fresh == 0)
-		return result;
-	return scripted_sensor.prepare_access_checks(state, fresh, nr_fresh, err);
-}
-
 static int no_turn(void *state, struct tide_check *old, size_t nr_old, struct tide_check *fresh, size_t nr_fresh,
                    struct tide_error *err)
 {
 	fail_msg("there is no aggregation interval to be inside of");
 	return 0;
-}
-
-static struct tide_sensor_ops turning(void)
-{
-	struct tide_sensor_ops ops = scripted_sensor;
-
-	ops.turn = turn;
-	return ops;
 }
 
 static void watch(struct scripted_run *run, const struct tide_sensor_ops *ops, struct scripted *world)
@@ -67,12 +47,11 @@ static void assert_same(const struct tide_region *a, const struct tide_region *b
 
 static void a_turn_is_a_check_and_a_prepare(void **unused)
 {
-	const struct tide_sensor_ops ops = turning();
 	struct scripted worlds[2] = { { .reason = TIDE_REASON_LOCKED }, { .reason = TIDE_REASON_LOCKED } };
 	struct scripted_run runs[2];
 
 	watch(&runs[0], &scripted_sensor, &worlds[0]);
-	watch(&runs[1], &ops, &worlds[1]);
+	watch(&runs[1], &scripted_sensor_that_turns, &worlds[1]);
 	for (unsigned i = 0; i < 50; i++) {
 		const struct tide_sample *calls = scripted_sample(&runs[0]);
 		const struct tide_sample *turns = scripted_sample(&runs[1]);
@@ -109,7 +88,6 @@ static void no_turn_at_the_end_of_an_aggregation_interval(void **unused)
 static uint32_t lost(enum scripted_op op)
 {
 	const struct tide_range page = { GIB(1), GIB(1) + PAGE };
-	const struct tide_sensor_ops ops = turning();
 	struct scripted world = { .fail_op = op, .fail_call = 3, .fail_cause = TIDE_CAUSE_SYSTEM };
 	struct scripted_run run;
 	unsigned nr_failed = 0;
@@ -118,7 +96,7 @@ static uint32_t lost(enum scripted_op op)
 	scripted_add(&world.mapped, page.start, PAGE);
 	scripted_add(&world.hot, page.start, PAGE);
 	scripted_open(&run, &QUICK);
-	assert_int_equal(scripted_watch(&run, &ops, &world, &page, 1), 0);
+	assert_int_equal(scripted_watch(&run, &scripted_sensor_that_turns, &world, &page, 1), 0);
 	do
 		nr_failed += scripted_step(&run, 0) < 0;
 	while (run.sample == NULL);

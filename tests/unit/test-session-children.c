@@ -128,7 +128,7 @@ static void without_being_asked_it_watches_nobody_else(void **state)
 	assert_int_equal(count(session), 1);
 	assert_int_equal(fake.nr_looks, 0);
 	tide_session_close(session);
-	opts.flags = 2;
+	opts.flags = 1u << 31;
 	assert_int_equal(tide_session_open(&session, &opts, &err), -EINVAL);
 	assert_int_equal(err.cause, TIDE_CAUSE_USAGE);
 }

@@ -405,6 +405,64 @@ static void a_refusal_leaves_nothing_open(void **state)
 	}
 }
 
+static int open_with(struct tide_session **out, uint32_t flags, uint32_t monitor_flags, struct tide_error *err)
+{
+	struct tide_session_opts opts = { .size = sizeof(opts), .flags = flags };
+
+	opts.monitor.flags = monitor_flags;
+	return tide_session_open(out, &opts, err);
+}
+
+static void B1_writes_are_asked_for_beside_accesses(void **state)
+{
+	struct tide_session *session;
+	struct tide_error err = { 0 };
+
+	assert_int_equal(open_with(&session, TIDE_SESSION_WRITES, 0, &err), 0);
+	assert_string_equal(tide_session_sensor(session, NULL)->name, "scripted");
+	assert_string_equal(tide_session_writes(session)->name, "scripted-writes");
+	assert_int_equal(tide_session_add_pid(session, 100, NULL, 0, &err), 0);
+	assert_int_equal(fake.nr_with_writes, 1);
+	tide_session_close(session);
+	assert_int_equal(open_with(&session, 0, 0, &err), 0);
+	assert_null(tide_session_writes(session));
+	assert_int_equal(tide_session_add_pid(session, 100, NULL, 0, &err), 0);
+	assert_int_equal(fake.nr_with_writes, 1);
+	tide_session_close(session);
+	/* A sensor that tells nothing but writes needs no other beside it. */
+	fake.sensor_flags = TIDE_SENSOR_TELLS_WRITES | TIDE_SENSOR_TAKES_UFFD;
+	assert_int_equal(open_with(&session, TIDE_SESSION_WRITES, 0, &err), 0);
+	assert_null(tide_session_writes(session));
+	tide_session_close(session);
+}
+
+static void writes_that_cannot_be_told_are_refused(void **state)
+{
+	struct tide_session *session = NULL;
+	struct tide_error err = { 0 };
+	int nr_fds = fake_count_fds();
+
+	assert_int_equal(open_with(&session, TIDE_SESSION_WRITES, TIDE_MONITOR_EXACT, &err), -EINVAL);
+	assert_int_equal(err.cause, TIDE_CAUSE_USAGE);
+	fake.sensor_flags = TIDE_SENSOR_WHOLE;
+	assert_int_equal(open_with(&session, TIDE_SESSION_WRITES, 0, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "run as root"));
+	fake.sensor_flags = 0;
+	fake.choose_writes_result = -EOPNOTSUPP;
+	assert_int_equal(open_with(&session, TIDE_SESSION_WRITES, 0, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "cannot be told here"));
+	fake.choose_writes_result = 0;
+	assert_int_equal(open_with(&session, TIDE_SESSION_WRITES, 0, &err), 0);
+	fake.init_writes_result = -EBUSY;
+	assert_int_equal(tide_session_add_pid(session, 100, NULL, 0, &err), -EBUSY);
+	assert_int_equal(fake.nr_states, 0);
+	/* The next target has the index that this one did not get. */
+	fake.init_writes_result = 0;
+	assert_int_equal(tide_session_add_pid(session, 101, NULL, 0, &err), 0);
+	tide_session_close(session);
+	assert_nothing_left(nr_fds);
+}
+
 /* One whole life of a session; the result of the call that failed first, or 0. */
 static int live(struct tide_error *err)
 {
@@ -476,6 +534,8 @@ int main(void)
 		TEST(cost_counts_from_the_first_step),
 		TEST(the_session_fd_is_readable_before_the_first_step),
 		TEST(a_refusal_leaves_nothing_open),
+		TEST(B1_writes_are_asked_for_beside_accesses),
+		TEST(writes_that_cannot_be_told_are_refused),
 		TEST(every_failing_call_is_told_and_leaves_nothing_open),
 	};
 
