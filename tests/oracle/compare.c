@@ -182,11 +182,12 @@ static int score_at(const struct comparison *c, double share, struct score *scor
 	const struct truth *truth = &c->truth;
 	struct span *hot = NULL;
 	size_t nr_hot = 0;
-	int rc = score_hot_spans(truth->heats.items, truth->heats.nr, truth->covered_s, share, truth->area, &hot,
-	                         &nr_hot);
+	int rc = score_hot_spans(truth->heats[TOUCH_ANY].items, truth->heats[TOUCH_ANY].nr, truth->covered_s, share,
+	                         truth->area, &hot, &nr_hot);
 
 	if (rc == 0)
-		score_compare(score, truth->area, hot, nr_hot, c->report.verdicts.items, c->report.verdicts.nr);
+		score_compare(score, truth->area, hot, nr_hot, c->report.verdicts[SET_ACCESSES].items,
+		              c->report.verdicts[SET_ACCESSES].nr);
 	free(hot);
 	return rc;
 }
