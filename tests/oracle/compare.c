@@ -5,7 +5,8 @@
  *     tidemark report regions --json --last 3s FILE | oracle-compare --truth LOG --record FILE --last 3s [limits]
  *
  * Prints precision, recall, F1 and the unobservable share, in bytes of the workload's area; unobservable hot bytes
- * count as missed. Limits: --min-precision, --min-recall, --max-unobservable, --min-unobservable, --max-wrong-cold.
+ * count as missed. Of what, and the limits: see usage_text. A monitor that sees accesses and writes of a page cannot
+ * tell one that is only written from one that is also read: both are written, and --apart asks for no more.
  *
  * Both sides are judged by what they did, not by what was planned: the truth by the sweeps that were made, the checks
  * (with --record) by the time that each really looked at. These are means, and exact where a page is touched or not
@@ -23,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input.h"
+#include "judge.h"
 #include "units.h"
 
 /*
@@ -33,20 +34,17 @@
 #define BUSY_LATE  0.15
 #define BUSY_CHECK 1.25
 
-enum limit {
-	MIN_PRECISION,
-	MIN_RECALL,
-	MIN_UNOBSERVABLE,
-	MAX_UNOBSERVABLE,
-	MAX_WRONG_COLD,
-	NR_LIMITS,
+enum {
 	OPT_TRUTH = NR_LIMITS,
 	OPT_RECORD,
+	OPT_WHAT,
+	OPT_APART,
 	OPT_BUSY_MARGIN,
 	OPT_UNTIL,
 	OPT_LAST,
 	OPT_SAMPLING,
 	OPT_JSON,
+	OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -57,13 +55,28 @@ static const struct option options[] = {
 	{ "max-wrong-cold", required_argument, NULL, MAX_WRONG_COLD },
 	{ "truth", required_argument, NULL, OPT_TRUTH },
 	{ "record", required_argument, NULL, OPT_RECORD },
+	{ "what", required_argument, NULL, OPT_WHAT },
+	{ "apart", no_argument, NULL, OPT_APART },
 	{ "busy-margin", required_argument, NULL, OPT_BUSY_MARGIN },
 	{ "until", required_argument, NULL, OPT_UNTIL },
 	{ "last", required_argument, NULL, OPT_LAST },
 	{ "sampling", required_argument, NULL, OPT_SAMPLING },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
+
+static const char usage_text[] =
+        "usage: oracle-compare --truth LOG [--what accesses|writes | --apart] [--record FILE] [--busy-margin 0.25]\n"
+        "                      [--until UNIX_US] [--last 3s] [--sampling 5ms] [--json] [LIMITS] [REPORT]\n"
+        "limits, from 0 to 1: --min-precision --min-recall --min-unobservable --max-unobservable --max-wrong-cold\n"
+        "\n"
+        "--what accesses  hot is what was read or written in at least half of the checks; regions are called so by\n"
+        "                 nr_accesses (default)\n"
+        "--what writes    hot is what was written in at least half of the checks; regions are called so by nr_writes\n"
+        "--apart          judges two sets of one report, each by all limits: reads-only, what is hot and not\n"
+        "                 write-hot, and writes, what is write-hot, read or not; says how many of the read-only bytes\n"
+        "                 were called write-hot, and how many of those that are written and hardly read were not\n";
 
 struct comparison {
 	const char *truth_path;
@@ -73,15 +86,26 @@ struct comparison {
 	uint64_t last_ns;
 	uint64_t sampling_ns;
 	bool json;
-	bool given[NR_LIMITS];
-	double limits[NR_LIMITS];
+	bool help;
+	bool apart;
+	bool what_given;
+	enum set what;
+	struct limits limits;
 	struct truth truth;
 	struct report report;
 	struct checks checks;
 	double margin;    /* on a busy machine, shares so near to a half are not judged */
 	double planned_s; /* sampling interval */
-	struct score score;
+	struct judgement judgements[2];
+	size_t nr_judgements;
 };
+
+static int parse_what(struct comparison *c, const char *value)
+{
+	c->what_given = true;
+	c->what = strcmp(value, set_words(SET_WRITES)->name) == 0 ? SET_WRITES : SET_ACCESSES;
+	return strcmp(value, set_words(c->what)->name) == 0 ? 0 : -EINVAL;
+}
 
 static int parse_option(struct comparison *c, int option, const char *value)
 {
@@ -93,6 +117,11 @@ static int parse_option(struct comparison *c, int option, const char *value)
 		return 0;
 	case OPT_RECORD:
 		c->record_path = value;
+		return 0;
+	case OPT_WHAT:
+		return parse_what(c, value);
+	case OPT_APART:
+		c->apart = true;
 		return 0;
 	case OPT_BUSY_MARGIN:
 		return units_share(value, &c->margin);
@@ -106,11 +135,14 @@ static int parse_option(struct comparison *c, int option, const char *value)
 	case OPT_JSON:
 		c->json = true;
 		return 0;
+	case OPT_HELP:
+		c->help = true;
+		return 0;
 	case '?':
 		return -EINVAL;
 	default:
-		c->given[option] = true;
-		return units_share(value, &c->limits[option]);
+		c->limits.given[option] = true;
+		return units_share(value, &c->limits.values[option]);
 	}
 }
 
@@ -123,7 +155,9 @@ static int parse(struct comparison *c, int argc, char **argv)
 			return -EINVAL;
 	}
 	c->report_path = optind < argc ? argv[optind] : NULL;
-	return c->truth_path && optind + 1 >= argc ? 0 : -EINVAL;
+	if (c->help)
+		return 0;
+	return c->truth_path && optind + 1 >= argc && !(c->apart && c->what_given) ? 0 : -EINVAL;
 }
 
 static int read_report(struct comparison *c)
@@ -176,24 +210,8 @@ static bool was_busy(const struct comparison *c)
 	return late_share(c) > BUSY_LATE || c->checks.interval_s > BUSY_CHECK * c->planned_s;
 }
 
-/* Scores against what was touched in at least `share` of the checks. */
-static int score_at(const struct comparison *c, double share, struct score *score)
-{
-	const struct truth *truth = &c->truth;
-	struct span *hot = NULL;
-	size_t nr_hot = 0;
-	int rc = score_hot_spans(truth->heats.items, truth->heats.nr, truth->covered_s, share, truth->area, &hot,
-	                         &nr_hot);
-
-	if (rc == 0)
-		score_compare(score, truth->area, hot, nr_hot, c->report.verdicts.items, c->report.verdicts.nr);
-	free(hot);
-	return rc;
-}
-
 static int compare(struct comparison *c)
 {
-	struct score wide;
 	uint64_t until_us;
 	uint64_t last_us;
 	double margin;
@@ -208,77 +226,86 @@ static int compare(struct comparison *c)
 	if (rc < 0)
 		return rc;
 	margin = was_busy(c) ? c->margin : 0;
-	rc = score_at(c, 0.5 + margin, &c->score);
-	if (rc == 0)
-		rc = score_at(c, 0.5 - margin, &wide);
-	if (rc == 0)
-		score_leave_undecided(&c->score, &wide);
-	return rc;
+	c->nr_judgements = c->apart ? 2 : 1;
+	if (c->apart)
+		return judge_apart(c->judgements, &c->truth, &c->report, margin);
+	return judge(&c->judgements[0], c->what, &c->truth, &c->report, margin);
 }
 
-static bool check(const char *name, bool given, bool met, double value, double limit)
+/*
+ * Where nothing was hot, no limit is put to the test; a workload that can hardly run makes nothing hot. And nothing is
+ * told apart by a pattern that makes one of the two sets empty.
+ */
+static bool tested(const struct comparison *c, const struct judgement *judgement)
 {
-	if (given && !met)
-		fprintf(stderr, "not met: %s is %.4f, the limit %.4f\n", name, value, limit);
-	return !given || met;
+	if (!c->limits.given[MIN_RECALL] || judgement->score.hot > 0)
+		return true;
+	if (was_busy(c) ? c->margin > 0 : !c->apart)
+		return true;
+	fprintf(stderr, "the workload made nothing %s\n", set_words(judgement->set)->is);
+	return false;
 }
 
 static bool limits_met(const struct comparison *c)
 {
-	const struct score *score = &c->score;
-	const double *limits = c->limits;
-	double unobservable = score_unobservable(score);
 	bool ok = true;
 
-	ok &= check("precision", c->given[MIN_PRECISION], score_precision(score) >= limits[MIN_PRECISION],
-	            score_precision(score), limits[MIN_PRECISION]);
-	ok &= check("recall", c->given[MIN_RECALL], score_recall(score) >= limits[MIN_RECALL], score_recall(score),
-	            limits[MIN_RECALL]);
-	ok &= check("unobservable", c->given[MAX_UNOBSERVABLE], unobservable <= limits[MAX_UNOBSERVABLE], unobservable,
-	            limits[MAX_UNOBSERVABLE]);
-	ok &= check("unobservable", c->given[MIN_UNOBSERVABLE], unobservable >= limits[MIN_UNOBSERVABLE], unobservable,
-	            limits[MIN_UNOBSERVABLE]);
-	ok &= check("hot called cold", c->given[MAX_WRONG_COLD], score_wrong_cold(score) <= limits[MAX_WRONG_COLD],
-	            score_wrong_cold(score), limits[MAX_WRONG_COLD]);
+	for (size_t i = 0; i < c->nr_judgements; i++) {
+		ok &= judge_limits(&c->judgements[i], &c->limits);
+		ok &= tested(c, &c->judgements[i]);
+	}
 	return ok;
 }
 
-/* Where nothing was hot, no limit is put to the test; a workload that can hardly run makes nothing hot. */
-static bool tested(const struct comparison *c)
+/* How much of the one set was taken for the other. */
+static void print_mistaken(const struct judgement *judgement)
 {
-	if (!c->given[MIN_RECALL] || c->score.hot > 0 || c->margin > 0 || !was_busy(c))
-		return true;
-	fprintf(stderr, "the workload made nothing hot\n");
-	return false;
+	bool reads = judgement->set == SET_READS_ONLY;
+
+	printf("; of %.1f MiB %s %.2f %% (%.1f MiB) %s called %s", judgement->apart / 1048576,
+	       set_words(reads ? SET_READS_ONLY : SET_WRITES_ONLY)->is,
+	       judgement->apart > 0 ? judgement->mistaken / judgement->apart * 100 : 0, judgement->mistaken / 1048576,
+	       reads ? "were" : "were not", set_words(SET_WRITES)->is);
 }
 
-static void print_text(const struct comparison *c)
+static void print_text(const struct comparison *c, const struct judgement *judgement)
 {
-	const struct score *score = &c->score;
-	char undecided[64] = "";
+	const struct set_words *words = set_words(judgement->set);
+	const struct score *score = &judgement->score;
 
-	if (score->undecided > 0)
-		snprintf(undecided, sizeof(undecided), "; %.1f MiB undecided", score->undecided / 1048576);
-	printf("%s: precision %.3f, recall %.3f, F1 %.3f, unobservable %.2f %%, hot called cold %.2f %%; "
-	       "%.1f MiB hot of %.0f, %.1f MiB called hot; swept every %.3f ms, longest gap %.1f ms, late for "
-	       "%.0f %% of the time; checked every %.1f ms%s\n",
-	       c->truth.pattern, score_precision(score), score_recall(score), score_f1(score),
-	       score_unobservable(score) * 100, score_wrong_cold(score) * 100, score->hot / 1048576,
-	       score->area / 1048576, score->claimed / 1048576,
+	printf("%s", c->truth.pattern);
+	if (judgement->set != SET_ACCESSES)
+		printf(", %s", words->name);
+	printf(": precision %.3f, recall %.3f, F1 %.3f, unobservable %.2f %%, %s %.2f %%; "
+	       "%.1f MiB %s of %.0f, %.1f MiB called %s",
+	       score_precision(score), score_recall(score), score_f1(score), score_unobservable(score) * 100,
+	       words->missed, score_wrong_cold(score) * 100, score->hot / 1048576, words->is, score->area / 1048576,
+	       score->claimed / 1048576, words->is);
+	if (c->apart)
+		print_mistaken(judgement);
+	printf("; swept every %.3f ms, longest gap %.1f ms, late for %.0f %% of the time; checked every %.1f ms",
 	       c->truth.sweeps > 0 ? c->truth.covered_s * 1e3 / c->truth.sweeps : 0, c->truth.max_gap_s * 1e3,
-	       late_share(c) * 100, c->checks.interval_s * 1e3, undecided);
+	       late_share(c) * 100, c->checks.interval_s * 1e3);
+	if (score->undecided > 0)
+		printf("; %.1f MiB undecided", score->undecided / 1048576);
+	putchar('\n');
 }
 
-static void print_json(const struct comparison *c)
+static void print_json(const struct comparison *c, const struct judgement *judgement)
 {
-	const struct score *score = &c->score;
-	json_t *object = json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "schema",
-	                           "tidemark-accuracy/1", "pattern", c->truth.pattern, "precision",
-	                           score_precision(score), "recall", score_recall(score), "f1", score_f1(score),
-	                           "unobservable", score_unobservable(score), "wrong_cold", score_wrong_cold(score),
-	                           "area_bytes", score->area, "hot_bytes", score->hot, "claimed_bytes", score->claimed,
-	                           "found_bytes", score->found, "hot_unobservable_bytes", score->hot_unobservable);
+	const struct score *score = &judgement->score;
+	json_t *object =
+	        json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "schema",
+	                  "tidemark-accuracy/1", "pattern", c->truth.pattern, "what", set_words(judgement->set)->name,
+	                  "precision", score_precision(score), "recall", score_recall(score), "f1", score_f1(score),
+	                  "unobservable", score_unobservable(score), "wrong_cold", score_wrong_cold(score),
+	                  "area_bytes", score->area, "hot_bytes", score->hot, "claimed_bytes", score->claimed,
+	                  "found_bytes", score->found, "hot_unobservable_bytes", score->hot_unobservable);
 
+	if (c->apart) {
+		json_object_set_new(object, "apart_bytes", json_real(judgement->apart));
+		json_object_set_new(object, "mistaken_bytes", json_real(judgement->mistaken));
+	}
 	json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(object);
@@ -290,21 +317,18 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (parse(&c, argc, argv) < 0) {
-		fprintf(stderr,
-		        "usage: oracle-compare --truth LOG [--record FILE] [--busy-margin 0.25] [--until UNIX_US] "
-		        "[--last 3s] [--sampling "
-		        "5ms] [--json] "
-		        "[LIMITS] [REPORT]\nlimits, from 0 to 1: --min-precision --min-recall --min-unobservable "
-		        "--max-unobservable --max-wrong-cold\n");
+		fputs(usage_text, stderr);
 		return 2;
+	}
+	if (c.help) {
+		fputs(usage_text, stdout);
+		return 0;
 	}
 	rc = compare(&c);
 	if (rc == 0) {
-		if (c.json)
-			print_json(&c);
-		else
-			print_text(&c);
-		rc = limits_met(&c) && tested(&c) ? 0 : was_busy(&c) ? 3 : 1;
+		for (size_t i = 0; i < c.nr_judgements; i++)
+			(c.json ? print_json : print_text)(&c, &c.judgements[i]);
+		rc = limits_met(&c) ? 0 : was_busy(&c) ? 3 : 1;
 	} else {
 		rc = 2;
 	}

@@ -85,10 +85,14 @@ static const char *read_phase(struct pattern *pattern, char **words, int nr)
 	return add_phase(pattern, words[0], words[1]);
 }
 
-static const char *read_access(const char *word, bool *write)
+static const char *read_access(const char *word, enum access *access)
 {
-	*write = strcmp(word, "write") == 0;
-	return *write || strcmp(word, "read") == 0 ? NULL : "access is read or write";
+	int named = access_by_name(word);
+
+	if (named < 0)
+		return "access is read, write or both";
+	*access = (enum access)named;
+	return NULL;
 }
 
 static const char *add_piece(struct pattern *pattern, struct piece piece)
@@ -110,7 +114,7 @@ static const char *read_hot(struct pattern *pattern, char **words, int nr)
 	if (units_bytes(words[0], pattern->size, &piece.offset) < 0 ||
 	    units_bytes(words[1], pattern->size, &piece.size) < 0)
 		return "offset and size are like 64MiB or 10%";
-	wrong = read_access(words[2], &piece.write);
+	wrong = read_access(words[2], &piece.access);
 	if (wrong)
 		return wrong;
 	for (int i = 3; i < nr; i++) {
@@ -127,13 +131,13 @@ static const char *read_stairs(struct pattern *pattern, char **words, int nr)
 {
 	const char *wrong = NULL;
 	uint64_t steps;
-	bool write;
+	enum access access;
 
 	if (units_bytes(words[0], 0, &steps) < 0 || steps == 0 || steps > 1000)
 		return "stairs have 1 to 1000 steps";
-	wrong = read_access(words[2], &write);
+	wrong = read_access(words[2], &access);
 	for (uint64_t i = 0; i < steps && !wrong; i++) {
-		struct piece piece = { .write = write, .probability = 1 };
+		struct piece piece = { .access = access, .probability = 1 };
 		char name[32];
 
 		piece.size = pattern->size / steps;

@@ -10,9 +10,10 @@
  *     seed 1                        of the order and of the probabilities
  *     repeat                        begin again after the last phase
  *     phase NAME DURATION           duration: 5s, 200ms, forever
- *     hot OFFSET SIZE read|write [p=0.5] [speed=8MiB]     a piece of the phase above; offset and size also in % of
- *                                   the area; p: probability per page and tick; speed: bytes a second the piece moves
- * on stairs NR DURATION read|write NR phases: the area's first NRth part is hot, then the second, ...
+ *     hot OFFSET SIZE read|write|both [p=0.5] [speed=8MiB]    a piece of the phase above; offset and size also in % of
+ *                                   the area; both: read, then written; p: probability per page and tick; speed: bytes
+ *                                   a second the piece moves on
+ *     stairs NR DURATION read|write|both   NR phases: the area's first NRth part is hot, then the second, ...
  */
 #ifndef ORACLE_PATTERN_H
 #define ORACLE_PATTERN_H
@@ -20,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "base/vec.h"
 
 #define ORACLE_PAGE 4096u
@@ -36,7 +38,7 @@ enum page_kind {
 struct piece {
 	uint64_t offset;
 	uint64_t size;
-	bool write;
+	enum access access;
 	double probability;
 	uint64_t speed;
 };

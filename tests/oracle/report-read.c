@@ -6,6 +6,22 @@
 
 #include "input-lines.h"
 
+static int add_verdicts(struct report *report, struct verdict verdict, bool hot, bool write_hot)
+{
+	const bool in_set[NR_CLAIMS] = {
+		[SET_ACCESSES] = hot,
+		[SET_WRITES] = write_hot,
+		[SET_READS_ONLY] = hot && !write_hot,
+	};
+
+	for (int set = 0; set < NR_CLAIMS; set++) {
+		verdict.hot = in_set[set];
+		if (vec_push(&report->verdicts[set], verdict) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int read_region(void *arg, const json_t *object, size_t number)
 {
 	struct report *report = arg;
@@ -25,11 +41,11 @@ static int read_region(void *arg, const json_t *object, size_t number)
 	if (lines_address(object, "start", &verdict.start) < 0 || lines_address(object, "end", &verdict.end) < 0 ||
 	    verdict.start >= verdict.end)
 		return -EINVAL;
-	verdict.hot = lines_number(object, "nr_accesses", 0) * 2 >= report->nr_checks;
 	verdict.unobservable = lines_number(object, "unobservable_bytes", 0) / (double)(verdict.end - verdict.start);
 	if (verdict.unobservable < 0 || verdict.unobservable > 1)
 		return -EINVAL;
-	return vec_push(&report->verdicts, verdict);
+	return add_verdicts(report, verdict, lines_number(object, "nr_accesses", 0) * 2 >= report->nr_checks,
+	                    lines_number(object, "nr_writes", 0) * 2 >= report->nr_checks);
 }
 
 int report_read(struct report *report, FILE *file, const char *name)
@@ -47,5 +63,6 @@ int report_read(struct report *report, FILE *file, const char *name)
 
 void report_fini(struct report *report)
 {
-	vec_free(&report->verdicts);
+	for (int set = 0; set < NR_CLAIMS; set++)
+		vec_free(&report->verdicts[set]);
 }

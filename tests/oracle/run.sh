@@ -1,6 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Records a workload of known truth with tidemark and compares: run.sh PATTERN SECONDS [limits of oracle-compare ...]
+# Records a workload of known truth with tidemark and compares: run.sh PATTERN SECONDS [arguments of oracle-compare ...],
+# which say what is judged, and the limits:
+#
+#     TIDEMARK_RECORD_ARGS=--writes run.sh apart 12 --apart --min-precision 0.9 --min-recall 0.9
 #
 # PATTERN is a file, or the name of one in patterns/. TIDEMARK names the program under test, ORACLE_BUILD the directory with
 # oracle-workload and oracle-compare, TIDEMARK_RECORD_ARGS further arguments of `tidemark record`, ORACLE_LAST the time that
@@ -41,7 +44,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
-[ $# -ge 2 ] || { echo "usage: run.sh PATTERN SECONDS [LIMITS]" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: run.sh PATTERN SECONDS [COMPARE_ARGUMENTS]" >&2; exit 2; }
 pattern=$1
 seconds=$2
 shift 2
@@ -71,8 +74,8 @@ await_truth() {
 	fail "the workload stopped telling what it does"
 }
 
-# Records a new workload once and compares: attempt [limits]. Words before a command, each may be none: workload_with
-# and recorder_with. Returns what oracle-compare does.
+# Records a new workload once and compares: attempt [arguments of oracle-compare]. Words before a command, each may be
+# none: workload_with and recorder_with. Returns what oracle-compare does.
 attempt() {
 	local rc
 

@@ -109,6 +109,34 @@ int score_hot_spans(const struct heat *heats, size_t nr_heats, double total_weig
 	return 0;
 }
 
+int score_without(const struct span *spans, size_t nr_spans, const struct span *holes, size_t nr_holes,
+                  struct span **rest, size_t *nr_rest)
+{
+	/* Each hole can cut one span in two. */
+	struct span *out = malloc((nr_spans + nr_holes + 1) * sizeof(*out));
+	size_t first = 0;
+	size_t nr = 0;
+
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr_spans; i++) {
+		uint64_t at = spans[i].start;
+
+		while (first < nr_holes && holes[first].end <= at)
+			first++;
+		for (size_t k = first; k < nr_holes && holes[k].start < spans[i].end; k++) {
+			if (at < holes[k].start)
+				out[nr++] = (struct span){ at, holes[k].start };
+			at = holes[k].end;
+		}
+		if (at < spans[i].end)
+			out[nr++] = (struct span){ at, spans[i].end };
+	}
+	*rest = out;
+	*nr_rest = nr;
+	return 0;
+}
+
 void score_compare(struct score *score, struct span area, const struct span *hot, size_t nr_hot,
                    struct verdict *verdicts, size_t nr_verdicts)
 {

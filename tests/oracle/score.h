@@ -52,6 +52,10 @@ double score_share(double probability, double sweeps_per_s, double sampling_s);
 int score_hot_spans(const struct heat *heats, size_t nr_heats, double total_weight, double share, struct span area,
                     struct span **spans, size_t *nr_spans);
 
+/* The parts of sorted, disjoint `spans` that none of the sorted, disjoint `holes` covers; as score_hot_spans(). */
+int score_without(const struct span *spans, size_t nr_spans, const struct span *holes, size_t nr_holes,
+                  struct span **rest, size_t *nr_rest);
+
 /* Compares sorted, disjoint spans with disjoint verdicts (sorted here) inside the area. What no verdict covers is
  * called cold. */
 void score_compare(struct score *score, struct span area, const struct span *hot, size_t nr_hot,

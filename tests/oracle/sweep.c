@@ -33,14 +33,14 @@ uint32_t *sweep_shuffle(uint64_t nr, struct rng *rng)
  * Neighbouring pages are touched in different cache lines: the same line of every page would fall into the same few
  * cache sets, and each touch would wait for memory. The first line keeps what populate() wrote.
  */
-static inline void touch(uint8_t *page, uint64_t number, bool write)
+static inline void touch(uint8_t *page, uint64_t number, enum access access)
 {
 	volatile uint64_t *word = (volatile uint64_t *)(page + number % LINES_PER_PAGE * LINE);
 
-	if (write)
-		*word = number;
-	else
+	if (access & ACCESS_READ)
 		(void)*word;
+	if (access & ACCESS_WRITE)
+		*word = number;
 }
 
 static uint64_t touch_range(const struct area *area, const struct hot_range *range, struct rng *rng)
@@ -48,7 +48,7 @@ static uint64_t touch_range(const struct area *area, const struct hot_range *ran
 	uint64_t nr = range->piece->size / ORACLE_PAGE;
 	uint8_t *start = area->start + range->offset;
 	uint64_t limit = (uint64_t)(range->piece->probability * 0x1p53);
-	bool write = range->piece->write;
+	enum access access = range->piece->access;
 	uint64_t touched = 0;
 
 	for (uint64_t i = 0; i < nr; i++) {
@@ -56,7 +56,7 @@ static uint64_t touch_range(const struct area *area, const struct hot_range *ran
 
 		if (limit < 1ull << 53 && rng_next(rng) >> 11 >= limit)
 			continue;
-		touch(start + number * ORACLE_PAGE, number, write);
+		touch(start + number * ORACLE_PAGE, number, access);
 		touched++;
 	}
 	return touched;

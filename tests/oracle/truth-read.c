@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "access.h"
 #include "input-lines.h"
 #include "truth.h"
 
@@ -28,13 +29,23 @@ static int read_header(struct truth *truth, const json_t *object)
 
 static int read_hot(const struct window *window, const json_t *hot, double weight)
 {
+	int access = access_by_name(json_string_value(json_object_get(hot, "access")));
+	const bool touched[NR_TOUCHES] = {
+		[TOUCH_ANY] = true,
+		[TOUCH_READ] = access & ACCESS_READ,
+		[TOUCH_WRITE] = access & ACCESS_WRITE,
+	};
 	struct heat heat = { .weight = weight };
 
-	if (lines_address(hot, "start", &heat.start) < 0 || lines_address(hot, "end", &heat.end) < 0)
+	if (access < 0 || lines_address(hot, "start", &heat.start) < 0 || lines_address(hot, "end", &heat.end) < 0)
 		return -EINVAL;
 	heat.share = score_share(lines_number(hot, "probability", 1), lines_number(hot, "sweeps_per_s", 0),
 	                         window->sampling_s);
-	return vec_push(&window->truth->heats, heat);
+	for (int touch = 0; touch < NR_TOUCHES; touch++) {
+		if (touched[touch] && vec_push(&window->truth->heats[touch], heat) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int read_slice(void *arg, const json_t *object, size_t number)
@@ -79,6 +90,8 @@ static int read_log(const char *path, lines_fn *fn, void *arg)
 		return rc;
 	}
 	rc = lines_read(file, path, TRUTH_SCHEMA, fn, arg);
+	if (rc < 0)
+		fprintf(stderr, "%s: not a truth log, or its slices make no sense\n", path);
 	fclose(file);
 	return rc;
 }
@@ -116,5 +129,6 @@ uint64_t truth_last_us(const char *path)
 
 void truth_fini(struct truth *truth)
 {
-	vec_free(&truth->heats);
+	for (int touch = 0; touch < NR_TOUCHES; touch++)
+		vec_free(&truth->heats[touch]);
 }

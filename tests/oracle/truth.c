@@ -44,7 +44,7 @@ int truth_add(FILE *file, const struct area *area, const struct truth_slice *sli
 
 		json_array_append_new(hot, json_pack("{s:o, s:o, s:s, s:f, s:f}", "start", address(start), "end",
 		                                     address(start + range->piece->size), "access",
-		                                     range->piece->write ? "write" : "read", "probability",
+		                                     access_name(range->piece->access), "probability",
 		                                     range->piece->probability, "sweeps_per_s",
 		                                     (double)slice->count.nr_sweeps / seconds));
 	}

@@ -27,7 +27,8 @@ int truth_begin(FILE *file, const struct pattern *pattern, const struct area *ar
 
 /*
  * One line a slice: {"phase","from_ns","to_ns","from_unix_us","to_unix_us","sweeps","touches","busy_us","late_us",
- * "max_gap_us","hot":[{"start","end","access","probability","sweeps_per_s"}]}. 0 or -errno.
+ * "max_gap_us","hot":[{"start","end","access","probability","sweeps_per_s"}]}. "access" is read, write or both. 0 or
+ * -errno.
  */
 int truth_add(FILE *file, const struct area *area, const struct truth_slice *slice);
 

@@ -157,6 +157,24 @@ static void what_is_undecided_is_neither_right_nor_wrong(void **unused)
 	free(maybe);
 }
 
+static void holes_cut_spans(void **unused)
+{
+	const struct span spans[] = { { 0, 100 }, { 200, 300 }, { 400, 500 }, { 600, 700 } };
+	const struct span holes[] = { { 20, 30 }, { 40, 250 }, { 290, 410 }, { 600, 700 }, { 900, 950 } };
+	const struct span expected[] = { { 0, 20 }, { 30, 40 }, { 250, 290 }, { 410, 500 } };
+	struct span *rest = NULL;
+	size_t nr = 0;
+
+	assert_int_equal(score_without(spans, NR(spans), holes, NR(holes), &rest, &nr), 0);
+	assert_int_equal(nr, NR(expected));
+	assert_memory_equal(rest, expected, sizeof(expected));
+	free(rest);
+	assert_int_equal(score_without(spans, NR(spans), NULL, 0, &rest, &nr), 0);
+	assert_int_equal(nr, NR(spans));
+	assert_memory_equal(rest, spans, sizeof(spans));
+	free(rest);
+}
+
 static void slices_add_up_and_are_clipped_to_the_area(void **unused)
 {
 	struct heat heats[14];
@@ -189,6 +207,7 @@ int main(void)
 		cmocka_unit_test(share_follows_probability_and_pace),
 		cmocka_unit_test(what_moved_away_is_hot_by_its_mean),
 		cmocka_unit_test(what_is_undecided_is_neither_right_nor_wrong),
+		cmocka_unit_test(holes_cut_spans),
 		cmocka_unit_test(slices_add_up_and_are_clipped_to_the_area),
 	};
 
