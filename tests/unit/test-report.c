@@ -50,7 +50,7 @@ static struct made make(const struct synthetic_opts *opts, size_t nr_samples)
 
 	if (!opts->exact)
 		cost.sensor.nr_stalls = cost.sensor.ways = 0;
-	if (record_create(&made.writer, NULL, opts->exact ? &synthetic_exact_info : &synthetic_info, &err) < 0 ||
+	if (record_create(&made.writer, NULL, synthetic_info_of(opts), &err) < 0 ||
 	    synthetic_put(made.writer, synthetic, nr_samples, &err) < 0)
 		fail_msg("%s", err.text);
 	record_set_cost(made.writer, &cost);
