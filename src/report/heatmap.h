@@ -52,6 +52,10 @@ int heatmap_write_json(const struct heatmap *heatmap, FILE *out, struct tide_err
 /* The part of `opts`' width that cells get. */
 size_t heatmap_columns(const struct report_opts *opts);
 
+/* heatmap-cells.c, for heatmap_write_text(): the cells of a row; what they mean, in lines of `width`. */
+void heatmap_write_cells(const struct heatmap *heatmap, size_t row, bool color, FILE *out);
+void heatmap_write_legend(bool color, int width, FILE *out);
+
 /*
  * heatmap-rows.c, for heatmap_init(): names the rows, and makes NOTHING of cells where nothing was mapped though a
  * region reached over them. 0 or -ENOMEM.
