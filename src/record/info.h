@@ -10,6 +10,9 @@
 	X(sensor_why)                                                                                                  \
 	X(kernel)
 
+/* Texts that only some records have; without the key the field is NULL. X(key and field of struct record_info) */
+#define INFO_OPTIONAL_TEXTS(X) X(writes)
+
 /* X(key, field of struct record_info) */
 #define INFO_NUMBERS(X)                                                                                                \
 	X(started_unix_us, started_unix_us)                                                                            \

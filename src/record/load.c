@@ -82,6 +82,7 @@ static int take_meta(struct record_reader *reader, sqlite3_stmt *stmt, struct ti
 		return result;                                                                                         \
 	}
 	INFO_TEXTS(TAKE_TEXT)
+	INFO_OPTIONAL_TEXTS(TAKE_TEXT)
 	INFO_NUMBERS(TAKE_NUMBER)
 	INFO_COSTS(TAKE_NUMBER)
 	INFO_STALLS(TAKE_NUMBER)
@@ -183,6 +184,9 @@ int reader_load(struct record_reader *reader, struct tide_error *err)
 
 	reader->info.tool_version = reader->info.sensor = reader->info.sensor_why = reader->info.kernel = "";
 	result = load_meta(reader, err);
+	/* No tidemark writes it empty; who else does means none. */
+	if (reader->info.writes != NULL && reader->info.writes[0] == 0)
+		reader->info.writes = NULL;
 	if (result == 0)
 		result = load_targets(reader, err);
 	if (result == 0)

@@ -101,6 +101,11 @@ const struct record_info *record_info(const struct record_reader *reader)
 	return &reader->info;
 }
 
+bool record_has_only_writes(const struct record_info *info)
+{
+	return info->writes != NULL && strcmp(info->sensor, info->writes) == 0;
+}
+
 size_t record_targets(const struct record_reader *reader, const struct record_target **out)
 {
 	*out = reader->targets.items;

@@ -4,6 +4,7 @@
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,8 @@ struct record_info {
 	const char *tool_version;
 	const char *sensor;
 	const char *sensor_why;
-	const char *kernel;       /* uname -r */
+	const char *writes; /* the sensor that told writes; NULL: they were not recorded, and nr_writes means nothing */
+	const char *kernel; /* uname -r */
 	uint64_t started_unix_us; /* wall clock at the first moment of the record */
 	uint64_t sampling_us;
 	uint64_t aggregation_us;
@@ -78,6 +80,9 @@ int record_open_writer(struct record_reader **out, struct record_writer *writer,
 void record_close(struct record_reader *reader);
 
 const struct record_info *record_info(const struct record_reader *reader);
+
+/* Whether nothing but writes was watched: what nr_accesses counts are writes, and reads went unseen. */
+bool record_has_only_writes(const struct record_info *info);
 
 /* One sample out of a record; valid during the callback. */
 struct record_sample {

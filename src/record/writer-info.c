@@ -42,13 +42,18 @@ int writer_put_info(struct record_writer *writer, const struct record_info *info
 #define PUT_TEXT(key)                                                                                                  \
 	if (result == 0)                                                                                               \
 		result = put_text(writer, #key, info->key, err);
+#define PUT_OPTIONAL_TEXT(key)                                                                                         \
+	if (result == 0 && info->key != NULL)                                                                          \
+		result = put_text(writer, #key, info->key, err);
 #define PUT_NUMBER(key, field)                                                                                         \
 	if (result == 0)                                                                                               \
 		result = put_number(writer, #key, info->field, err);
 	INFO_TEXTS(PUT_TEXT)
+	INFO_OPTIONAL_TEXTS(PUT_OPTIONAL_TEXT)
 	INFO_NUMBERS(PUT_NUMBER)
 	INFO_COSTS(PUT_NUMBER)
 #undef PUT_NUMBER
+#undef PUT_OPTIONAL_TEXT
 #undef PUT_TEXT
 	/* Whatever the caller's info says: a record is not complete before its end. */
 	return result < 0 ? result : put_number(writer, "complete", 0, err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file draws heatmaps: time to the right, addresses downward, a character a cell. In colour the characters stay,
- * so that what is copied out of the terminal still says the same.
+ * This file draws heatmaps: time to the right, addresses downward, a character a cell.
  *
  * The narrower the place, the less stands beside the cells: first the names of mappings shrink and go, then the sizes
  * of rows, at last their addresses. Cells and time are always there.
@@ -15,11 +14,6 @@
 
 #define MIN_WIDTH 20
 #define MAX_WIDTH 1000
-
-static const char glyphs[HEATMAP_NR_LEVELS + 1] = ".:-=*#@";
-/* Dark to light, so that it also works for those who see no colours. */
-static const uint8_t colors[HEATMAP_NR_LEVELS] = { 17, 54, 90, 126, 203, 215, 229 };
-#define UNOBSERVABLE_COLOR 240
 
 /* Columns of each part of a line; 0: it is not there. The frame takes one on either side of the cells. */
 struct layout {
@@ -46,32 +40,6 @@ static struct layout choose_layout(const struct report_opts *opts)
 size_t heatmap_columns(const struct report_opts *opts)
 {
 	return (size_t)choose_layout(opts).cells;
-}
-
-static void write_cell(int level, bool color, FILE *out)
-{
-	char glyph = level >= 0 ? glyphs[level] : level == HEATMAP_UNOBSERVABLE ? '?' : ' ';
-
-	if (color && level != HEATMAP_NOTHING)
-		fprintf(out, "\x1b[48;5;%d;38;5;%dm%c", level >= 0 ? colors[level] : UNOBSERVABLE_COLOR,
-		        level >= HEATMAP_HOT ? 16 : 250, glyph);
-	else
-		fprintf(out, color ? "\x1b[0m%c" : "%c", glyph);
-}
-
-/* Runs of the same colour are written with one escape sequence. */
-static void write_cells(const struct heatmap *heatmap, size_t row, bool color, FILE *out)
-{
-	int last = HEATMAP_NOTHING;
-
-	for (size_t i = 0; i < heatmap->nr_columns; i++) {
-		int level = heatmap_level(&heatmap->cells[row * heatmap->nr_columns + i]);
-
-		write_cell(level, color && level != last, out);
-		last = level;
-	}
-	if (color && last != HEATMAP_NOTHING)
-		fputs("\x1b[0m", out);
 }
 
 /* As much of the sentence as there is room for, in the middle of a torn line. */
@@ -106,7 +74,7 @@ static void write_row(const struct heatmap *heatmap, size_t i, const struct layo
 	if (layout->size > 0)
 		fprintf(out, "%*s", layout->size, format_bytes(row->to - row->from).s);
 	fputs(layout->address > 0 ? " |" : "|", out);
-	write_cells(heatmap, i, color, out);
+	heatmap_write_cells(heatmap, i, color, out);
 	fputc('|', out);
 	if (name[0] != 0)
 		fprintf(out, " %s", name);
@@ -183,44 +151,6 @@ static void write_time_axis(const struct heatmap *heatmap, const struct layout *
 	fprintf(out, "%*s%s\n", indent, "", labels);
 }
 
-/* What a cell can be: the levels of its sample, and the word. */
-struct legend_entry {
-	int first;
-	int last;
-	const char *word;
-};
-
-static const struct legend_entry legend[] = {
-	{ HEATMAP_COLD, HEATMAP_COLD, "cold" },  { HEATMAP_WARM, HEATMAP_WARM + 2, "warm" },
-	{ HEATMAP_HOT, HEATMAP_HOT + 2, "hot" }, { HEATMAP_UNOBSERVABLE, HEATMAP_UNOBSERVABLE, "unobservable" },
-	{ 0, -1, "blank: not mapped" },
-};
-
-static void write_legend(bool color, int width, FILE *out)
-{
-	int gap = width < 56 ? 1 : 3;
-	int column = 0;
-
-	for (size_t i = 0; i < sizeof(legend) / sizeof(legend[0]); i++) {
-		const struct legend_entry *entry = &legend[i];
-		int samples = entry->last - entry->first + 1;
-		int length = samples + (samples > 0) + (int)strlen(entry->word);
-
-		if (column > 0 && column + gap + length > width) {
-			fputc('\n', out);
-			column = 0;
-		}
-		if (column > 0)
-			column += fprintf(out, "%*s", gap, "");
-		for (int level = entry->first; level <= entry->last; level++)
-			write_cell(level, color, out);
-		fprintf(out, "%s%s%s", color && samples > 0 ? "\x1b[0m" : "", samples > 0 ? " " : "", entry->word);
-		column += length;
-	}
-	fputc('\n', out);
-	format_wrapped(out, "hot: accessed in at least half of the checks; cold: seen, and never accessed", width);
-}
-
 static void write_title(const struct heatmap *heatmap, int width, FILE *out)
 {
 	uint64_t span = heatmap->window.to_us - heatmap->window.from_us;
@@ -229,9 +159,9 @@ static void write_title(const struct heatmap *heatmap, int width, FILE *out)
 
 	snprintf(sentence, sizeof(sentence),
 	         "%s (pid %" PRId64
-	         "): how often its memory was accessed, %s in all, during %s from %s; a column is %s",
+	         "): how often its memory was %s, %s in all, during %s from %s; a column is %s",
 	         format_name(heatmap->target->name, width < 40 ? width : 40).s, heatmap->target->pid,
-	         format_bytes(total).s, report_span(&heatmap->window).s,
+	         heatmap_verb(heatmap), format_bytes(total).s, report_span(&heatmap->window).s,
 	         format_time(heatmap->info->started_unix_us + heatmap->window.from_us).s,
 	         format_duration_short(span / heatmap->nr_columns).s);
 	format_wrapped(out, sentence, width);
@@ -253,5 +183,5 @@ void heatmap_write_text(const struct heatmap *heatmap, const struct report_opts 
 	fputc('\n', out);
 	write_rows(heatmap, &layout, opts->color, out);
 	write_time_axis(heatmap, &layout, out);
-	write_legend(opts->color, layout.width, out);
+	heatmap_write_legend(heatmap, opts->color, layout.width, out);
 }

@@ -23,6 +23,14 @@ static void write_sensor(const struct record_info *info, FILE *out)
 	fprintf(out, "%s\n", format_name(info->sensor_why, 79).s);
 }
 
+static void write_writes(const struct record_info *info, FILE *out)
+{
+	if (record_has_only_writes(info))
+		fputs("writes      nothing else was watched: an access is a write here, and reads went unseen\n", out);
+	else if (info->writes != NULL)
+		fprintf(out, "writes      told beside accesses, by the sensor %s\n", format_name(info->writes, 20).s);
+}
+
 static void write_tuning(const struct record_info *info, FILE *out)
 {
 	if (info->goal_bp == 0)
@@ -81,6 +89,7 @@ static void write_record(const struct record_info *info, FILE *out)
 	fprintf(out, "with        tidemark %s on Linux %s\n", format_name(info->tool_version, 20).s,
 	        format_name(info->kernel, 40).s);
 	write_sensor(info, out);
+	write_writes(info, out);
 	write_mode(info, out);
 	write_tuning(info, out);
 	fprintf(out, "regions     at least %s, at most %s\n", format_count(info->min_nr_regions).s,

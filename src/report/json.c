@@ -22,13 +22,27 @@ int json_line(FILE *out, json_t *object, struct tide_error *err)
 	return failed ? error_set(err, TIDE_CAUSE_SYSTEM, -EIO, "the report could not be written") : 0;
 }
 
+/* Only of a record that has writes. Takes `header` over. */
+static json_t *add_writes(json_t *header, const struct record_info *info)
+{
+	if (info->writes == NULL || header == NULL)
+		return header;
+	if (json_object_set_new(header, "writes", json_text(info->writes)) == 0)
+		return header;
+	json_decref(header);
+	return NULL;
+}
+
 json_t *json_header(const char *report, const struct record_info *info, uint64_t from_us, uint64_t to_us)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "schema", "tidemark/1", "report", report,
-	                 "version", json_text(info->tool_version), "sensor", json_text(info->sensor), "complete",
-	                 info->complete != 0, "started_unix_us", json_number(info->started_unix_us), "from_us",
-	                 json_number(from_us), "to_us", json_number(to_us), "sampling_us",
-	                 json_number(info->sampling_us), "aggregation_us", json_number(info->aggregation_us));
+	json_t *header =
+	        json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "schema", "tidemark/1", "report",
+	                  report, "version", json_text(info->tool_version), "sensor", json_text(info->sensor),
+	                  "complete", info->complete != 0, "started_unix_us", json_number(info->started_unix_us),
+	                  "from_us", json_number(from_us), "to_us", json_number(to_us), "sampling_us",
+	                  json_number(info->sampling_us), "aggregation_us", json_number(info->aggregation_us));
+
+	return add_writes(header, info);
 }
 
 json_t *json_address(uint64_t address)

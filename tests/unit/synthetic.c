@@ -70,6 +70,25 @@ const struct record_info synthetic_exact_info = {
 	.exact = 1,
 };
 
+const struct record_info synthetic_writes_info = {
+	.tool_version = "0.1.0",
+	.sensor = "walk",
+	.sensor_why = "the page-table walker works here",
+	.writes = "writes",
+	.kernel = "6.18.0",
+	.started_unix_us = UINT64_C(1795219200000000),
+	.sampling_us = 5000,
+	.aggregation_us = 100000,
+	.update_us = 1000000,
+	.min_nr_regions = 10,
+	.max_nr_regions = 1000,
+};
+
+const struct record_info *synthetic_info_of(const struct synthetic_opts *opts)
+{
+	return opts->exact ? &synthetic_exact_info : opts->writes ? &synthetic_writes_info : &synthetic_info;
+}
+
 static void *must(void *memory)
 {
 	if (memory == NULL)
@@ -157,6 +176,14 @@ static uint32_t heat(const struct synthetic *synthetic, uint64_t addr)
 	return addr >= window && addr < window + 96 * MIB ? NR_CHECKS * 3 / 4 : 0;
 }
 
+/* Of so many accesses: code is only read, the stack and the hot end of the heap written, the rest half and half. */
+static uint32_t writes(uint64_t addr, uint32_t nr_accesses)
+{
+	if (addr >= STACK || (addr >= HEAP + 24 * MIB && addr < BIG))
+		return nr_accesses;
+	return addr < HEAP || addr >= LIBC || addr < BIG + 256 * MIB ? 0 : nr_accesses / 2;
+}
+
 static void add_region(struct synthetic *synthetic, uint32_t target, uint64_t start, uint64_t end)
 {
 	struct tide_region region = { .start = start, .end = end, .target = target };
@@ -169,7 +196,7 @@ static void add_region(struct synthetic *synthetic, uint32_t target, uint64_t st
 	if (synthetic->opts.unobservable && middle >= BIG + 768 * MIB && middle < BIG + 1024 * MIB)
 		region.nr_unobservable = NR_CHECKS - region.nr_accesses;
 	if (synthetic->opts.writes)
-		region.nr_writes = region.nr_accesses / 2;
+		region.nr_writes = writes(middle, region.nr_accesses);
 	synthetic->sample.reasons[TIDE_REASON_SHARED] += region.nr_unobservable;
 	if (vec_push(&synthetic->regions, region) < 0)
 		abort();

@@ -33,6 +33,8 @@ const struct record_source *synthetic_sources(const struct synthetic *synthetic)
 /* What a record of it says of itself. */
 extern const struct record_info synthetic_info;
 extern const struct record_info synthetic_exact_info;
+extern const struct record_info synthetic_writes_info;
+const struct record_info *synthetic_info_of(const struct synthetic_opts *opts);
 
 /* Puts `nr` samples into the writer. 0 or the negative errno of record_put. */
 int synthetic_put(struct record_writer *writer, struct synthetic *synthetic, size_t nr, struct tide_error *err);

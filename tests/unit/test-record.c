@@ -51,7 +51,7 @@ static void write_record(const char *path, const struct synthetic_opts *opts, si
 	struct record_writer *writer = NULL;
 	struct tide_error err = { 0 };
 
-	if (record_create(&writer, path, opts->exact ? &synthetic_exact_info : &synthetic_info, &err) < 0 ||
+	if (record_create(&writer, path, synthetic_info_of(opts), &err) < 0 ||
 	    synthetic_put(writer, synthetic, nr_samples, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(record_finish(writer, &err), 0);
@@ -610,7 +610,8 @@ static void the_manuals_queries_run(void **state)
 	assert_non_null(file);
 	assert_true(fread(manual, 1, sizeof(manual) - 1, file) > 0);
 	fclose(file);
-	write_record(place->file, &(struct synthetic_opts){ .unobservable = true, .growing = true, .exact = true },
+	write_record(place->file,
+	             &(struct synthetic_opts){ .unobservable = true, .growing = true, .writes = true, .exact = true },
 	             100);
 	assert_int_equal(sqlite3_open(place->file, &db), SQLITE_OK);
 	for (char *query = strstr(manual, begin); query != NULL; nr++) {
@@ -622,7 +623,7 @@ static void the_manuals_queries_run(void **state)
 			fail_msg("no rows: %s", query);
 		query = strstr(end + 1, begin);
 	}
-	assert_int_equal(nr, 5);
+	assert_int_equal(nr, 6);
 	assert_int_equal(run_query(db, "SELECT 1 FROM regions WHERE sample = 7 AND unobservable_bytes > 0 LIMIT 1"), 1);
 	sqlite3_close(db);
 }
@@ -695,6 +696,44 @@ static void a_record_that_is_not_exact_has_none_of_it(void **state)
 	sqlite3_close(db);
 }
 
+/* Records that are older than the key have none either: they are read as they always were. */
+static void a_record_knows_whether_it_has_writes(void **state)
+{
+	struct place *place = *state;
+	struct record_info info = synthetic_writes_info;
+	struct record_reader *reader;
+	struct record_writer *writer;
+	sqlite3 *db;
+
+	write_record(place->file, &(struct synthetic_opts){ 0 }, 20);
+	assert_int_equal(sqlite3_open(place->file, &db), SQLITE_OK);
+	assert_int_equal(run_query(db, "SELECT 1 FROM meta WHERE key = 'writes'"), 0);
+	sqlite3_close(db);
+	reader = open_record(place->file);
+	assert_null(record_info(reader)->writes);
+	assert_false(record_has_only_writes(record_info(reader)));
+	record_close(reader);
+
+	write_record(place->file, &(struct synthetic_opts){ .writes = true }, 20);
+	reader = open_record(place->file);
+	assert_string_equal(record_info(reader)->writes, "writes");
+	assert_false(record_has_only_writes(record_info(reader)));
+	record_close(reader);
+	assert_int_equal(sqlite3_open(place->file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE meta SET value = '' WHERE key = 'writes'", NULL, NULL, NULL), 0);
+	sqlite3_close(db);
+	reader = open_record(place->file);
+	assert_null(record_info(reader)->writes);
+	record_close(reader);
+
+	info.sensor = "writes";
+	assert_int_equal(record_create(&writer, NULL, &info, NULL), 0);
+	assert_int_equal(record_open_writer(&reader, writer, NULL), 0);
+	assert_true(record_has_only_writes(record_info(reader)));
+	record_close(reader);
+	assert_int_equal(record_finish(writer, NULL), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
@@ -719,6 +758,7 @@ int main(void)
 		TEST(the_manuals_queries_run),
 		TEST(the_view_says_what_the_reader_says),
 		TEST(a_record_that_is_not_exact_has_none_of_it),
+		TEST(a_record_knows_whether_it_has_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
