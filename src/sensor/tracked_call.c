@@ -47,13 +47,16 @@ long tracked_pagescan(struct tracked *tracked, struct pagescan *scan, struct pag
 int64_t tracked_look(struct tracked *tracked, uint64_t addr)
 {
 	uint64_t entry;
+	uint64_t categories;
 	long got = pagemap_read(tracked->pagemap, addr, &entry, 1);
 
 	tracked->cost.nr_calls++;
 	tracked->cost.nr_read++;
 	if (got <= 0)
 		return got < 0 ? got : -ESRCH;
-	return (int64_t)pagemap_categories(entry);
+	categories = pagemap_categories(entry);
+	/* Where there is no page, the mapping's own soft-dirty flag may show. */
+	return categories & (PAGESCAN_PRESENT | PAGESCAN_SWAPPED) ? (int64_t)categories : 0;
 }
 
 int64_t tracked_look_closely(struct tracked *tracked, uint64_t addr)
