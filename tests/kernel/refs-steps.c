@@ -20,7 +20,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MOSAIC_BYTES (80ul << 20)
+#include "kernel/maps.h"
+
+#define MOSAIC_BYTES (refs_nr_mosaic() * 2 * PAGE)
 #define HUGE         (2ul << 20)
 
 struct orders {
@@ -214,6 +216,13 @@ static unsigned char *map_area(enum area_kind kind)
 	default:
 		return map_file();
 	}
+}
+
+size_t refs_nr_mosaic(void)
+{
+	size_t allowed = maps_limit() / 5 * 2;
+
+	return allowed < 10000 ? allowed : 10000;
 }
 
 static size_t area_bytes(enum area_kind kind)

@@ -17,7 +17,7 @@ enum area_kind {
 	AREA_PRIVATE,
 	AREA_SHARED,   /* with the test */
 	AREA_FILE,     /* a private mapping of a file whose pages are in memory, and read only */
-	AREA_MOSAIC,   /* every other page of 80 MiB can be used */
+	AREA_MOSAIC,   /* every other page can be used: refs_nr_mosaic() mappings of one */
 	AREA_RESERVED, /* 20 TiB of address space, of which three pages are there */
 };
 
@@ -43,6 +43,9 @@ struct refs {
 	struct tide_check check;
 	struct orders *orders; /* memory shared with the child */
 };
+
+/* Ten thousand, or fewer where a process may not have so many mappings. */
+size_t refs_nr_mosaic(void);
 
 /* cmocka's. */
 int refs_setup(void **state);

@@ -198,6 +198,8 @@ static char *populate(int flags, int fd)
 {
 	char *memory = map(AREA, flags, fd);
 
+	/* Huge pages have a test of their own. */
+	madvise(memory, AREA, MADV_NOHUGEPAGE);
 	memset(memory, 1, AREA);
 	madvise(memory, PAGE, MADV_COLD);
 	return memory;
