@@ -52,7 +52,7 @@ static void blank(struct heatmap *heatmap, size_t column, const bool *mapped)
 	for (size_t i = 0; i < heatmap->axis.nr_rows; i++) {
 		struct heatmap_cell *cell = &heatmap->cells[i * heatmap->nr_columns + column];
 
-		if (!mapped[i] && !(cell->accessed > 0))
+		if (!mapped[i] && !(cell->accessed > 0) && !(cell->written > 0))
 			*cell = (struct heatmap_cell){ 0 };
 	}
 }

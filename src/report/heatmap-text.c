@@ -158,10 +158,9 @@ static void write_title(const struct heatmap *heatmap, int width, FILE *out)
 	char sentence[800];
 
 	snprintf(sentence, sizeof(sentence),
-	         "%s (pid %" PRId64
-	         "): how often its memory was accessed, %s in all, during %s from %s; a column is %s",
+	         "%s (pid %" PRId64 "): how often its memory was %s, %s in all, during %s from %s; a column is %s",
 	         format_name(heatmap->target->name, width < 40 ? width : 40).s, heatmap->target->pid,
-	         format_bytes(total).s, report_span(&heatmap->window).s,
+	         heatmap_verb(heatmap), format_bytes(total).s, report_span(&heatmap->window).s,
 	         format_time(heatmap->info->started_unix_us + heatmap->window.from_us).s,
 	         format_duration_short(span / heatmap->nr_columns).s);
 	format_wrapped(out, sentence, width);
@@ -183,5 +182,5 @@ void heatmap_write_text(const struct heatmap *heatmap, const struct report_opts 
 	fputc('\n', out);
 	write_rows(heatmap, &layout, opts->color, out);
 	write_time_axis(heatmap, &layout, out);
-	heatmap_write_legend(opts->color, layout.width, out);
+	heatmap_write_legend(heatmap, opts->color, layout.width, out);
 }

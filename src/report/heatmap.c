@@ -65,7 +65,8 @@ static size_t row_at(const struct axis *axis, uint64_t place, size_t row)
 	return row;
 }
 
-static void paint(const struct painter *painter, size_t row, double bytes, double accessed, double unobservable)
+/* `shares` are those of one unit of bytes x time. */
+static void paint(const struct painter *painter, size_t row, double bytes, const struct heatmap_cell *shares)
 {
 	struct heatmap *heatmap = painter->heatmap;
 	struct heatmap_cell *cells = &heatmap->cells[row * heatmap->nr_columns + painter->first_column];
@@ -74,8 +75,9 @@ static void paint(const struct painter *painter, size_t row, double bytes, doubl
 		double weight = bytes * painter->weights[i];
 
 		cells[i].all += weight;
-		cells[i].accessed += weight * accessed;
-		cells[i].unobservable += weight * unobservable;
+		cells[i].accessed += weight * shares->accessed;
+		cells[i].written += weight * shares->written;
+		cells[i].unobservable += weight * shares->unobservable;
 	}
 }
 
@@ -90,6 +92,9 @@ static int add_sample(void *arg, const struct record_sample *sample)
 	find_columns(painter, sample);
 	for (size_t i = 0; i < sample->nr_regions; i++) {
 		const struct tide_region *region = &sample->regions[i];
+		const struct heatmap_cell shares = { .accessed = region->nr_accesses / checks,
+			                             .written = region->nr_writes / checks,
+			                             .unobservable = region->nr_unobservable / checks };
 		uint64_t from;
 		uint64_t to;
 
@@ -100,8 +105,7 @@ static int add_sample(void *arg, const struct record_sample *sample)
 		for (row = row_at(axis, from, row); from < to; row++) {
 			uint64_t end = axis->rows[row].to < to ? axis->rows[row].to : to;
 
-			paint(painter, row, (double)(end - from), (double)region->nr_accesses / checks,
-			      (double)region->nr_unobservable / checks);
+			paint(painter, row, (double)(end - from), &shares);
 			from = end;
 			if (from == to)
 				break;
@@ -110,17 +114,49 @@ static int add_sample(void *arg, const struct record_sample *sample)
 	return 0;
 }
 
+/* Where the accessed bit could not be seen and the write was, it was accessed all the same. */
+static double seen_in(const struct heatmap_cell *cell)
+{
+	return cell->written > cell->accessed ? cell->written : cell->accessed;
+}
+
+double heatmap_written(const struct heatmap_cell *cell)
+{
+	double seen = seen_in(cell);
+
+	return seen > 0 ? cell->written / seen : 0;
+}
+
+enum heatmap_kind heatmap_kind(const struct heatmap *heatmap, const struct heatmap_cell *cell)
+{
+	double written = heatmap_written(cell);
+
+	if (report_subject(heatmap->info) != REPORT_ACCESSES_AND_WRITES)
+		return HEATMAP_ACCESSED;
+	return written < 0.25 ? HEATMAP_READ : written < 0.75 ? HEATMAP_BOTH : HEATMAP_WRITTEN;
+}
+
+const char *heatmap_verb(const struct heatmap *heatmap)
+{
+	static const char *const verbs[] = { [REPORT_ACCESSES] = "accessed",
+		                             [REPORT_ACCESSES_AND_WRITES] = "read and written",
+		                             [REPORT_WRITES] = "written" };
+
+	return verbs[report_subject(heatmap->info)];
+}
+
 double heatmap_rate(const struct heatmap_cell *cell)
 {
 	double answered = cell->all - cell->unobservable;
+	double seen = seen_in(cell);
 	double rate;
 
 	if (!(cell->all > 0))
 		return HEATMAP_NOTHING;
 	/* The same rule as for regions: accesses that were seen count, silence that was not heard does not. */
-	if (answered * 2 < cell->all && cell->accessed * 2 < cell->all)
+	if (answered * 2 < cell->all && seen * 2 < cell->all)
 		return HEATMAP_UNOBSERVABLE;
-	rate = cell->accessed / (answered > 0 ? answered : cell->all);
+	rate = seen / (answered > 0 ? answered : cell->all);
 	return rate > 0 ? rate < 1 ? rate : 1 : 0;
 }
 

@@ -10,6 +10,7 @@
 struct heatmap_cell {
 	double all;          /* watched at all */
 	double accessed;     /* of it, the share of checks that said so */
+	double written;      /* likewise */
 	double unobservable; /* of it, the share of checks that went unanswered */
 };
 
@@ -43,8 +44,24 @@ enum heatmap_level {
 };
 int heatmap_level(const struct heatmap_cell *cell);
 
-/* The same, finer: the share of answered checks that found it accessed, in [0, 1]; or NOTHING or UNOBSERVABLE. */
+/* The same, finer: the share of answered checks that found it accessed (or written, if that is more), in [0, 1]; or
+ * NOTHING or UNOBSERVABLE. */
 double heatmap_rate(const struct heatmap_cell *cell);
+
+/* Of the checks that found it accessed, the share that found it written, in [0, 1]. */
+double heatmap_written(const struct heatmap_cell *cell);
+
+/* The same in a word. A page that is written may be read as well: nobody can tell that it was not. */
+enum heatmap_kind {
+	HEATMAP_ACCESSED, /* of a record without writes */
+	HEATMAP_READ,     /* less than a quarter */
+	HEATMAP_BOTH,
+	HEATMAP_WRITTEN, /* three quarters or more */
+};
+enum heatmap_kind heatmap_kind(const struct heatmap *heatmap, const struct heatmap_cell *cell);
+
+/* "accessed", "read and written" or "written": what the map shows of memory. */
+const char *heatmap_verb(const struct heatmap *heatmap);
 
 void heatmap_write_text(const struct heatmap *heatmap, const struct report_opts *opts, FILE *out);
 int heatmap_write_json(const struct heatmap *heatmap, FILE *out, struct tide_error *err);
@@ -54,7 +71,7 @@ size_t heatmap_columns(const struct report_opts *opts);
 
 /* heatmap-cells.c, for heatmap_write_text(): the cells of a row; what they mean, in lines of `width`. */
 void heatmap_write_cells(const struct heatmap *heatmap, size_t row, bool color, FILE *out);
-void heatmap_write_legend(bool color, int width, FILE *out);
+void heatmap_write_legend(const struct heatmap *heatmap, bool color, int width, FILE *out);
 
 /*
  * heatmap-rows.c, for heatmap_init(): names the rows, and makes NOTHING of cells where nothing was mapped though a

@@ -21,17 +21,47 @@
 #define HEAD_HEIGHT 66
 #define FOOT_HEIGHT 48
 
-static const struct picture_key keys[] = {
+#define SAME_IN_ALL                                                                                                    \
+	{ SAMPLE_HATCH, 0, "unobservable" }, { SAMPLE_BLANK, 0, "not mapped then" },                                   \
+	{                                                                                                              \
+		SAMPLE_GAP, 0, "addresses left out"                                                                    \
+	}
+
+static const struct picture_key accesses_keys[] = {
 	{ SAMPLE_COLOR, PALETTE_COLD, "cold: seen, never accessed" },
 	{ SAMPLE_RAMP, 0, "hot: in at least half of the checks" },
-	{ SAMPLE_HATCH, 0, "unobservable" },
-	{ SAMPLE_BLANK, 0, "not mapped then" },
-	{ SAMPLE_GAP, 0, "addresses left out" },
+	SAME_IN_ALL,
 };
-#define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
+static const struct picture_key writes_keys[] = {
+	{ SAMPLE_COLOR, PALETTE_COLD, "cold: seen, never written" },
+	{ SAMPLE_RAMP, 0, "hot: written in at least half of the checks" },
+	SAME_IN_ALL,
+};
+static const struct picture_key both_keys[] = {
+	{ SAMPLE_READ, 0, "only read" },
+	{ SAMPLE_BOTH, 0, "every other access a write" },
+	{ SAMPLE_WRITTEN, 0, "every access a write" },
+	{ SAMPLE_WORDS, 0, "darker: more often; from the notch on hot: in half of the checks or more" },
+	{ SAMPLE_COLOR, PALETTE_COLD_BESIDE, "cold: seen, never accessed" },
+	SAME_IN_ALL,
+};
+#define NR_KEYS(keys) (sizeof(keys) / sizeof((keys)[0]))
 
-static uint32_t pixel(double rate, int x, int y)
+static const struct {
+	const struct picture_key *keys;
+	size_t nr;
+} legends[] = {
+	[REPORT_ACCESSES] = { accesses_keys, NR_KEYS(accesses_keys) },
+	[REPORT_ACCESSES_AND_WRITES] = { both_keys, NR_KEYS(both_keys) },
+	[REPORT_WRITES] = { writes_keys, NR_KEYS(writes_keys) },
+};
+
+static uint32_t pixel(const struct heatmap *heatmap, const struct heatmap_cell *cell, int x, int y)
 {
+	double rate = heatmap_rate(cell);
+
+	if (rate >= 0 && report_subject(heatmap->info) == REPORT_ACCESSES_AND_WRITES)
+		return 0xff000000u | palette_writes(rate, heatmap_written(cell));
 	if (rate >= 0)
 		return 0xff000000u | palette_rate(rate);
 	if (rate < HEATMAP_UNOBSERVABLE)
@@ -56,7 +86,7 @@ static void fill_image(const struct heatmap_panel *panel, unsigned char *data, i
 			size_t column = (size_t)x * heatmap->nr_columns / (size_t)width;
 			const struct heatmap_cell *cell = &heatmap->cells[row * heatmap->nr_columns + column];
 
-			line[x] = pixel(heatmap_rate(cell), (int)panel->plot.x + x, (int)panel->plot.y + y);
+			line[x] = pixel(heatmap, cell, (int)panel->plot.x + x, (int)panel->plot.y + y);
 		}
 	}
 }
@@ -200,15 +230,17 @@ static double unobservable_share(const struct heatmap *heatmap)
 
 static void draw_head(const struct heatmap *heatmap, cairo_t *cr, const uint64_t *reasons, const struct draw_box *box)
 {
+	char what[80];
 	char facts[160];
 	struct picture_head head = { .info = heatmap->info,
 		                     .target = heatmap->target,
-		                     .what = "how often its memory was accessed",
+		                     .what = what,
 		                     .facts = facts,
 		                     .window = &heatmap->window,
 		                     .reasons = reasons,
 		                     .unobservable = unobservable_share(heatmap) };
 
+	snprintf(what, sizeof(what), "how often its memory was %s", heatmap_verb(heatmap));
 	snprintf(facts, sizeof(facts), "%s were mapped", format_bytes(heatmap->axis.before[heatmap->axis.nr_ranges]).s);
 	picture_head(cr, &head, box->x, box->y, box->width);
 }
@@ -255,6 +287,7 @@ int heatmap_draw(struct record_reader *reader, const struct report_opts *opts, s
 	uint64_t reasons[TIDE_NR_REASONS];
 	struct report_window window;
 	struct draw_box box = { .x = MARGIN, .y = 14 };
+	enum report_subject subject = report_subject(record_info(reader));
 	double legend;
 	int result = report_window(&window, reader, opts, UINT64_MAX, err);
 
@@ -265,9 +298,11 @@ int heatmap_draw(struct record_reader *reader, const struct report_opts *opts, s
 	if (result < 0)
 		return result;
 	box.width = picture->width - 2 * MARGIN;
-	legend = picture_legend(picture->cr, keys, NR_KEYS, MARGIN, 0, box.width, false) + 8;
+	legend = picture_legend(picture->cr, legends[subject].keys, legends[subject].nr, MARGIN, 0, box.width, false) +
+	         8;
 	box.height = (picture->height - box.y - legend) / (double)nr_targets;
-	picture_legend(picture->cr, keys, NR_KEYS, MARGIN, picture->height - legend, box.width, true);
+	picture_legend(picture->cr, legends[subject].keys, legends[subject].nr, MARGIN, picture->height - legend,
+	               box.width, true);
 	for (size_t i = 0; i < nr_targets && result == 0; i++) {
 		struct heatmap heatmap = { .info = record_info(reader), .target = &targets[i], .window = window };
 

@@ -111,28 +111,45 @@ void picture_tear(cairo_t *cr, double x, double y, double width)
 #define SAMPLE_WIDTH  26
 #define SAMPLE_HEIGHT 13
 #define RAMP_WIDTH    150
+#define WRITES_WIDTH  72
 #define LINE_HEIGHT   24
 #define KEY_GAP       22
 
-static double key_width(cairo_t *cr, const struct picture_key *key)
+/* What a key takes beside its words. */
+static double sample_width(cairo_t *cr, const struct picture_key *key)
 {
-	double words = key->sample == SAMPLE_RAMP ? draw_text_width(cr, &draw_font, "warm") + 14 + RAMP_WIDTH
-	                                          : SAMPLE_WIDTH + 6;
-
-	return words + draw_text_width(cr, &draw_font, key->text);
+	switch (key->sample) {
+	case SAMPLE_RAMP:
+		return draw_text_width(cr, &draw_font, "warm") + 14 + RAMP_WIDTH;
+	case SAMPLE_READ:
+	case SAMPLE_BOTH:
+	case SAMPLE_WRITTEN:
+		return WRITES_WIDTH + 6;
+	case SAMPLE_WORDS:
+		return 0;
+	default:
+		return SAMPLE_WIDTH + 6;
+	}
 }
 
 /* From seldom to always, with a notch where hot begins. */
+static void draw_scale(cairo_t *cr, const struct picture_key *key, double x, double y, int width)
+{
+	double written = (key->sample - SAMPLE_READ) / 2.0;
+
+	for (int i = 0; i < width; i++) {
+		double rate = (i + 0.5) / width;
+
+		draw_fill(cr, &(struct draw_box){ x + i, y, 1, SAMPLE_HEIGHT },
+		          key->sample == SAMPLE_RAMP ? palette_rate(rate) : palette_writes(rate, written));
+	}
+	draw_line(cr, x + width / 2.0, y, x + width / 2.0, y + SAMPLE_HEIGHT - 1, PALETTE_PAPER);
+}
+
 static void draw_ramp(cairo_t *cr, const struct picture_key *key, double x, double y)
 {
-	double start = floor(x + draw_text_width(cr, &draw_font, "warm") + 7);
-
 	draw_text(cr, &draw_font, x, y + 11, DRAW_LEFT, "warm");
-	for (int i = 0; i < RAMP_WIDTH; i++)
-		draw_fill(cr, &(struct draw_box){ start + i, y, 1, SAMPLE_HEIGHT },
-		          palette_rate((i + 0.5) / RAMP_WIDTH));
-	draw_line(cr, start + RAMP_WIDTH / 2.0, y, start + RAMP_WIDTH / 2.0, y + SAMPLE_HEIGHT - 1, PALETTE_PAPER);
-	draw_text(cr, &draw_font, start + RAMP_WIDTH + 7, y + 11, DRAW_LEFT, key->text);
+	draw_scale(cr, key, floor(x + draw_text_width(cr, &draw_font, "warm") + 7), y, RAMP_WIDTH);
 }
 
 static void draw_sample(cairo_t *cr, const struct picture_key *key, double x, double y)
@@ -163,8 +180,17 @@ static void draw_sample(cairo_t *cr, const struct picture_key *key, double x, do
 		cairo_stroke(cr);
 		cairo_set_dash(cr, NULL, 0, 0);
 		return;
-	case SAMPLE_BLANK:
 	case SAMPLE_RAMP:
+		draw_ramp(cr, key, x, y);
+		return;
+	case SAMPLE_READ:
+	case SAMPLE_BOTH:
+	case SAMPLE_WRITTEN:
+		draw_scale(cr, key, floor(x), y, WRITES_WIDTH);
+		return;
+	case SAMPLE_WORDS:
+		return;
+	case SAMPLE_BLANK:
 		break;
 	}
 	draw_frame(cr, &box, PALETTE_FRAME);
@@ -177,17 +203,16 @@ double picture_legend(cairo_t *cr, const struct picture_key *keys, size_t nr_key
 	double top = y;
 
 	for (size_t i = 0; i < nr_keys; i++) {
-		double taken = key_width(cr, &keys[i]);
+		double sample = sample_width(cr, &keys[i]);
+		double taken = sample + draw_text_width(cr, &draw_font, keys[i].text);
 
 		if (at > x && at + taken > x + width) {
 			at = x;
 			top += LINE_HEIGHT;
 		}
-		if (draw && keys[i].sample == SAMPLE_RAMP) {
-			draw_ramp(cr, &keys[i], at, top);
-		} else if (draw) {
+		if (draw) {
 			draw_sample(cr, &keys[i], at, top);
-			draw_text(cr, &draw_font, at + SAMPLE_WIDTH + 6, top + 11, DRAW_LEFT, keys[i].text);
+			draw_text(cr, &draw_font, at + sample, top + 11, DRAW_LEFT, keys[i].text);
 		}
 		at += taken + KEY_GAP;
 	}

@@ -68,6 +68,11 @@ void picture_time_axis(cairo_t *cr, const struct draw_box *plot, const struct re
 enum picture_sample {
 	SAMPLE_COLOR,
 	SAMPLE_RAMP, /* "warm" to "hot" */
+	/* The same where writes are told apart, without the words: of none, of half, of all accesses. */
+	SAMPLE_READ,
+	SAMPLE_BOTH,
+	SAMPLE_WRITTEN,
+	SAMPLE_WORDS, /* nothing but them */
 	SAMPLE_HATCH,
 	SAMPLE_BLANK,
 	SAMPLE_LINE,

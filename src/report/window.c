@@ -58,6 +58,13 @@ uint64_t report_part(uint64_t bytes, uint64_t part, uint64_t whole)
 	return (uint64_t)((unsigned __int128)bytes * part / whole);
 }
 
+enum report_subject report_subject(const struct record_info *info)
+{
+	if (record_has_only_writes(info))
+		return REPORT_WRITES;
+	return info->writes != NULL ? REPORT_ACCESSES_AND_WRITES : REPORT_ACCESSES;
+}
+
 enum heat heat_of(double nr_accesses, double nr_unobservable, double nr_checks)
 {
 	if (nr_accesses * 2 >= nr_checks && nr_accesses > 0)

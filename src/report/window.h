@@ -31,6 +31,14 @@ int report_end(struct record_reader *reader, FILE *out, struct tide_error *err);
 /* bytes * part / whole, at most `bytes`. */
 uint64_t report_part(uint64_t bytes, uint64_t part, uint64_t whole);
 
+/* What a record's counts are of. */
+enum report_subject {
+	REPORT_ACCESSES,            /* reads or writes, which are not told apart */
+	REPORT_ACCESSES_AND_WRITES, /* accesses, and which of them were writes */
+	REPORT_WRITES,              /* nothing but writes was watched */
+};
+enum report_subject report_subject(const struct record_info *info);
+
 enum heat {
 	HEAT_UNMAPPED,     /* nothing there */
 	HEAT_UNOBSERVABLE, /* more than half of the checks went unanswered and none of the rest said "accessed" */

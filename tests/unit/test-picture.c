@@ -29,12 +29,12 @@ struct made {
 };
 
 /* Two seconds of the same regions, of 20 checks each. */
-static struct made make(const struct record_source *sources, uint32_t nr_targets, const struct tide_region *regions,
-                        size_t nr_regions)
+static struct made make_of(const struct record_info *info, const struct record_source *sources, uint32_t nr_targets,
+                           const struct tide_region *regions, size_t nr_regions)
 {
 	struct made made;
 
-	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	assert_int_equal(record_create(&made.writer, NULL, info, NULL), 0);
 	for (size_t i = 0; i < 20; i++) {
 		struct tide_sample sample = { .start_ns = i * 100000000,
 			                      .end_ns = (i + 1) * 100000000,
@@ -48,6 +48,12 @@ static struct made make(const struct record_source *sources, uint32_t nr_targets
 	}
 	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
 	return made;
+}
+
+static struct made make(const struct record_source *sources, uint32_t nr_targets, const struct tide_region *regions,
+                        size_t nr_regions)
+{
+	return make_of(&synthetic_info, sources, nr_targets, regions, nr_regions);
 }
 
 static void unmake(struct made *made)
@@ -191,6 +197,42 @@ static void a_heatmap_shows_what_was_hot_where(void **state)
 	assert_true(first(image, x, palette_rate(1), 90) == hot);
 	assert_in_range(count(image, x, palette_rate(1), palette_rate(1)), 2 * (cold - hot) - 18,
 	                2 * (cold - hot) + 18);
+	cairo_surface_destroy(image);
+	unmake(&made);
+}
+
+/* Side by side: only read, read and written, written, cold; what was seen written and not accessed; and nothing. */
+static const struct tide_region five_uses[] = {
+	{ .start = 1 * MIB, .end = 2 * MIB, .nr_accesses = 15 },
+	{ .start = 2 * MIB, .end = 3 * MIB, .nr_accesses = 15, .nr_writes = 9 },
+	{ .start = 3 * MIB, .end = 4 * MIB, .nr_accesses = 15, .nr_writes = 15 },
+	{ .start = 4 * MIB, .end = 5 * MIB },
+	{ .start = 5 * MIB, .end = 6 * MIB, .nr_writes = 5, .nr_unobservable = 10 },
+};
+
+static struct made make_five(const struct record_info *info)
+{
+	static const struct record_source source = { .pid = 7, .name = "five" };
+
+	return make_of(info, &source, 1, five_uses, 5);
+}
+
+static void a_heatmap_tells_what_is_read_from_what_is_written(void **state)
+{
+	struct made made = make_five(&synthetic_writes_info);
+	cairo_surface_t *image = draw_image(made.reader, "heatmap", 0, 0);
+	const uint32_t colors[] = { palette_writes(0.75, 0), palette_writes(0.75, 0.6), palette_writes(0.75, 1),
+		                    PALETTE_COLD_BESIDE, palette_writes(0.5, 1) };
+	int last = 60;
+
+	for (size_t i = 0; i < 5; i++) {
+		int y = first(image, 500, colors[i], 90);
+
+		assert_true(y > last);
+		last = y;
+	}
+	/* No colour of records without writes is left, so none means two things. */
+	assert_int_equal(count(image, 500, PALETTE_COLD, palette_rate(0.75)), 0);
 	cairo_surface_destroy(image);
 	unmake(&made);
 }
@@ -371,6 +413,38 @@ static void everything_has_its_name(void **state)
 	unmake(&made);
 }
 
+static void the_legend_says_what_the_counts_are_of(void **state)
+{
+	static const char *const of_both[] = { "(five \\(pid 7\\): how often its memory was read and written over 2 s)",
+		                               "(only read)",
+		                               "(every other access a write)",
+		                               "(every access a write)",
+		                               "(darker: more often; from the notch on hot: in half of the checks or "
+		                               "more)",
+		                               "(cold: seen, never accessed)",
+		                               "(unobservable)",
+		                               "(not mapped then)",
+		                               NULL };
+	static const char *const of_writes[] = { "(five \\(pid 7\\): how often its memory was written over 2 s)",
+		                                 "(cold: seen, never written)",
+		                                 "(hot: written in at least half of the checks)", NULL };
+	struct record_info only = synthetic_writes_info;
+	struct made made = make_five(&synthetic_writes_info);
+	char *text = texts_of(made.reader, "heatmap", 0, 0);
+
+	assert_texts(text, of_both);
+	assert_null(strstr(text, "(warm)"));
+	free(text);
+	unmake(&made);
+	only.sensor = "writes";
+	made = make_five(&only);
+	text = texts_of(made.reader, "heatmap", 0, 0);
+	assert_texts(text, of_writes);
+	assert_null(strstr(text, "accessed"));
+	free(text);
+	unmake(&made);
+}
+
 /* After a text that is no UTF-8 cairo draws nothing any more. */
 static void broken_texts_break_no_drawing(void **state)
 {
@@ -497,20 +571,55 @@ static void the_hotter_the_darker(void **state)
 	assert_true(brightness(palette_rate(0.5)) * 2 < brightness(PALETTE_COLD));
 }
 
+/* How much more yellow than blue: what red-green blindness leaves of a colour beside its brightness. */
+static int yellow(uint32_t color)
+{
+	return (int)((color >> 16 & 0xff) + (color >> 8 & 0xff)) / 2 - (int)(color & 0xff);
+}
+
+static void reads_and_writes_differ_by_blue_and_orange_and_in_nothing_else(void **state)
+{
+	for (double written = 0; written <= 1; written += 0.125) {
+		unsigned last = brightness(PALETTE_COLD_BESIDE);
+
+		assert_int_equal(palette_writes(0, written), PALETTE_COLD_BESIDE);
+		for (int i = 1; i <= 20; i++) {
+			unsigned now = brightness(palette_writes(i / 20.0, written));
+			unsigned read = brightness(palette_writes(i / 20.0, 0));
+
+			assert_true(now < last);
+			assert_in_range(now, read - 8000 < read ? read - 8000 : 0, read + 20000);
+			last = now;
+		}
+	}
+	assert_true(brightness(PALETTE_PAPER) > brightness(PALETTE_COLD_BESIDE) + 25000);
+	for (int i = 1; i <= 20; i++) {
+		int read = yellow(palette_writes(i / 20.0, 0));
+		int both = yellow(palette_writes(i / 20.0, 0.5));
+		int written = yellow(palette_writes(i / 20.0, 1));
+
+		assert_true(read < -50 && written > 50);
+		assert_true(both > read + 50 && both < written - 50);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_heatmap_shows_what_was_hot_where),
+		cmocka_unit_test(a_heatmap_tells_what_is_read_from_what_is_written),
 		cmocka_unit_test(a_picture_has_the_size_that_was_asked_for),
 		cmocka_unit_test(a_working_set_is_stacked_to_scale),
 		cmocka_unit_test(peaks_are_not_averaged_away),
 		cmocka_unit_test(everything_has_its_name),
+		cmocka_unit_test(the_legend_says_what_the_counts_are_of),
 		cmocka_unit_test(broken_texts_break_no_drawing),
 		cmocka_unit_test(svg_and_png_come_from_one_drawing),
 		cmocka_unit_test(each_process_has_a_panel),
 		cmocka_unit_test(a_picture_of_nothing_is_a_sentence),
 		cmocka_unit_test(a_full_disk_is_told),
 		cmocka_unit_test(the_hotter_the_darker),
+		cmocka_unit_test(reads_and_writes_differ_by_blue_and_orange_and_in_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,6 +178,21 @@ static void reports_of_exact_mode_are_as_they_were(void **state)
 	                sizeof(goldens) / sizeof(goldens[0]));
 }
 
+static void reports_of_writes_are_as_they_were(void **state)
+{
+	static const struct golden goldens[] = {
+		{ "rw-heatmap-20.txt", "heatmap", { .width = 20 } },
+		{ "rw-heatmap-80.txt", "heatmap", { .width = 80 } },
+		{ "rw-heatmap-color.txt", "heatmap", { .width = 64, .color = true, .height = 6 } },
+		{ "rw-heatmap.json", "heatmap", { .width = 40, .json = true, .height = 4 } },
+		{ "rw-info.txt", "info", { 0 } },
+		{ "rw-info.json", "info", { .json = true } },
+	};
+
+	compare_goldens(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true, .writes = true }, 300,
+	                goldens, sizeof(goldens) / sizeof(goldens[0]));
+}
+
 static void two_targets_are_told_apart(void **state)
 {
 	struct made made = make(&(struct synthetic_opts){ .nr_regions = 40, .nr_targets = 2 }, 30);
@@ -230,25 +245,29 @@ static size_t longest_line(const char *text)
 
 static void heatmaps_keep_to_their_width(void **state)
 {
-	struct made made = make(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true }, 100);
+	for (int writes = 0; writes < 2; writes++) {
+		struct made made =
+		        make(&(struct synthetic_opts){ .nr_regions = 60, .unobservable = true, .writes = writes }, 100);
 
-	for (int width = 20; width <= 400; width++) {
-		char *text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = width });
+		for (int width = 20; width <= 400; width++) {
+			char *text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = width });
 
-		if (longest_line(text) > (size_t)width)
-			fail_msg("width %d: a line of %zu\n%s", width, longest_line(text), text);
-		free(text);
+			if (longest_line(text) > (size_t)width)
+				fail_msg("width %d: a line of %zu\n%s", width, longest_line(text), text);
+			free(text);
+		}
+		unmake(&made);
 	}
-	unmake(&made);
 }
 
 /* One region of 1 MiB per sample, to know every number of a report beforehand. */
-static struct made make_one(const struct tide_region *regions, size_t nr, uint32_t nr_checks)
+static struct made make_one_of(const struct record_info *info, const struct tide_region *regions, size_t nr,
+                               uint32_t nr_checks)
 {
 	static const struct record_source source = { .pid = 7, .name = "one" };
 	struct made made;
 
-	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	assert_int_equal(record_create(&made.writer, NULL, info, NULL), 0);
 	for (size_t i = 0; i < nr; i++) {
 		struct tide_sample sample = { .start_ns = i * 100000000,
 			                      .end_ns = (i + 1) * 100000000,
@@ -261,6 +280,11 @@ static struct made make_one(const struct tide_region *regions, size_t nr, uint32
 	}
 	assert_int_equal(record_open_writer(&made.reader, made.writer, NULL), 0);
 	return made;
+}
+
+static struct made make_one(const struct tide_region *regions, size_t nr, uint32_t nr_checks)
+{
+	return make_one_of(&synthetic_info, regions, nr, nr_checks);
 }
 
 /* Two come with the second sample, one of them is gone in the third: every report has all that it has seen. */
@@ -359,20 +383,73 @@ static void what_was_not_seen_is_never_cold_nor_used(void **state)
 	unmake(&made);
 }
 
-/* Two mappings of 1 MiB under one silent region: so many of them during ten samples, then during ten more. */
-static char *heatmap_of_mappings(size_t nr_first, size_t nr_then)
+/* In turn: read, written in every other access, written in each, warm so, and not at all. */
+static const struct tide_region five_uses[] = {
+	{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20, .nr_writes = 4 },
+	{ .start = 0x100000, .end = 0x200000, .nr_accesses = 12, .nr_writes = 6 },
+	{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20, .nr_writes = 15 },
+	{ .start = 0x100000, .end = 0x200000, .nr_accesses = 4, .nr_writes = 4 },
+	{ .start = 0x100000, .end = 0x200000 },
+};
+
+static void writes_are_letters_beside_the_points_of_reads(void **state)
+{
+	struct made made = make_one_of(&synthetic_writes_info, five_uses, 5, 20);
+	char *text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 38, .height = 1 });
+
+	assert_non_null(strstr(text, "|@@@@BBBBWWWWwwww....|"));
+	assert_non_null(strstr(text, "how often its memory was\nread and written,"));
+	free(text);
+	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 38, .height = 1, .color = true });
+	/* A colour for each, though two are as hot: once for each run. */
+	assert_non_null(strstr(text, "|\x1b[48;5;153;38;5;16m@@@@\x1b[48;5;168;38;5;16mBBBB\x1b[48;5;222;38;5;16mWWWW"
+	                             "\x1b[48;5;130;38;5;255mwwww\x1b[48;5;236;38;5;255m....\x1b[0m|"));
+	free(text);
+	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 22, .height = 1, .json = true });
+	assert_non_null(strstr(text, "\"accessed\":[1,1,1,1,0.6,0.6,0.6,0.6,1,1,1,1,0.2,0.2,0.2,0.2,0,0,0,0],"));
+	assert_non_null(strstr(text, "\"written\":[0.2,0.2,0.2,0.2,0.3,0.3,0.3,0.3,0.75,0.75,0.75,0.75,0.2,0.2,0.2,0.2,"
+	                             "0,0,0,0]"));
+	free(text);
+	unmake(&made);
+}
+
+static void of_a_record_of_nothing_but_writes_no_report_speaks_of_reads(void **state)
+{
+	struct record_info info = synthetic_writes_info;
+	struct tide_region regions[5];
+	struct made made;
+	char *text;
+
+	memcpy(regions, five_uses, sizeof(regions));
+	for (size_t i = 0; i < 5; i++)
+		regions[i].nr_accesses = regions[i].nr_writes;
+	info.sensor = "writes";
+	made = make_one_of(&info, regions, 5, 20);
+	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 38, .height = 1 });
+	assert_non_null(strstr(text, "|--------####----....|"));
+	assert_non_null(strstr(text, "how often its memory was\nwritten,"));
+	assert_non_null(strstr(text, "hot: written in at least"));
+	assert_null(strstr(text, "read"));
+	assert_null(strstr(text, "accessed"));
+	free(text);
+	unmake(&made);
+}
+
+/* Two mappings of 1 MiB under one region: so many of them during ten samples, then during ten more. */
+static char *heatmap_of_mappings(size_t nr_first, size_t nr_then, uint32_t nr_writes)
 {
 	struct tide_mapping mappings[] = {
 		{ .start = 0x100000, .end = 0x200000, .flags = TIDE_MAPPING_READ, .name = "/lib/first.so" },
 		{ .start = 0x200000, .end = 0x300000, .flags = TIDE_MAPPING_READ, .name = "/lib/second.so" },
 	};
-	const struct tide_region region = { .start = 0x100000, .end = 0x300000 };
+	const struct tide_region region = { .start = 0x100000, .end = 0x300000, .nr_writes = nr_writes };
 	struct tide_layout layout = { .mappings = mappings };
 	const struct record_source source = { .pid = 7, .name = "one", .layout = &layout };
 	struct made made;
 	char *text;
 
-	assert_int_equal(record_create(&made.writer, NULL, &synthetic_info, NULL), 0);
+	assert_int_equal(
+	        record_create(&made.writer, NULL, nr_writes > 0 ? &synthetic_writes_info : &synthetic_info, NULL), 0);
 	for (size_t i = 0; i < 20; i++) {
 		struct tide_sample sample = { .start_ns = i * 100000000,
 			                      .end_ns = (i + 1) * 100000000,
@@ -393,14 +470,18 @@ static char *heatmap_of_mappings(size_t nr_first, size_t nr_then)
 
 static void what_is_not_mapped_then_is_blank_and_not_cold(void **state)
 {
-	char *text = heatmap_of_mappings(1, 2);
+	char *text = heatmap_of_mappings(1, 2, 0);
 
 	assert_non_null(strstr(text, "1 MiB |......................| first.so\n"));
 	assert_non_null(strstr(text, "1 MiB |           ...........| second.so\n"));
 	free(text);
 	/* What is gone keeps its name. */
-	text = heatmap_of_mappings(2, 1);
+	text = heatmap_of_mappings(2, 1, 0);
 	assert_non_null(strstr(text, "1 MiB |...........           | second.so\n"));
+	free(text);
+	/* What was written was there, if only between two looks at the mappings. */
+	text = heatmap_of_mappings(1, 2, 20);
+	assert_non_null(strstr(text, "1 MiB |WWWWWWWWWWWWWWWWWWWWWW| second.so\n"));
 	free(text);
 }
 
@@ -631,12 +712,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reports_are_as_they_were),
 		cmocka_unit_test(reports_of_exact_mode_are_as_they_were),
+		cmocka_unit_test(reports_of_writes_are_as_they_were),
 		cmocka_unit_test(two_targets_are_told_apart),
 		cmocka_unit_test(every_json_line_is_an_object),
 		cmocka_unit_test(heatmaps_keep_to_their_width),
 		cmocka_unit_test(targets_that_begin_late_are_in_every_report),
 		cmocka_unit_test(tuned_intervals_are_told),
 		cmocka_unit_test(what_was_not_seen_is_never_cold_nor_used),
+		cmocka_unit_test(writes_are_letters_beside_the_points_of_reads),
+		cmocka_unit_test(of_a_record_of_nothing_but_writes_no_report_speaks_of_reads),
 		cmocka_unit_test(what_is_not_mapped_then_is_blank_and_not_cold),
 		cmocka_unit_test(marks_never_say_the_same_twice),
 		cmocka_unit_test(regions_are_weighted_by_overlap),
