@@ -58,6 +58,8 @@ static const struct option_spec monitor_specs[] = {
 	{ "exact", 0, NULL,
 	  "Look at every page, once per aggregation interval (default then: 1s), instead of sampling regions",
 	  option_parse_flag, AT(exact), NULL },
+	{ "writes", 0, NULL, "Watch writes, too, beside accesses (page by page, by write protection)",
+	  option_parse_flag, AT(writes), NULL },
 	{ "max-stall", 0, "TIME",
 	  "Make no call that may keep the process waiting for longer, where all its memory is cleared at once "
 	  "(default: "
@@ -87,6 +89,13 @@ static const struct option_spec report_specs[] = {
 	{ 0 },
 };
 
+/* Where a verb watches, --writes is how closely it looks. */
+static const struct option_spec recorded_specs[] = {
+	{ "writes", 0, NULL, "Show how much was written, not how much was accessed (wss; the record must have writes)",
+	  option_parse_flag, AT(writes), NULL },
+	{ 0 },
+};
+
 static const struct option_spec quiet_specs[] = {
 	{ "quiet", 'q', NULL, "Say nothing but errors on standard error", option_parse_flag, AT(quiet), NULL },
 	{ "help", 'h', NULL, "Print this help", option_parse_flag, AT(help), NULL },
@@ -103,5 +112,6 @@ const struct option_group option_group_record = { "How long, and where to", reco
 const struct option_group option_group_one_shot = { "How long", one_shot_specs };
 const struct option_group option_group_monitor = { "How closely to look", monitor_specs };
 const struct option_group option_group_report = { "What to show", report_specs };
+const struct option_group option_group_recorded = { "What to show of what was recorded", recorded_specs };
 const struct option_group option_group_quiet = { "Else", quiet_specs };
 const struct option_group option_group_help = { "Else", help_specs };

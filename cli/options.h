@@ -44,6 +44,7 @@ struct options {
 	bool unguided;
 	bool exact;
 	bool auto_tune;
+	bool writes;
 	const char *sensor;
 	uint64_t interval_us; /* of epochs; 0: not given */
 	uint64_t count;       /* epochs; 0: not given */
@@ -95,6 +96,7 @@ extern const struct option_group option_group_record;
 extern const struct option_group option_group_one_shot;
 extern const struct option_group option_group_monitor;
 extern const struct option_group option_group_report;
+extern const struct option_group option_group_recorded;
 extern const struct option_group option_group_quiet;
 extern const struct option_group option_group_doctor;
 extern const struct option_group option_group_pages;

@@ -27,6 +27,10 @@ int output_check_options(const struct report *report, const struct options *opti
 	if (options->all && options->last_us != 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "--last and --all contradict each other: give one of them");
+	if (options->writes && !report->tells_writes)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "%s tells nothing of writes, only wss, heatmap and regions do: leave --writes out",
+		                 report->name);
 	return picture_file_check(report, options, err);
 }
 
@@ -73,6 +77,7 @@ int output_report(const struct report *report, struct record_reader *reader, con
 		.color = output_wants_color(options),
 		.width = output_width(options),
 		.top = options->top,
+		.writes = options->writes,
 	};
 
 	if (options->output != NULL)

@@ -21,6 +21,17 @@ static uint64_t clock_us(clockid_t clock)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
+/* The sensor that tells writes, beside the one for accesses or alone; NULL: none does. */
+static const char *writes_told_by(const struct tide_session *session)
+{
+	const struct tide_sensor_ops *beside = tide_session_writes(session);
+	const struct tide_sensor_ops *alone = tide_session_sensor(session, NULL);
+
+	if (beside != NULL)
+		return beside->name;
+	return alone->flags & TIDE_SENSOR_TELLS_WRITES ? alone->name : NULL;
+}
+
 static int create_store(struct recording *recording, const struct tide_sample *sample, struct tide_error *err)
 {
 	const struct tide_monitor_opts *monitor = tide_monitor_options(tide_session_monitor(recording->session));
@@ -42,6 +53,7 @@ static int create_store(struct recording *recording, const struct tide_sample *s
 	uname(&kernel);
 	info.kernel = kernel.release;
 	info.sensor = tide_session_sensor(recording->session, &info.sensor_why)->name;
+	info.writes = writes_told_by(recording->session);
 	/* The record begins when the first interval did. */
 	info.started_unix_us = clock_us(CLOCK_REALTIME) - (clock_us(CLOCK_MONOTONIC) - sample->start_ns / 1000);
 	result = record_create(&recording->writer, recording->path, &info, err);
@@ -89,7 +101,7 @@ int recording_open(struct recording *recording, const struct options *options, c
 		.monitor = options->monitor,
 		.sensor = options->sensor,
 		.duration_us = duration_us,
-		.flags = options->children ? TIDE_SESSION_CHILDREN : 0,
+		.flags = (options->children ? TIDE_SESSION_CHILDREN : 0) | (options->writes ? TIDE_SESSION_WRITES : 0),
 	};
 	int result = path != NULL ? store_path_check(path, err) : 0;
 

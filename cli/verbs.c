@@ -58,7 +58,9 @@ const struct verb verbs[] = {
 	        .name = "wss",
 	        .summary = "how much memory a process needs: its working set size",
 	        .synopsis = "-p PID|NAME[,...]",
-	        .details = ONE_SHOT_DETAILS,
+	        .details =
+	                ONE_SHOT_DETAILS "With --writes, what counts is memory that was written, not memory that was "
+	                                 "accessed.\n",
 	        .groups = ONE_SHOT_GROUPS,
 	        .run = verb_one_shot,
 	},
@@ -108,7 +110,7 @@ const struct verb verbs[] = {
 	        .min_args = 2,
 	        .max_args = 2,
 	        .takes_report = true,
-	        .groups = { &option_group_report, &option_group_help },
+	        .groups = { &option_group_report, &option_group_recorded, &option_group_help },
 	        .run = verb_report,
 	},
 	{

@@ -183,6 +183,12 @@ int report_ages(struct record_reader *reader, const struct report_opts *opts, FI
 	const struct record_target *targets;
 	int result = report_window(&ages.window, reader, opts, UINT64_MAX, err);
 
+	if (result == 0 && report_subject(record_info(reader)) == REPORT_WRITES)
+		return error_set(
+		        err, TIDE_CAUSE_USAGE, -ENODATA,
+		        "the record has nothing but writes, and what is not written may be read: record accesses "
+		        "too, with --writes instead of --sensor %.20s",
+		        record_info(reader)->sensor);
 	if (result < 0)
 		return result;
 	ages.nr_targets = record_targets(reader, &targets);

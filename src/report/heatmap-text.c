@@ -158,8 +158,7 @@ static void write_title(const struct heatmap *heatmap, int width, FILE *out)
 	char sentence[800];
 
 	snprintf(sentence, sizeof(sentence),
-	         "%s (pid %" PRId64
-	         "): how often its memory was %s, %s in all, during %s from %s; a column is %s",
+	         "%s (pid %" PRId64 "): how often its memory was %s, %s in all, during %s from %s; a column is %s",
 	         format_name(heatmap->target->name, width < 40 ? width : 40).s, heatmap->target->pid,
 	         heatmap_verb(heatmap), format_bytes(total).s, report_span(&heatmap->window).s,
 	         format_time(heatmap->info->started_unix_us + heatmap->window.from_us).s,

@@ -27,6 +27,14 @@ static const struct picture_key exact_keys[] = {
 	{ SAMPLE_DASHES, WSS_MARK_COLOR, "median and most of the working set" },
 	{ SAMPLE_LINE, WSS_PEAK_COLOR, "most in one interval" },
 };
+static const struct picture_key writes_keys[] = {
+	{ SAMPLE_COLOR, WSS_WRITTEN_HOT_COLOR, "hot: written in at least half of the checks" },
+	{ SAMPLE_COLOR, WSS_WRITTEN_WARM_COLOR, "warm: less often" },
+	{ SAMPLE_HATCH, 0, "unobservable: written or not" },
+	{ SAMPLE_LINE, WSS_MAPPED_COLOR, "mapped" },
+	{ SAMPLE_DASHES, WSS_MARK_COLOR, "median and most of what was written" },
+	{ SAMPLE_LINE, WSS_PEAK_COLOR, "most in one interval" },
+};
 #define NR_KEYS(keys) (sizeof(keys) / sizeof((keys)[0]))
 
 /* A word and a size to the right of the plot, at their height or as near to it as there is room. */
@@ -57,7 +65,8 @@ void wss_draw_notes(const struct wss_panel *panel)
 		{ panel->cut ? all : strchr(all, ' ') + 1, panel->usage->mapped, WSS_MAPPED_COLOR, panel->plot.y },
 		{ "most", sizes->used[WSS_MOST], WSS_MARK_COLOR, 0 },
 		{ "median", sizes->used[WSS_MEDIAN], WSS_MARK_COLOR, 0 },
-		{ "hot, median", sizes->hot[WSS_MEDIAN], WSS_HOT_COLOR, 0 },
+		{ "hot, median", sizes->hot[WSS_MEDIAN], panel->wss->writes ? WSS_WRITTEN_HOT_COLOR : WSS_HOT_COLOR,
+		  0 },
 	};
 	size_t nr = sizeof(notes) / sizeof(notes[0]) - exact;
 	char text[96];
@@ -80,14 +89,15 @@ void wss_draw_head(const struct wss_panel *panel, const uint64_t *reasons, const
 	char facts[240];
 	struct picture_head head = { .info = info,
 		                     .target = panel->usage->target,
-		                     .what = "working set",
+		                     .what = panel->wss->writes ? "working set of writes" : "working set",
 		                     .facts = facts,
 		                     .window = &panel->wss->window,
 		                     .reasons = reasons,
 		                     .unobservable = wss_unobservable_share(panel->usage) };
-	int length = snprintf(facts, sizeof(facts), "%s%s of %s used",
+	int length = snprintf(facts, sizeof(facts), "%s%s of %s %s",
 	                      head.unobservable >= PICTURE_LARGE_DOUBT ? "at least " : "",
-	                      format_bytes(panel->sizes.used[WSS_MEDIAN]).s, format_bytes(panel->usage->mapped).s);
+	                      format_bytes(panel->sizes.used[WSS_MEDIAN]).s, format_bytes(panel->usage->mapped).s,
+	                      panel->wss->writes ? "written" : "used");
 
 	if (panel->wss->exact)
 		length += snprintf(facts + length, sizeof(facts) - (size_t)length, " (median; exact: every page)");
@@ -102,6 +112,10 @@ void wss_draw_head(const struct wss_panel *panel, const uint64_t *reasons, const
 
 const struct picture_key *wss_keys(const struct wss *wss, size_t *nr)
 {
+	if (wss->writes) {
+		*nr = NR_KEYS(writes_keys);
+		return writes_keys;
+	}
 	*nr = wss->exact ? NR_KEYS(exact_keys) : NR_KEYS(keys);
 	return wss->exact ? exact_keys : keys;
 }

@@ -156,12 +156,14 @@ static bool trace_area(const struct wss_panel *panel, size_t first, size_t end,
 
 static void draw_stretch(const struct wss_panel *panel, size_t first, size_t end)
 {
+	bool writes = panel->wss->writes;
+
 	if (trace_area(panel, first, end, used, possible))
 		draw_hatch(panel->cr, &panel->plot);
-	draw_color(panel->cr, WSS_WARM_COLOR);
+	draw_color(panel->cr, writes ? WSS_WRITTEN_WARM_COLOR : WSS_WARM_COLOR);
 	if (trace_area(panel, first, end, hot, used))
 		cairo_fill(panel->cr);
-	draw_color(panel->cr, WSS_HOT_COLOR);
+	draw_color(panel->cr, writes ? WSS_WRITTEN_HOT_COLOR : WSS_HOT_COLOR);
 	if (trace_area(panel, first, end, nothing, hot))
 		cairo_fill(panel->cr);
 	if (panel->peaks) {
@@ -267,7 +269,7 @@ static void draw_all(const struct wss *wss, cairo_t *cr, struct draw_box box, co
 int wss_draw(struct record_reader *reader, const struct report_opts *opts, struct picture *picture,
              struct tide_error *err)
 {
-	struct wss wss = { .reader = reader };
+	struct wss wss = { .reader = reader, .writes = wss_is_of_writes(record_info(reader), opts) };
 	uint64_t reasons[TIDE_NR_REASONS];
 	struct draw_box box = { .x = MARGIN, .y = 14 };
 	const struct picture_key *keys;

@@ -6,11 +6,14 @@
 #include "report/picture.h"
 #include "report/wss.h"
 
-#define WSS_HOT_COLOR    0x932667u
-#define WSS_WARM_COLOR   0xfcb040u
-#define WSS_MAPPED_COLOR 0x2b5c8au
-#define WSS_MARK_COLOR   PALETTE_INK
-#define WSS_PEAK_COLOR   0xc07000u
+/* Of writes as in heatmaps. */
+#define WSS_HOT_COLOR          0x932667u
+#define WSS_WARM_COLOR         0xfcb040u
+#define WSS_WRITTEN_HOT_COLOR  0xa24c00u
+#define WSS_WRITTEN_WARM_COLOR 0xf6a45bu
+#define WSS_MAPPED_COLOR       0x2b5c8au
+#define WSS_MARK_COLOR         PALETTE_INK
+#define WSS_PEAK_COLOR         0xc07000u
 
 struct wss_panel {
 	cairo_t *cr;

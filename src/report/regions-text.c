@@ -13,6 +13,7 @@
 
 struct columns {
 	bool pid;
+	bool accesses;
 	bool writes;
 	bool unobservable;
 	int state;   /* width of the state word */
@@ -45,21 +46,26 @@ static int hottest_first(const void *a, const void *b)
 	return x->last.start < y->last.start ? -1 : 1;
 }
 
-static struct columns choose_columns(const struct regions *regions, size_t nr, size_t nr_targets, int width)
+static struct columns choose_columns(const struct regions *regions, size_t nr, struct record_reader *reader, int width)
 {
-	struct columns columns = { .pid = nr_targets > 1, .state = 5 };
+	enum report_subject subject = report_subject(record_info(reader));
+	const struct record_target *targets;
+	struct columns columns = { .pid = record_targets(reader, &targets) > 1,
+		                   .accesses = subject != REPORT_WRITES,
+		                   .writes = subject != REPORT_ACCESSES,
+		                   .state = 5 };
 
 	for (size_t i = 0; i < nr; i++) {
 		const struct region_mean *mean = &regions->items.items[i];
 
-		columns.writes |= mean->writes > 0;
 		columns.unobservable |= mean->unobservable_bytes > 0;
 		if (mean->heat == HEAT_UNOBSERVABLE)
 			columns.state = 12;
 		else if (mean->heat == HEAT_UNMAPPED && columns.state < 8)
 			columns.state = 8;
 	}
-	columns.mapping = width - 55 - columns.state - 9 * columns.pid - 8 * columns.writes - 9 * columns.unobservable;
+	columns.mapping = width - 46 - columns.state - 9 * (columns.pid + columns.accesses + columns.unobservable) -
+	                  8 * columns.writes;
 	if (columns.mapping < 8)
 		columns.mapping = 8;
 	return columns;
@@ -69,7 +75,9 @@ static void write_head(const struct columns *columns, FILE *out)
 {
 	if (columns->pid)
 		fprintf(out, "%7s  ", "pid");
-	fprintf(out, "%-27s %9s %8s", "address", "mapped", "accessed");
+	fprintf(out, "%-27s %9s", "address", "mapped");
+	if (columns->accesses)
+		fprintf(out, " %8s", "accessed");
 	if (columns->writes)
 		fprintf(out, " %7s", "written");
 	fprintf(out, "  %-*s", columns->state, "state");
@@ -87,7 +95,9 @@ static void write_row(const struct columns *columns, const struct region_mean *m
 	snprintf(range, sizeof(range), "%" PRIx64 "-%" PRIx64, last->start, last->end);
 	if (columns->pid)
 		fprintf(out, "%7" PRId64 "  ", pid);
-	fprintf(out, "%-27s %9s %8s", range, format_bytes(mean->mapped_bytes).s, format_percent(mean->accesses).s);
+	fprintf(out, "%-27s %9s", range, format_bytes(mean->mapped_bytes).s);
+	if (columns->accesses)
+		fprintf(out, " %8s", format_percent(mean->accesses).s);
 	if (columns->writes)
 		fprintf(out, " %7s", format_percent(mean->writes).s);
 	fprintf(out, "  %-*s%8s", columns->state, heat_name(mean->heat), format_duration_short(mean->age_us).s);
@@ -122,14 +132,14 @@ void regions_write_text(struct regions *regions, struct record_reader *reader, c
 		nr = regions->items.nr;
 	if (regions->items.nr > 0)
 		qsort(regions->items.items, regions->items.nr, sizeof(regions->items.items[0]), hottest_first);
-	columns = choose_columns(regions, nr, nr_targets, report_width(opts));
+	columns = choose_columns(regions, nr, reader, report_width(opts));
 	for (size_t i = 0; i < nr_targets; i++)
 		fprintf(out, "%s%s (pid %" PRId64 ")", i > 0 ? ", " : "", format_name(targets[i].name, 40).s,
 		        targets[i].pid);
 	fprintf(out, ": %s regions", format_count(nr_regions).s);
 	if (nr_regions > regions->items.nr)
 		fprintf(out, " in %s rows", format_count(regions->items.nr).s);
-	fprintf(out, ", hot ones first, means of the last %s\n\n",
+	fprintf(out, ", %s first, means of the last %s\n\n", columns.accesses ? "hot ones" : "often written ones",
 	        format_duration(regions->window.to_us - regions->window.from_us).s);
 	write_head(&columns, out);
 	for (size_t i = 0; i < nr; i++) {

@@ -16,6 +16,7 @@ struct report_opts {
 	bool color;       /* ANSI 256 colours; false: plain ASCII */
 	int width;        /* columns; 0: 80 */
 	int height;       /* rows of the heatmap; 0: default */
+	bool writes;      /* wss: of writes, not of accesses; a record without them is an error */
 	size_t top;       /* regions: at most so many, hottest first, in text; 0: default; SIZE_MAX: all */
 };
 
@@ -42,6 +43,7 @@ struct report {
 	const char *summary;
 	report_fn *write;
 	report_draw_fn *draw; /* NULL: there is no picture of it */
+	bool tells_writes;    /* of a record that has them */
 };
 extern const struct report reports[];
 

@@ -21,6 +21,9 @@ int report_window(struct report_window *out, struct record_reader *reader, const
 	if (info->nr_samples == 0)
 		return error_set(err, TIDE_CAUSE_CORRUPT, -ENODATA,
 		                 "the record is empty: the recorder was stopped before it stored its first second");
+	if (opts->writes && info->writes == NULL)
+		return error_set(err, TIDE_CAUSE_USAGE, -ENODATA,
+		                 "the record has no writes: make one with \"tidemark record --writes\"");
 	out->to_us = info->duration_us;
 	out->from_us = last_us < info->duration_us ? info->duration_us - last_us : 0;
 	return 0;

@@ -14,7 +14,8 @@ struct report_window {
 
 /*
  * The last opts->last_us of the record, or with 0 the last `default_us`. A record without samples is an error: USAGE
- * when it is complete, CORRUPT when it was interrupted before the first one was stored.
+ * when it is complete, CORRUPT when it was interrupted before the first one was stored. One without writes is, too,
+ * when opts->writes asks for them: USAGE.
  */
 int report_window(struct report_window *out, struct record_reader *reader, const struct report_opts *opts,
                   uint64_t default_us, struct tide_error *err);

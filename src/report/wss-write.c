@@ -17,12 +17,13 @@ static void write_headline(const struct wss *wss, const struct wss_usage *usage,
 {
 	const struct record_info *info = record_info(wss->reader);
 	char sentence[800];
-	int length = snprintf(
-	        sentence, sizeof(sentence), "%s (pid %" PRId64 ") used %s of %s %s (%smedian of %s intervals of %s%s)",
-	        format_name(usage->target->name, 40).s, usage->target->pid, format_bytes(sizes->used[WSS_MEDIAN]).s,
-	        format_bytes(usage->mapped).s, wss->exact ? "present" : "mapped",
-	        wss->exact ? "exact: every page; " : "", format_count(usage->nr_samples).s,
-	        format_duration(interval_us(info)).s, info->goal_bp != 0 ? " on average" : "");
+	int length = snprintf(sentence, sizeof(sentence),
+	                      "%s (pid %" PRId64 ") %s %s of %s %s (%smedian of %s intervals of %s%s)",
+	                      format_name(usage->target->name, 40).s, usage->target->pid,
+	                      wss->writes ? "wrote to" : "used", format_bytes(sizes->used[WSS_MEDIAN]).s,
+	                      format_bytes(usage->mapped).s, wss->exact ? "present" : "mapped",
+	                      wss->exact ? "exact: every page; " : "", format_count(usage->nr_samples).s,
+	                      format_duration(interval_us(info)).s, info->goal_bp != 0 ? " on average" : "");
 
 	if (!wss->exact)
 		length += snprintf(sentence + length, sizeof(sentence) - (size_t)length, "; %s hot",
@@ -56,7 +57,7 @@ void wss_write_text(const struct wss *wss, const struct wss_usage *usage, const 
 	if (wss->exact)
 		fprintf(out, "\n%24s%s\n", "accessed", bar >= 32 ? "   all: what is present" : "");
 	else
-		fprintf(out, "\n%24s %10s%s\n", "accessed", "of it hot",
+		fprintf(out, "\n%24s %10s%s\n", wss->writes ? "written" : "accessed", "of it hot",
 		        bar >= 32 ? "   # hot, = warm; all: what is mapped" : "");
 	for (size_t i = 0; i < WSS_NR_PERCENTILES; i++) {
 		fprintf(out, "%-6s %5d %% %9s", names[i], wss_percentiles[i], format_bytes(sizes->used[i]).s);
@@ -67,6 +68,16 @@ void wss_write_text(const struct wss *wss, const struct wss_usage *usage, const 
 		else
 			fputc('\n', out);
 	}
+}
+
+/* Lines of accesses are as they were before there were writes. */
+static json_t *add_what(const struct wss *wss, json_t *object)
+{
+	if (wss->writes && object != NULL && json_object_set_new(object, "what", json_string("writes")) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 /* Exact mode does not tell how often a page was accessed. */
@@ -92,14 +103,15 @@ int wss_write_json(const struct wss *wss, const struct wss_usage *usage, const s
 		json_t *line = json_pack("{s:i, s:o, s:i, s:I}", "percentile", wss_percentiles[i], "bytes",
 		                         json_number(sizes->used[i]), "target", target, "pid", pid);
 
-		result = json_line(out, add_hot(wss, line, sizes->hot[i]), err);
+		result = json_line(out, add_what(wss, add_hot(wss, line, sizes->hot[i])), err);
 	}
 	if (result < 0)
 		return result;
 	summary = json_pack("{s:b, s:i, s:I, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "summary", 1, "target", target, "pid",
-	                    pid, "name", json_text(usage->target->name), "exact", wss->exact, "used_bytes",
-	                    json_number(sizes->used[WSS_MEDIAN]), wss->exact ? "present_bytes" : "mapped_bytes",
-	                    json_number(usage->mapped), "unobservable_share", json_share(wss_unobservable_share(usage)),
-	                    "nr_samples", json_number(usage->nr_samples), "cpu_share", json_share(wss_cpu_share(info)));
-	return json_line(out, add_hot(wss, summary, sizes->hot[WSS_MEDIAN]), err);
+	                    pid, "name", json_text(usage->target->name), "exact", wss->exact,
+	                    wss->writes ? "written_bytes" : "used_bytes", json_number(sizes->used[WSS_MEDIAN]),
+	                    wss->exact ? "present_bytes" : "mapped_bytes", json_number(usage->mapped),
+	                    "unobservable_share", json_share(wss_unobservable_share(usage)), "nr_samples",
+	                    json_number(usage->nr_samples), "cpu_share", json_share(wss_cpu_share(info)));
+	return json_line(out, add_what(wss, add_hot(wss, summary, sizes->hot[WSS_MEDIAN])), err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file reports the working set size: the bytes in regions that were accessed, sample by sample, and how they are
- * distributed over the samples. Only bytes that were mapped count, and of them only those that could be seen.
+ * This file reports the working set size: the bytes in regions that were accessed, or written, sample by sample, and
+ * how they are distributed over the samples. Only bytes that were mapped count, and of them only those that could be
+ * seen.
  */
 #include "report/wss.h"
 
@@ -56,11 +57,12 @@ static void add_region(struct wss *wss, struct wss_usage *usage, const struct re
 {
 	uint64_t mapped = record_mapped_bytes(wss->reader, region->target, region->start, region->end, sample->end_us);
 	uint64_t unseen = report_part(mapped, region->nr_unobservable, sample->nr_checks);
-	enum heat heat = heat_of(region->nr_accesses, region->nr_unobservable, sample->nr_checks);
+	uint32_t nr_found = wss->writes ? region->nr_writes : region->nr_accesses;
+	enum heat heat = heat_of(nr_found, region->nr_unobservable, sample->nr_checks);
 
 	usage->mapped += mapped;
 	usage->unobservable += unseen;
-	if (region->nr_accesses > 0)
+	if (nr_found > 0)
 		usage->now.used += mapped - unseen;
 	if (heat == HEAT_HOT)
 		usage->now.hot += mapped - unseen;
@@ -160,12 +162,18 @@ double wss_cpu_share(const struct record_info *info)
 	return info->cost.wall_ns > 0 ? (double)info->cost.cpu_ns / (double)info->cost.wall_ns : 0;
 }
 
+bool wss_is_of_writes(const struct record_info *info, const struct report_opts *opts)
+{
+	return opts->writes || report_subject(info) == REPORT_WRITES;
+}
+
 int wss_init(struct wss *wss, struct tide_error *err)
 {
 	const struct record_target *targets;
 	int result;
 
-	wss->exact = record_info(wss->reader)->exact != 0;
+	/* The sums of exact mode are of accesses. */
+	wss->exact = record_info(wss->reader)->exact != 0 && !wss->writes;
 	wss->nr_targets = record_targets(wss->reader, &targets);
 	wss->usages = calloc(wss->nr_targets + 1, sizeof(*wss->usages));
 	if (wss->usages == NULL)
@@ -219,7 +227,7 @@ static int write_usages(const struct wss *wss, const struct report_opts *opts, F
 
 int report_wss(struct record_reader *reader, const struct report_opts *opts, FILE *out, struct tide_error *err)
 {
-	struct wss wss = { .reader = reader };
+	struct wss wss = { .reader = reader, .writes = wss_is_of_writes(record_info(reader), opts) };
 	int result = report_window(&wss.window, reader, opts, UINT64_MAX, err);
 
 	if (result < 0)

@@ -40,6 +40,7 @@ struct wss {
 	struct wss_usage *usages;
 	size_t nr_targets;
 	struct report_window window;
+	bool writes;       /* of writes: what is `used` was written, `hot` often so */
 	bool exact;        /* every page was looked at: `mapped` is what was present, nothing is known as hot */
 	size_t nr_columns; /* 0: how it went is of no interest */
 };
@@ -52,7 +53,11 @@ struct wss_distribution {
 	uint64_t hot[WSS_NR_PERCENTILES];
 };
 
-/* Adds the window's samples up. reader, window and nr_columns are set. 0 or negative; wss_fini() in any case. */
+/* Whether a working set is of writes: when it was asked for, or when nothing else was watched. */
+bool wss_is_of_writes(const struct record_info *info, const struct report_opts *opts);
+
+/* Adds the window's samples up. reader, window, writes and nr_columns are set. 0 or negative; wss_fini() in any case.
+ */
 int wss_init(struct wss *wss, struct tide_error *err);
 void wss_fini(struct wss *wss);
 

@@ -4,7 +4,7 @@
 # $MAKE_RECORD: a program that writes a record. Needs no kernel powers; as root it tries full and read-only disks too.
 . "$(dirname "$0")/lib.sh"
 
-"$MAKE_RECORD" r.db 100 1 && "$MAKE_RECORD" three.db 20 3 || exit 1
+"$MAKE_RECORD" r.db 100 1 && "$MAKE_RECORD" three.db 20 3 && "$MAKE_RECORD" w.db 100 1 writes || exit 1
 
 # is_png FILE WIDTH HEIGHT: a PNG of this size, whole: every part has its checksum, and the pixels unpack.
 is_png() {
@@ -57,6 +57,23 @@ for report in heatmap wss; do
 	check "three processes have a panel each" is_png three.PNG 1200 1440
 done
 check 'pictures of different reports differ' sh -c '! cmp -s heatmap.png wss.png'
+
+# Writes beside accesses.
+for report in heatmap wss; do
+	run "$TIDEMARK" report "$report" w.db --writes -o "w-$report.png"
+	expect "report $report --writes -o x.png" 0 ''
+	check "is a picture of the usual size" is_png "w-$report.png" 1200 800
+	run "$TIDEMARK" report "$report" r.db -o "same.png" --writes
+	expect "of a record without writes it is refused" 2 'the record has no writes: make one with "tidemark record --writes"'
+	check "and no file made" test ! -e same.png
+done
+run "$TIDEMARK" report wss w.db -o accesses.png
+check "a working set of writes is drawn differently" sh -c '! cmp -s accesses.png w-wss.png'
+run "$TIDEMARK" report wss w.db --writes
+check "and told differently" grep -q ' wrote to [0-9.]* MiB of ' out
+run "$TIDEMARK" report wss r.db --writes --json
+check 'what is refused prints no JSON' test ! -s out
+expect 'report wss --writes --json of a record without writes' 2 'the record has no writes'
 
 # What is refused, before anything is read.
 refused 2 "x.gif has no ending that says what to draw: there are .svg and .png" report heatmap no.db -o x.gif

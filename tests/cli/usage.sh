@@ -125,6 +125,11 @@ refused 2 "--width: '5' is not a width in columns: at least 20" report heatmap -
 refused 2 "--width: 'x' is not a width in columns" report heatmap --width x file.db
 refused 2 "--color: 'pink' is not one of auto, always and never" report heatmap --color pink file.db
 refused 2 "--top: '0' is not a number of regions: at least 1" report regions --top 0 file.db
+refused 2 'ages tells nothing of writes, only wss, heatmap and regions do: leave --writes out' report ages --writes file.db
+refused 2 'info tells nothing of writes' report info --writes file.db
+refused 2 'ages tells nothing of writes' ages --writes -p "$me"
+refused 2 "doesn't allow an argument" wss --writes=yes -p "$me"
+refused 2 "unrecognized option '--writes'" pages --writes -p "$me"
 refused 1 'missing.db' report info missing.db
 echo 'this is no record' >foreign.txt
 refused 1 'foreign.txt' report info foreign.txt

@@ -101,19 +101,25 @@ struct bytes {
 	size_t read;
 };
 
-static struct bytes draw(struct record_reader *reader, const char *name, const struct picture_format *format, int width,
-                         int height)
+static struct bytes draw_as(struct record_reader *reader, const char *name, const struct report_opts *opts,
+                            const struct picture_format *format, int width, int height)
 {
 	struct picture picture = { .format = format, .width = width, .height = height };
 	struct bytes bytes = { 0 };
 	struct tide_error err = { 0 };
 
 	picture.out = open_memstream(&bytes.data, &bytes.size);
-	if (picture_draw(find(name), reader, &(struct report_opts){ 0 }, &picture, &err) < 0)
+	if (picture_draw(find(name), reader, opts, &picture, &err) < 0)
 		fail_msg("%s: %s", name, err.text);
 	fclose(picture.out);
 	assert_true(bytes.size > 0);
 	return bytes;
+}
+
+static struct bytes draw(struct record_reader *reader, const char *name, const struct picture_format *format, int width,
+                         int height)
+{
+	return draw_as(reader, name, &(struct report_opts){ 0 }, format, width, height);
 }
 
 static cairo_status_t read_bytes(void *arg, unsigned char *data, unsigned int length)
@@ -128,14 +134,20 @@ static cairo_status_t read_bytes(void *arg, unsigned char *data, unsigned int le
 }
 
 /* As a program that gets the PNG sees it. */
-static cairo_surface_t *draw_image(struct record_reader *reader, const char *name, int width, int height)
+static cairo_surface_t *draw_image_as(struct record_reader *reader, const char *name, const struct report_opts *opts,
+                                      int width, int height)
 {
-	struct bytes bytes = draw(reader, name, picture_format_of("x.png"), width, height);
+	struct bytes bytes = draw_as(reader, name, opts, picture_format_of("x.png"), width, height);
 	cairo_surface_t *image = cairo_image_surface_create_from_png_stream(read_bytes, &bytes);
 
 	assert_int_equal(cairo_surface_status(image), CAIRO_STATUS_SUCCESS);
 	free(bytes.data);
 	return image;
+}
+
+static cairo_surface_t *draw_image(struct record_reader *reader, const char *name, int width, int height)
+{
+	return draw_image_as(reader, name, &(struct report_opts){ 0 }, width, height);
 }
 
 static uint32_t pixel(cairo_surface_t *image, int x, int y)
@@ -287,6 +299,26 @@ static void a_working_set_is_stacked_to_scale(void **state)
 	unmake(&made);
 }
 
+static void a_working_set_of_writes_is_drawn_as_one(void **state)
+{
+	struct made made = make_five(&synthetic_writes_info);
+	const struct report_opts opts = { .writes = true };
+	cairo_surface_t *image = draw_image_as(made.reader, "wss", &opts, 0, 0);
+	int hot_top, hot_bottom, warm_top, warm_bottom, line_top, line_bottom;
+	int x = 303; /* no mark's */
+
+	extent(image, x, 0xa24c00, 0xa24c00, &hot_top, &hot_bottom);
+	extent(image, x, 0xf6a45b, 0xf6a45b, &warm_top, &warm_bottom);
+	extent(image, x, 0x2b5c8a, 0x2b5c8a, &line_top, &line_bottom);
+	/* Of five MiB one is hot and one warm, and of half of the third that is written it was seen. */
+	assert_true(hot_top > 0 && warm_top > 0 && warm_top < hot_top);
+	assert_in_range(warm_bottom - warm_top, (hot_bottom - hot_top) * 3 / 2 - 6, (hot_bottom - hot_top) * 3 / 2 + 6);
+	assert_in_range(hot_bottom - line_top, 5 * (hot_bottom - hot_top) - 16, 5 * (hot_bottom - hot_top) + 16);
+	assert_int_equal(count(image, x, 0x932667, 0xfcb040), 0);
+	cairo_surface_destroy(image);
+	unmake(&made);
+}
+
 /* Of 5,000 intervals every tenth uses one of two MiB, and a single one both: a pixel's mean hides what one needs. */
 static void peaks_are_not_averaged_away(void **state)
 {
@@ -347,13 +379,19 @@ static cairo_status_t finish_script(cairo_surface_t *surface, FILE *out)
 static const struct picture_format script = { ".cs", create_script, finish_script };
 
 /* A string for all of the drawing's texts; the caller frees it. */
-static char *texts_of(struct record_reader *reader, const char *name, int width, int height)
+static char *texts_as(struct record_reader *reader, const char *name, const struct report_opts *opts, int width,
+                      int height)
 {
-	struct bytes bytes = draw(reader, name, &script, width, height);
+	struct bytes bytes = draw_as(reader, name, opts, &script, width, height);
 
 	for (size_t i = 0; i < bytes.size; i++)
 		bytes.data[i] = bytes.data[i] == 0 ? ' ' : bytes.data[i];
 	return bytes.data;
+}
+
+static char *texts_of(struct record_reader *reader, const char *name, int width, int height)
+{
+	return texts_as(reader, name, &(struct report_opts){ 0 }, width, height);
 }
 
 static void assert_texts(const char *all, const char *const *texts)
@@ -428,12 +466,22 @@ static void the_legend_says_what_the_counts_are_of(void **state)
 	static const char *const of_writes[] = { "(five \\(pid 7\\): how often its memory was written over 2 s)",
 		                                 "(cold: seen, never written)",
 		                                 "(hot: written in at least half of the checks)", NULL };
+	static const char *const of_wss[] = { "(five \\(pid 7\\): working set of writes over 2 s)",
+		                              "(at least 2.5 MiB of 5 MiB written, 1 MiB hot \\(medians\\)",
+		                              "(hot: written in at least half of the checks)",
+		                              "(unobservable: written or not)",
+		                              "(median and most of what was written)",
+		                              NULL };
 	struct record_info only = synthetic_writes_info;
 	struct made made = make_five(&synthetic_writes_info);
 	char *text = texts_of(made.reader, "heatmap", 0, 0);
 
 	assert_texts(text, of_both);
 	assert_null(strstr(text, "(warm)"));
+	free(text);
+	text = texts_as(made.reader, "wss", &(struct report_opts){ .writes = true }, 0, 0);
+	assert_texts(text, of_wss);
+	assert_null(strstr(text, "used"));
 	free(text);
 	unmake(&made);
 	only.sensor = "writes";
@@ -511,6 +559,20 @@ static void each_process_has_a_panel(void **state)
 	assert_int_equal(picture_draw(find("wss"), made.reader, &(struct report_opts){ 0 }, &small, &err), -EINVAL);
 	assert_int_equal(err.cause, TIDE_CAUSE_USAGE);
 	assert_non_null(strstr(err.text, "3 processes do not fit"));
+	unmake(&made);
+}
+
+static void a_picture_of_writes_that_were_not_recorded_is_a_sentence(void **state)
+{
+	struct made made = make_four();
+	struct picture picture = { .format = picture_format_of("x.png"), .out = stderr };
+	struct tide_error err = { 0 };
+
+	assert_int_equal(
+	        picture_draw(find("wss"), made.reader, &(struct report_opts){ .writes = true }, &picture, &err),
+	        -ENODATA);
+	assert_int_equal(err.cause, TIDE_CAUSE_USAGE);
+	assert_non_null(strstr(err.text, "the record has no writes"));
 	unmake(&made);
 }
 
@@ -610,12 +672,14 @@ int main(void)
 		cmocka_unit_test(a_heatmap_tells_what_is_read_from_what_is_written),
 		cmocka_unit_test(a_picture_has_the_size_that_was_asked_for),
 		cmocka_unit_test(a_working_set_is_stacked_to_scale),
+		cmocka_unit_test(a_working_set_of_writes_is_drawn_as_one),
 		cmocka_unit_test(peaks_are_not_averaged_away),
 		cmocka_unit_test(everything_has_its_name),
 		cmocka_unit_test(the_legend_says_what_the_counts_are_of),
 		cmocka_unit_test(broken_texts_break_no_drawing),
 		cmocka_unit_test(svg_and_png_come_from_one_drawing),
 		cmocka_unit_test(each_process_has_a_panel),
+		cmocka_unit_test(a_picture_of_writes_that_were_not_recorded_is_a_sentence),
 		cmocka_unit_test(a_picture_of_nothing_is_a_sentence),
 		cmocka_unit_test(a_full_disk_is_told),
 		cmocka_unit_test(the_hotter_the_darker),

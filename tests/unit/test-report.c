@@ -185,6 +185,9 @@ static void reports_of_writes_are_as_they_were(void **state)
 		{ "rw-heatmap-80.txt", "heatmap", { .width = 80 } },
 		{ "rw-heatmap-color.txt", "heatmap", { .width = 64, .color = true, .height = 6 } },
 		{ "rw-heatmap.json", "heatmap", { .width = 40, .json = true, .height = 4 } },
+		{ "rw-wss.txt", "wss", { .width = 80, .writes = true } },
+		{ "rw-wss.json", "wss", { .json = true, .writes = true } },
+		{ "rw-regions.txt", "regions", { .width = 90 } },
 		{ "rw-info.txt", "info", { 0 } },
 		{ "rw-info.json", "info", { .json = true } },
 	};
@@ -418,6 +421,7 @@ static void of_a_record_of_nothing_but_writes_no_report_speaks_of_reads(void **s
 	struct record_info info = synthetic_writes_info;
 	struct tide_region regions[5];
 	struct made made;
+	struct tide_error err = { 0 };
 	char *text;
 
 	memcpy(regions, five_uses, sizeof(regions));
@@ -431,6 +435,83 @@ static void of_a_record_of_nothing_but_writes_no_report_speaks_of_reads(void **s
 	assert_non_null(strstr(text, "hot: written in at least"));
 	assert_null(strstr(text, "read"));
 	assert_null(strstr(text, "accessed"));
+	free(text);
+	text = write_report(made.reader, "wss", &(struct report_opts){ 0 });
+	assert_non_null(strstr(text, "one (pid 7) wrote to 1 MiB of 1 MiB mapped"));
+	assert_null(strstr(text, "accessed"));
+	free(text);
+	text = write_report(made.reader, "regions", &(struct report_opts){ .width = 100 });
+	assert_non_null(strstr(text, "100000-200000                   1 MiB    29 %  warm"));
+	assert_non_null(strstr(text, ": 1 regions, often written ones first"));
+	assert_null(strstr(text, "accessed"));
+	free(text);
+	assert_int_equal(report_ages(made.reader, &(struct report_opts){ 0 }, stderr, &err), -ENODATA);
+	assert_non_null(strstr(err.text, "what is not written may be read"));
+	unmake(&made);
+}
+
+static void a_working_set_of_writes_counts_what_was_written(void **state)
+{
+	/* Accessed always; written often, then now and then, then partly unseen, then never. */
+	const struct tide_region regions[] = {
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20, .nr_writes = 10 },
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20, .nr_writes = 1 },
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 10, .nr_writes = 10, .nr_unobservable = 10 },
+		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20 },
+	};
+	struct made made = make_one_of(&synthetic_writes_info, regions, 4, 20);
+	char *text = write_report(made.reader, "wss", &(struct report_opts){ .json = true, .writes = true });
+
+	assert_non_null(strstr(text, "\"sensor\":\"walk\""));
+	assert_non_null(strstr(text, "\"writes\":\"writes\"}\n"));
+	assert_non_null(strstr(text, "\"percentile\":0,\"bytes\":0,\"target\":0,\"pid\":7,\"hot_bytes\":0,"
+	                             "\"what\":\"writes\"}"));
+	assert_non_null(strstr(text, "\"percentile\":25,\"bytes\":524288,"));
+	assert_non_null(strstr(text, "\"percentile\":100,\"bytes\":1048576,\"target\":0,\"pid\":7,"
+	                             "\"hot_bytes\":1048576,\"what\":\"writes\"}"));
+	assert_non_null(strstr(text, "\"written_bytes\":1048576,"));
+	assert_null(strstr(text, "used_bytes"));
+	free(text);
+	/* The same record still has its accesses. */
+	text = write_report(made.reader, "wss", &(struct report_opts){ .json = true });
+	assert_non_null(strstr(text, "\"percentile\":25,\"bytes\":1048576,"));
+	assert_non_null(strstr(text, "\"used_bytes\":1048576,"));
+	assert_null(strstr(text, "\"what\""));
+	free(text);
+	unmake(&made);
+}
+
+static void writes_that_were_not_recorded_are_a_sentence(void **state)
+{
+	struct made made = make(&(struct synthetic_opts){ 0 }, 10);
+
+	for (const struct report *report = reports; report->name != NULL; report++) {
+		struct tide_error err = { 0 };
+
+		if (!report->tells_writes)
+			continue;
+		assert_int_equal(report->write(made.reader, &(struct report_opts){ .writes = true }, stderr, &err),
+		                 -ENODATA);
+		assert_int_equal(err.cause, TIDE_CAUSE_USAGE);
+		assert_string_equal(err.text, "the record has no writes: make one with \"tidemark record --writes\"");
+	}
+	unmake(&made);
+}
+
+/* The column is there because one looked, not because something was found. */
+static void a_table_has_the_column_if_writes_were_recorded(void **state)
+{
+	const struct tide_region region = { .start = 0x100000, .end = 0x200000, .nr_accesses = 20 };
+	struct made made = make_one_of(&synthetic_writes_info, &region, 1, 20);
+	char *text = write_report(made.reader, "regions", &(struct report_opts){ .width = 100 });
+
+	assert_non_null(strstr(text, "mapped accessed written  state"));
+	assert_non_null(strstr(text, "1 MiB    100 %     0 %  hot"));
+	free(text);
+	unmake(&made);
+	made = make_one(&region, 1, 20);
+	text = write_report(made.reader, "regions", &(struct report_opts){ .width = 100 });
+	assert_null(strstr(text, "written"));
 	free(text);
 	unmake(&made);
 }
@@ -721,6 +802,9 @@ int main(void)
 		cmocka_unit_test(what_was_not_seen_is_never_cold_nor_used),
 		cmocka_unit_test(writes_are_letters_beside_the_points_of_reads),
 		cmocka_unit_test(of_a_record_of_nothing_but_writes_no_report_speaks_of_reads),
+		cmocka_unit_test(a_working_set_of_writes_counts_what_was_written),
+		cmocka_unit_test(writes_that_were_not_recorded_are_a_sentence),
+		cmocka_unit_test(a_table_has_the_column_if_writes_were_recorded),
 		cmocka_unit_test(what_is_not_mapped_then_is_blank_and_not_cold),
 		cmocka_unit_test(marks_never_say_the_same_twice),
 		cmocka_unit_test(regions_are_weighted_by_overlap),
