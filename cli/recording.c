@@ -129,8 +129,8 @@ int recording_watch(struct recording *recording, pid_t pid, struct tide_error *e
 		return 0;
 	target = tide_session_target(recording->session, (size_t)index);
 	sensor = tide_session_sensor(recording->session, &why);
-	say("watching process %d (%s) with the sensor \"%s\": %s", (int)pid, tide_target_name(target), sensor->name,
-	    why);
+	say("watching process %d (%s) with the sensor \"%s\"%s: %s", (int)pid, tide_target_name(target), sensor->name,
+	    tide_session_writes(recording->session) != NULL ? ", its writes with \"writes\"" : "", why);
 	if (tide_target_is_32bit(target))
 		say("note: process %d is a 32-bit program: watched through the same page tables", (int)pid);
 	return 0;

@@ -24,6 +24,7 @@ static const struct look looks[] = {
 	[HEATMAP_READ] = { ".:-=*#@", { 236, 18, 25, 32, 75, 117, 153 }, 255 },
 	[HEATMAP_BOTH] = { ".bbbBBB", { 236, 53, 89, 125, 168, 175, 218 }, 255 },
 	[HEATMAP_WRITTEN] = { ".wwwWWW", { 236, 94, 130, 166, 208, 214, 222 }, 255 },
+	[HEATMAP_UNTOLD] = { ".aaaAAA", { 236, 238, 240, 243, 246, 249, 252 }, 255 },
 };
 #define UNOBSERVABLE_COLOR 240
 #define UNOBSERVABLE_INK   250
@@ -71,7 +72,7 @@ struct legend_entry {
 };
 
 struct legend {
-	struct legend_entry entries[7]; /* ended by one without a word */
+	struct legend_entry entries[8]; /* ended by one without a word */
 	const char *sentence;
 };
 
@@ -94,10 +95,11 @@ static const struct legend legends[] = {
 	                                   { HEATMAP_READ, HEATMAP_WARM, HEATMAP_HOT + 2, "read" },
 	                                   { HEATMAP_BOTH, HEATMAP_WARM, HEATMAP_HOT + 2, "both" },
 	                                   { HEATMAP_WRITTEN, HEATMAP_WARM, HEATMAP_HOT + 2, "written" },
+	                                   { HEATMAP_UNTOLD, HEATMAP_WARM, HEATMAP_HOT + 2, "unsure" },
 	                                   SAME_IN_ALL },
-	                                 "hot (*#@BW): accessed in at least half of the checks; cold: seen, and never "
+	                                 "hot (*#@BWA): accessed in at least half of the checks; cold: seen, and never "
 	                                 "accessed; read: under a quarter of the accesses wrote; written: three "
-	                                 "quarters or more" },
+	                                 "quarters or more; unsure: accessed, but too little is known of the writes" },
 };
 
 void heatmap_write_legend(const struct heatmap *heatmap, bool color, int width, FILE *out)

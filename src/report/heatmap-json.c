@@ -46,7 +46,10 @@ static json_t *make_row(const struct heatmap *heatmap, size_t i)
 
 	if (object == NULL || !has_writes)
 		return object;
-	if (json_object_set_new(object, "written", make_list(heatmap, i, offsetof(struct heatmap_cell, written))) == 0)
+	if (json_object_set_new(object, "written", make_list(heatmap, i, offsetof(struct heatmap_cell, written))) ==
+	            0 &&
+	    json_object_set_new(object, "unobservable_writes",
+	                        make_list(heatmap, i, offsetof(struct heatmap_cell, untold))) == 0)
 		return object;
 	json_decref(object);
 	return NULL;

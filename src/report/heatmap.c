@@ -78,6 +78,7 @@ static void paint(const struct painter *painter, size_t row, double bytes, const
 		cells[i].accessed += weight * shares->accessed;
 		cells[i].written += weight * shares->written;
 		cells[i].unobservable += weight * shares->unobservable;
+		cells[i].untold += weight * shares->untold;
 	}
 }
 
@@ -94,7 +95,8 @@ static int add_sample(void *arg, const struct record_sample *sample)
 		const struct tide_region *region = &sample->regions[i];
 		const struct heatmap_cell shares = { .accessed = region->nr_accesses / checks,
 			                             .written = region->nr_writes / checks,
-			                             .unobservable = region->nr_unobservable / checks };
+			                             .unobservable = region->nr_unobservable / checks,
+			                             .untold = region->nr_writes_unobservable / checks };
 		uint64_t from;
 		uint64_t to;
 
@@ -120,20 +122,32 @@ static double seen_in(const struct heatmap_cell *cell)
 	return cell->written > cell->accessed ? cell->written : cell->accessed;
 }
 
-double heatmap_written(const struct heatmap_cell *cell)
+static enum heatmap_kind kind_of(double written)
+{
+	return written < 0.25 ? HEATMAP_READ : written < 0.75 ? HEATMAP_BOTH : HEATMAP_WRITTEN;
+}
+
+/* Of what was seen to be accessed, the share that was written, if `more` was written besides what was seen to be. */
+static double written_with(const struct heatmap_cell *cell, double more)
 {
 	double seen = seen_in(cell);
+	double share = seen > 0 ? (cell->written + more) / seen : 0;
 
-	return seen > 0 ? cell->written / seen : 0;
+	return share < 1 ? share : 1;
+}
+
+double heatmap_written(const struct heatmap_cell *cell)
+{
+	return written_with(cell, 0);
 }
 
 enum heatmap_kind heatmap_kind(const struct heatmap *heatmap, const struct heatmap_cell *cell)
 {
-	double written = heatmap_written(cell);
+	enum heatmap_kind least = kind_of(written_with(cell, 0));
 
 	if (report_subject(heatmap->info) != REPORT_ACCESSES_AND_WRITES)
 		return HEATMAP_ACCESSED;
-	return written < 0.25 ? HEATMAP_READ : written < 0.75 ? HEATMAP_BOTH : HEATMAP_WRITTEN;
+	return kind_of(written_with(cell, cell->untold)) == least ? least : HEATMAP_UNTOLD;
 }
 
 const char *heatmap_verb(const struct heatmap *heatmap)

@@ -12,6 +12,7 @@ struct heatmap_cell {
 	double accessed;     /* of it, the share of checks that said so */
 	double written;      /* likewise */
 	double unobservable; /* of it, the share of checks that went unanswered */
+	double untold;       /* likewise, as to writes */
 };
 
 struct heatmap {
@@ -48,7 +49,7 @@ int heatmap_level(const struct heatmap_cell *cell);
  * NOTHING or UNOBSERVABLE. */
 double heatmap_rate(const struct heatmap_cell *cell);
 
-/* Of the checks that found it accessed, the share that found it written, in [0, 1]. */
+/* Of the checks that found it accessed, the share that found it written, in [0, 1]: at least so many. */
 double heatmap_written(const struct heatmap_cell *cell);
 
 /* The same in a word. A page that is written may be read as well: nobody can tell that it was not. */
@@ -57,6 +58,7 @@ enum heatmap_kind {
 	HEATMAP_READ,     /* less than a quarter */
 	HEATMAP_BOTH,
 	HEATMAP_WRITTEN, /* three quarters or more */
+	HEATMAP_UNTOLD,  /* too many checks could not tell whether it was written, to say which */
 };
 enum heatmap_kind heatmap_kind(const struct heatmap *heatmap, const struct heatmap_cell *cell);
 

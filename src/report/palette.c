@@ -24,6 +24,9 @@ static const uint32_t shades[3][NR_SHADES + 1] = {
 	{ 0xfeba7e, 0xed8e38, 0xcc6900, 0xa24c00, 0x7a3200 },
 };
 
+/* Of no hue, and of the same lightness again. */
+static const uint32_t greys[NR_SHADES + 1] = { 0xcacaca, 0xa9a9a9, 0x868686, 0x666666, 0x494949 };
+
 static uint32_t mix_one(uint32_t from, uint32_t to, double share, int shift)
 {
 	double a = (double)(from >> shift & 0xff);
@@ -58,4 +61,9 @@ uint32_t palette_writes(double rate, double written)
 	if (!(rate > 0))
 		return PALETTE_COLD_BESIDE;
 	return mix(pick(shades[low], NR_SHADES, rate), pick(shades[low + 1], NR_SHADES, rate), share);
+}
+
+uint32_t palette_untold(double rate)
+{
+	return rate > 0 ? pick(greys, NR_SHADES, rate) : PALETTE_COLD_BESIDE;
 }

@@ -21,6 +21,9 @@ uint32_t palette_rate(double rate);
 /* The same where reads and writes are told apart: `written` of the accesses, in [0, 1], were writes. */
 uint32_t palette_writes(double rate, double written);
 
+/* ... of accesses of which nobody can say whether they were writes. */
+uint32_t palette_untold(double rate);
+
 /*
  * What is unobservable is hatched, by the same rule in areas and in pixels: a pixel at (x, y) is a line's when
  * (x + y) % HATCH_PERIOD < HATCH_WIDTH.

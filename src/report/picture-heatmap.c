@@ -41,6 +41,7 @@ static const struct picture_key both_keys[] = {
 	{ SAMPLE_READ, 0, "only read" },
 	{ SAMPLE_BOTH, 0, "every other access a write" },
 	{ SAMPLE_WRITTEN, 0, "every access a write" },
+	{ SAMPLE_UNTOLD, 0, "accessed, written or not" },
 	{ SAMPLE_WORDS, 0, "darker: more often; from the notch on hot: in half of the checks or more" },
 	{ SAMPLE_COLOR, PALETTE_COLD_BESIDE, "cold: seen, never accessed" },
 	SAME_IN_ALL,
@@ -60,6 +61,8 @@ static uint32_t pixel(const struct heatmap *heatmap, const struct heatmap_cell *
 {
 	double rate = heatmap_rate(cell);
 
+	if (rate > 0 && heatmap_kind(heatmap, cell) == HEATMAP_UNTOLD)
+		return 0xff000000u | palette_untold(rate);
 	if (rate >= 0 && report_subject(heatmap->info) == REPORT_ACCESSES_AND_WRITES)
 		return 0xff000000u | palette_writes(rate, heatmap_written(cell));
 	if (rate >= 0)

@@ -124,6 +124,7 @@ static double sample_width(cairo_t *cr, const struct picture_key *key)
 	case SAMPLE_READ:
 	case SAMPLE_BOTH:
 	case SAMPLE_WRITTEN:
+	case SAMPLE_UNTOLD:
 		return WRITES_WIDTH + 6;
 	case SAMPLE_WORDS:
 		return 0;
@@ -132,17 +133,25 @@ static double sample_width(cairo_t *cr, const struct picture_key *key)
 	}
 }
 
+/* What is accessed at `rate` has this colour on a sample's scale. */
+static uint32_t color_of(enum picture_sample sample, double rate)
+{
+	switch (sample) {
+	case SAMPLE_RAMP:
+		return palette_rate(rate);
+	case SAMPLE_UNTOLD:
+		return palette_untold(rate);
+	default:
+		return palette_writes(rate, (sample - SAMPLE_READ) / 2.0);
+	}
+}
+
 /* From seldom to always, with a notch where hot begins. */
 static void draw_scale(cairo_t *cr, const struct picture_key *key, double x, double y, int width)
 {
-	double written = (key->sample - SAMPLE_READ) / 2.0;
-
-	for (int i = 0; i < width; i++) {
-		double rate = (i + 0.5) / width;
-
+	for (int i = 0; i < width; i++)
 		draw_fill(cr, &(struct draw_box){ x + i, y, 1, SAMPLE_HEIGHT },
-		          key->sample == SAMPLE_RAMP ? palette_rate(rate) : palette_writes(rate, written));
-	}
+		          color_of(key->sample, (i + 0.5) / width));
 	draw_line(cr, x + width / 2.0, y, x + width / 2.0, y + SAMPLE_HEIGHT - 1, PALETTE_PAPER);
 }
 
@@ -186,6 +195,7 @@ static void draw_sample(cairo_t *cr, const struct picture_key *key, double x, do
 	case SAMPLE_READ:
 	case SAMPLE_BOTH:
 	case SAMPLE_WRITTEN:
+	case SAMPLE_UNTOLD:
 		draw_scale(cr, key, floor(x), y, WRITES_WIDTH);
 		return;
 	case SAMPLE_WORDS:

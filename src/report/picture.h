@@ -72,6 +72,7 @@ enum picture_sample {
 	SAMPLE_READ,
 	SAMPLE_BOTH,
 	SAMPLE_WRITTEN,
+	SAMPLE_UNTOLD,
 	SAMPLE_WORDS, /* nothing but them */
 	SAMPLE_HATCH,
 	SAMPLE_BLANK,

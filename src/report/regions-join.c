@@ -32,7 +32,8 @@ static bool is_alike(const struct region_mean *a, const struct region_mean *b)
 	       regions_tenth(a->accesses) == regions_tenth(b->accesses) &&
 	       regions_tenth(a->writes) == regions_tenth(b->writes) &&
 	       regions_tenth(a->unobservable) == regions_tenth(b->unobservable) &&
-	       age_class(a->age_us) == age_class(b->age_us) && strcmp(a->mapping, b->mapping) == 0;
+	       regions_tenth(a->untold) == regions_tenth(b->untold) && age_class(a->age_us) == age_class(b->age_us) &&
+	       strcmp(a->mapping, b->mapping) == 0;
 }
 
 static double weigh(double a, double a_bytes, double b, double b_bytes)
@@ -48,6 +49,7 @@ static void absorb(struct region_mean *a, const struct region_mean *b)
 	a->accesses = weigh(a->accesses, a_bytes, b->accesses, b_bytes);
 	a->writes = weigh(a->writes, a_bytes, b->writes, b_bytes);
 	a->unobservable = weigh(a->unobservable, a_bytes, b->unobservable, b_bytes);
+	a->untold = weigh(a->untold, a_bytes, b->untold, b_bytes);
 	a->unobservable_bytes += b->unobservable_bytes;
 	a->mapped_bytes += b->mapped_bytes;
 	/* All of it has been so for at least so long. */

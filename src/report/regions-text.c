@@ -99,7 +99,7 @@ static void write_row(const struct columns *columns, const struct region_mean *m
 	if (columns->accesses)
 		fprintf(out, " %8s", format_percent(mean->accesses).s);
 	if (columns->writes)
-		fprintf(out, " %7s", format_percent(mean->writes).s);
+		fprintf(out, " %7s", mean->untold > 0.5 ? "?" : format_percent(mean->writes).s);
 	fprintf(out, "  %-*s%8s", columns->state, heat_name(mean->heat), format_duration_short(mean->age_us).s);
 	if (columns->unobservable)
 		fprintf(out, " %8s", mean->unobservable_bytes > 0 ? format_bytes(mean->unobservable_bytes).s : "-");

@@ -47,6 +47,7 @@ static void add_overlap(struct region_mean *mean, const struct tide_region *then
 	mean->accesses += weight * (double)then->nr_accesses / checks;
 	mean->writes += weight * (double)then->nr_writes / checks;
 	mean->unobservable += weight * (double)then->nr_unobservable / checks;
+	mean->untold += weight * (double)then->nr_writes_unobservable / checks;
 }
 
 /* Both lists are ordered and without overlaps: one pass over the two. */
@@ -92,6 +93,7 @@ static void complete(struct regions *regions, struct record_reader *reader)
 			mean->accesses = at_most_one(mean->accesses / mean->weight);
 			mean->writes = at_most_one(mean->writes / mean->weight);
 			mean->unobservable = at_most_one(mean->unobservable / mean->weight);
+			mean->untold = at_most_one(mean->untold / mean->weight);
 		}
 		mean->mapping = record_mapping_name(reader, last->target, last->start, last->end, regions->at_us);
 		mean->mapped_bytes = record_mapped_bytes(reader, last->target, last->start, last->end, regions->at_us);
@@ -103,10 +105,32 @@ static void complete(struct regions *regions, struct record_reader *reader)
 	}
 }
 
+/* One region; NULL when memory is out. */
+static json_t *make_region(const struct regions *regions, const struct region_mean *mean, int64_t pid, bool has_writes)
+{
+	const struct tide_region *last = &mean->last;
+	double checks = (double)regions->nr_checks;
+	json_t *object =
+	        json_pack("{s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "target", (int)last->target, "pid",
+	                  (json_int_t)pid, "start", json_address(last->start), "end", json_address(last->end),
+	                  "nr_accesses", json_share(mean->accesses * checks), "nr_writes",
+	                  json_share(mean->writes * checks), "age_us", json_number(mean->age_us), "mapping",
+	                  json_text(mean->mapping), "unobservable_bytes", json_number(mean->unobservable_bytes),
+	                  "mapped_bytes", json_number(mean->mapped_bytes), "state", heat_name(mean->heat));
+	uint64_t untold = (uint64_t)((double)(last->end - last->start) * mean->untold);
+
+	if (object == NULL || !has_writes ||
+	    json_object_set_new(object, "unobservable_writes_bytes", json_number(untold)) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
 static int write_json(const struct regions *regions, struct record_reader *reader, FILE *out, struct tide_error *err)
 {
+	const struct record_info *info = record_info(reader);
 	const struct record_target *targets;
-	json_t *header = json_header("regions", record_info(reader), regions->window.from_us, regions->window.to_us);
+	json_t *header = json_header("regions", info, regions->window.from_us, regions->window.to_us);
 	int result;
 
 	record_targets(reader, &targets);
@@ -117,19 +141,9 @@ static int write_json(const struct regions *regions, struct record_reader *reade
 	result = json_line(out, header, err);
 	for (size_t i = 0; i < regions->items.nr && result == 0; i++) {
 		const struct region_mean *mean = &regions->items.items[i];
-		const struct tide_region *last = &mean->last;
-		double checks = (double)regions->nr_checks;
 
-		result = json_line(out,
-		                   json_pack("{s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "target",
-		                             (int)last->target, "pid", (json_int_t)targets[last->target].pid, "start",
-		                             json_address(last->start), "end", json_address(last->end), "nr_accesses",
-		                             json_share(mean->accesses * checks), "nr_writes",
-		                             json_share(mean->writes * checks), "age_us", json_number(mean->age_us),
-		                             "mapping", json_text(mean->mapping), "unobservable_bytes",
-		                             json_number(mean->unobservable_bytes), "mapped_bytes",
-		                             json_number(mean->mapped_bytes), "state", heat_name(mean->heat)),
-		                   err);
+		result = json_line(
+		        out, make_region(regions, mean, targets[mean->last.target].pid, info->writes != NULL), err);
 	}
 	return result;
 }

@@ -13,6 +13,7 @@ struct region_mean {
 	double accesses;
 	double writes;
 	double unobservable;
+	double untold; /* as to writes */
 	uint64_t unobservable_bytes;
 	uint64_t mapped_bytes; /* at the end */
 	uint64_t age_us;

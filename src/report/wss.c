@@ -56,9 +56,10 @@ static void add_region(struct wss *wss, struct wss_usage *usage, const struct re
                        const struct tide_region *region)
 {
 	uint64_t mapped = record_mapped_bytes(wss->reader, region->target, region->start, region->end, sample->end_us);
-	uint64_t unseen = report_part(mapped, region->nr_unobservable, sample->nr_checks);
 	uint32_t nr_found = wss->writes ? region->nr_writes : region->nr_accesses;
-	enum heat heat = heat_of(nr_found, region->nr_unobservable, sample->nr_checks);
+	uint32_t nr_unseen = wss->writes ? region->nr_writes_unobservable : region->nr_unobservable;
+	uint64_t unseen = report_part(mapped, nr_unseen, sample->nr_checks);
+	enum heat heat = heat_of(nr_found, nr_unseen, sample->nr_checks);
 
 	usage->mapped += mapped;
 	usage->unobservable += unseen;

@@ -195,8 +195,16 @@ static void add_region(struct synthetic *synthetic, uint32_t target, uint64_t st
 		region.nr_accesses += (uint32_t)rng_below(&synthetic->rng, 2);
 	if (synthetic->opts.unobservable && middle >= BIG + 768 * MIB && middle < BIG + 1024 * MIB)
 		region.nr_unobservable = NR_CHECKS - region.nr_accesses;
-	if (synthetic->opts.writes)
+	if (synthetic->opts.writes) {
 		region.nr_writes = writes(middle, region.nr_accesses);
+		region.nr_writes_unobservable = region.nr_unobservable;
+	}
+	/* As with huge pages: seen to be accessed, written or not. */
+	if (synthetic->opts.writes && synthetic->opts.unobservable && middle >= BIG + 512 * MIB &&
+	    middle < BIG + 768 * MIB) {
+		region.nr_writes = 0;
+		region.nr_writes_unobservable = NR_CHECKS;
+	}
 	synthetic->sample.reasons[TIDE_REASON_SHARED] += region.nr_unobservable;
 	if (vec_push(&synthetic->regions, region) < 0)
 		abort();

@@ -219,7 +219,7 @@ static const struct tide_region five_uses[] = {
 	{ .start = 2 * MIB, .end = 3 * MIB, .nr_accesses = 15, .nr_writes = 9 },
 	{ .start = 3 * MIB, .end = 4 * MIB, .nr_accesses = 15, .nr_writes = 15 },
 	{ .start = 4 * MIB, .end = 5 * MIB },
-	{ .start = 5 * MIB, .end = 6 * MIB, .nr_writes = 5, .nr_unobservable = 10 },
+	{ .start = 5 * MIB, .end = 6 * MIB, .nr_writes = 5, .nr_unobservable = 10, .nr_writes_unobservable = 10 },
 };
 
 static struct made make_five(const struct record_info *info)

@@ -18,6 +18,7 @@
 #include "record/writer.h"
 #include "report/axis.h"
 #include "report/format.h"
+#include "report/heatmap.h"
 #include "report/report.h"
 #include "report/ticks.h"
 #include "report/window.h"
@@ -456,7 +457,12 @@ static void a_working_set_of_writes_counts_what_was_written(void **state)
 	const struct tide_region regions[] = {
 		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20, .nr_writes = 10 },
 		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20, .nr_writes = 1 },
-		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 10, .nr_writes = 10, .nr_unobservable = 10 },
+		{ .start = 0x100000,
+		  .end = 0x200000,
+		  .nr_accesses = 10,
+		  .nr_writes = 10,
+		  .nr_unobservable = 10,
+		  .nr_writes_unobservable = 10 },
 		{ .start = 0x100000, .end = 0x200000, .nr_accesses = 20 },
 	};
 	struct made made = make_one_of(&synthetic_writes_info, regions, 4, 20);
@@ -477,6 +483,51 @@ static void a_working_set_of_writes_counts_what_was_written(void **state)
 	assert_non_null(strstr(text, "\"percentile\":25,\"bytes\":1048576,"));
 	assert_non_null(strstr(text, "\"used_bytes\":1048576,"));
 	assert_null(strstr(text, "\"what\""));
+	free(text);
+	unmake(&made);
+}
+
+/* Where too much is not known of the writes, it is not said that there were few. */
+static void what_may_have_been_written_is_not_called_read(void **state)
+{
+	static const struct {
+		struct heatmap_cell cell;
+		enum heatmap_kind kind;
+	} cases[] = {
+		{ { .all = 1, .accessed = 1 }, HEATMAP_READ },
+		{ { .all = 1, .accessed = 1, .untold = 0.2 }, HEATMAP_READ },
+		{ { .all = 1, .accessed = 1, .untold = 1 }, HEATMAP_UNTOLD },
+		{ { .all = 1, .accessed = 1, .untold = 0.3 }, HEATMAP_UNTOLD },
+		{ { .all = 1, .accessed = 1, .written = 0.5, .untold = 0.2 }, HEATMAP_BOTH },
+		{ { .all = 1, .accessed = 1, .written = 0.5, .untold = 0.5 }, HEATMAP_UNTOLD },
+		{ { .all = 1, .accessed = 1, .written = 0.8, .untold = 0.2 }, HEATMAP_WRITTEN },
+	};
+	const struct heatmap heatmap = { .info = &synthetic_writes_info };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(heatmap_kind(&heatmap, &cases[i].cell), cases[i].kind);
+}
+
+/* Of regions, too; and it is no part of a working set of writes. */
+static void what_may_have_been_written_is_unobservable(void **state)
+{
+	const struct tide_region region = {
+		.start = 0x100000, .end = 0x200000, .nr_accesses = 20, .nr_writes_unobservable = 20
+	};
+	struct made made = make_one_of(&synthetic_writes_info, &region, 1, 20);
+	char *text = write_report(made.reader, "wss", &(struct report_opts){ .writes = true });
+
+	assert_non_null(strstr(text, "100 % unobservable"));
+	free(text);
+	text = write_report(made.reader, "regions", &(struct report_opts){ .json = true });
+	assert_non_null(strstr(text, "\"unobservable_bytes\":0,"));
+	assert_non_null(strstr(text, "\"unobservable_writes_bytes\":1048576"));
+	free(text);
+	text = write_report(made.reader, "regions", &(struct report_opts){ .width = 100 });
+	assert_non_null(strstr(text, "   100 %       ?  hot"));
+	free(text);
+	text = write_report(made.reader, "heatmap", &(struct report_opts){ .width = 80 });
+	assert_non_null(strstr(text, "|AAAA"));
 	free(text);
 	unmake(&made);
 }
@@ -803,6 +854,8 @@ int main(void)
 		cmocka_unit_test(writes_are_letters_beside_the_points_of_reads),
 		cmocka_unit_test(of_a_record_of_nothing_but_writes_no_report_speaks_of_reads),
 		cmocka_unit_test(a_working_set_of_writes_counts_what_was_written),
+		cmocka_unit_test(what_may_have_been_written_is_not_called_read),
+		cmocka_unit_test(what_may_have_been_written_is_unobservable),
 		cmocka_unit_test(writes_that_were_not_recorded_are_a_sentence),
 		cmocka_unit_test(a_table_has_the_column_if_writes_were_recorded),
 		cmocka_unit_test(what_is_not_mapped_then_is_blank_and_not_cold),
