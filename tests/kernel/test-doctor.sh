@@ -159,9 +159,9 @@ row sensor-rwp | grep -qF '"remedy":""' || fail "a remedy for $(row sensor-rwp)"
 # Write tracking needs no privilege, and so do its probes not.
 if grep -q ' pagemap_scan_' /proc/kallsyms; then
 	run 0 env
-	all_of yes write-protect-tracking tracked-pte-hole tracked-fork
+	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
 	run 0 setpriv --reuid=65534 --regid=65534 --clear-groups
-	all_of yes write-protect-tracking tracked-pte-hole tracked-fork
+	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
 else
 	run 0 env
 	expect write-protect-tracking no PAGEMAP_SCAN
