@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What `tidemark watch` costs a redis-server under full load: requests a second with and without it, in turns, and its own
-# processor time, as a Markdown table. Takes about a minute.
+# What being watched costs a redis-server under full load: requests a second with and without, in turns, and tidemark's own
+# processor time, as a Markdown table for each way to watch. Takes about three minutes.
 #
 # TIDEMARK: the program. BENCH_BUILD: the build directory. BENCH_PAIRS (9): measurements with and without.
 set -u
@@ -39,34 +39,39 @@ load() {
 	redis-benchmark -s "$dir/redis.sock" --csv -n 150000 -r 200000 -d 512 -t set | awk -F'"' '/SET/ { printf "%.0f\n", $4 }'
 }
 
-plain=() watched=() cpu=()
-for ((i = 0; i < pairs; i++)); do
-	plain+=("$(load)")
-	"$tidemark" watch -p "$redis_pid" -i 1s -q >/dev/null &
-	watcher=$!
-	started=$(date +%s%N)
-	sleep 1.2
-	watched+=("$(load)")
-	# In ticks of 10 ms, so far; the last field of the name is followed by the state.
-	ticks=$(awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$watcher/stat")
-	cpu+=("$(awk -v t="$ticks" -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%.1f\n", t * 1e9 / ns }')")
-	kill -INT "$watcher"
-	wait "$watcher"
-done
-
 median() {
 	printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { printf "%s (%s to %s)", v[int((NR + 1) / 2)], v[1], v[NR] }'
 }
 
-slower=()
-for ((i = 0; i < pairs; i++)); do
-	slower+=("$(awk -v a="${plain[i]}" -v b="${watched[i]}" 'BEGIN { printf "%.1f\n", (a / b - 1) * 100 }')")
-done
-echo "### A redis-server that answers SET requests as fast as it can, watched once a second ($pairs interleaved pairs)"
-echo
-echo "| what | median (spread) |"
-echo "|---|---|"
-echo "| requests a second, not watched | $(median "${plain[@]}") |"
-echo "| requests a second, watched | $(median "${watched[@]}") |"
-echo "| slowdown within a pair | $(median "${slower[@]}") % |"
-echo "| processor time of tidemark, opening included | $(median "${cpu[@]}") % of one processor |"
+# measure TITLE VERB [ARGUMENT ...]
+measure() {
+	local title=$1 plain=() watched=() cpu=() slower=() watcher started ticks
+	shift
+	for ((i = 0; i < pairs; i++)); do
+		plain+=("$(load)")
+		"$tidemark" "$@" -p "$redis_pid" -q >/dev/null &
+		watcher=$!
+		started=$(date +%s%N)
+		sleep 1.2
+		watched+=("$(load)")
+		# In ticks of 10 ms, so far; the last field of the name is followed by the state.
+		ticks=$(awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$watcher/stat")
+		cpu+=("$(awk -v t="$ticks" -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%.1f\n", t * 1e9 / ns }')")
+		kill -INT "$watcher"
+		wait "$watcher"
+		slower+=("$(awk -v a="${plain[i]}" -v b="${watched[i]}" 'BEGIN { printf "%.1f\n", (a / b - 1) * 100 }')")
+	done
+	echo "### A redis-server that answers SET requests as fast as it can, $title ($pairs interleaved pairs)"
+	echo
+	echo "| what | median (spread) |"
+	echo "|---|---|"
+	echo "| requests a second, not watched | $(median "${plain[@]}") |"
+	echo "| requests a second, watched | $(median "${watched[@]}") |"
+	echo "| slowdown within a pair | $(median "${slower[@]}") % |"
+	echo "| processor time of tidemark, opening included | $(median "${cpu[@]}") % of one processor |"
+	echo
+}
+
+measure 'every write watched, once a second' watch -i 1s
+measure 'accesses sampled' record -o "$dir/accesses.db"
+measure 'accesses and writes sampled' record --writes -o "$dir/both.db"
