@@ -113,18 +113,18 @@ int tide_sensor_choose(const struct tide_sensor_ops **out, const char *name, str
 
 int sensor_choose_beside_writes(const struct tide_sensor_ops **out, const char *name, struct tide_error *why)
 {
-	int result;
-
 	if (name == NULL)
 		return choose_best(out, 0, TIDE_SENSOR_TAKES_UFFD, why);
-	result = tide_sensor_choose(out, name, why);
-	if (result == 0 && (*out)->flags & TIDE_SENSOR_TAKES_UFFD && !((*out)->flags & TIDE_SENSOR_TELLS_WRITES))
+	*out = find(name);
+	if (*out == NULL)
+		return unknown(name, why);
+	if ((*out)->flags & TIDE_SENSOR_TAKES_UFFD && !((*out)->flags & TIDE_SENSOR_TELLS_WRITES))
 		return error_set(
 		        why, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
 		        "the sensor %s and the one for writes both need the process's userfaultfd, of which there "
 		        "can be one: take another sensor, or leave the writes out",
 		        name);
-	return result;
+	return choose_named(*out, why);
 }
 
 int sensor_choose_writes(const struct tide_sensor_ops **out, struct tide_error *why)
