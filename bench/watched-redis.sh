@@ -43,9 +43,14 @@ median() {
 	printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { printf "%s (%s to %s)", v[int((NR + 1) / 2)], v[1], v[NR] }'
 }
 
+# The server's minor faults so far: what watching costs it, in counted work.
+faults() {
+	awk '{ sub(/.*\) /, ""); print $8 }' "/proc/$redis_pid/stat"
+}
+
 # measure TITLE VERB [ARGUMENT ...]
 measure() {
-	local title=$1 plain=() watched=() cpu=() slower=() watcher started ticks
+	local title=$1 plain=() watched=() cpu=() slower=() caused=() watcher started before began ticks
 	shift
 	for ((i = 0; i < pairs; i++)); do
 		plain+=("$(load)")
@@ -53,7 +58,10 @@ measure() {
 		watcher=$!
 		started=$(date +%s%N)
 		sleep 1.2
+		before=$(faults)
+		began=$(date +%s%N)
 		watched+=("$(load)")
+		caused+=("$(awk -v n=$(($(faults) - before)) -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.0f\n", n * 1e9 / ns }')")
 		# In ticks of 10 ms, so far; the last field of the name is followed by the state.
 		ticks=$(awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$watcher/stat")
 		cpu+=("$(awk -v t="$ticks" -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%.1f\n", t * 1e9 / ns }')")
@@ -68,6 +76,7 @@ measure() {
 	echo "| requests a second, not watched | $(median "${plain[@]}") |"
 	echo "| requests a second, watched | $(median "${watched[@]}") |"
 	echo "| slowdown within a pair | $(median "${slower[@]}") % |"
+	echo "| faults of the server a second, watched | $(median "${caused[@]}") |"
 	echo "| processor time of tidemark, opening included | $(median "${cpu[@]}") % of one processor |"
 	echo
 }
