@@ -189,6 +189,10 @@ int hold_begin(struct hold **out, struct tide_target *target, struct tide_error 
 
 	if (target->pid == getpid())
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "a process cannot be stopped by itself");
+	if (target->is_32bit) /* its interrupted calls cannot be told */
+		return error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
+		                 "process %d (%s) is a 32-bit program: it cannot be stopped without a trace",
+		                 target->pid, target->name);
 	for (int i = 0; i < JOB_NR_ATTEMPTS && again; i++) {
 		struct hold *hold = calloc(1, sizeof(*hold));
 
