@@ -185,6 +185,35 @@ static void begin_half(struct watched *self, const struct tide_watch_opts *opts)
 	assert_int_equal(watched_collect(self), 0);
 }
 
+static long do_move(struct order *order)
+{
+	void *to = (void *)order->value; /* NOLINT(performance-no-int-to-ptr) */
+
+	return mremap(order->at, order->size, order->size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to ? 0 : -1;
+}
+
+/* Whole page tables are moved as they are, without marks, and become part of a clean mapping. */
+static void C1_pages_that_were_moved_in_are_reported(void **state)
+{
+	struct watched *self = *state;
+	unsigned char *away = mmap(NULL, 2 * AREA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(away != MAP_FAILED);
+	munmap(away, 2 * AREA);
+	away = (unsigned char *)(((uintptr_t)away + BLOCK - 1) & ~(uintptr_t)(BLOCK - 1));
+	watched_start(self, area_map(AREA, MAP_PRIVATE), AREA);
+	order(self, do_unmap, 0, NR, 0);
+	order(self, do_map, 0, NR, 0);
+	order(self, do_advise, 0, NR, MADV_NOHUGEPAGE);
+	order(self, do_fill, 0, NR, 3);
+	watched_open(self, &soft);
+	order(self, do_move, NR / 2, NR / 2, (long)(uintptr_t)away);
+	watched_collect(self);
+	assert_int_equal(watched_order(self, do_move, away, AREA / 2, (long)(uintptr_t)(self->area + AREA / 2)), 0);
+	watched_collect(self);
+	assert_pages(self, NR / 2, NR, TIDE_OVER);
+}
+
 /* The kernel marks all of a mapping when a new one is merged with it. */
 static void C3_pages_of_a_merged_mapping_are_included(void **state)
 {
@@ -404,6 +433,7 @@ int main(void)
 		WATCHED_TEST(C1_a_page_that_came_and_went_unseen_is_not_lost),
 		WATCHED_TEST(C1_private_copies_that_are_given_up_are_reported),
 		WATCHED_TEST(C1_memory_that_was_replaced_is_reported),
+		WATCHED_TEST(C1_pages_that_were_moved_in_are_reported),
 		WATCHED_TEST(C3_pages_of_a_merged_mapping_are_included),
 		WATCHED_TEST(C3_clean_pages_of_a_merged_mapping_can_be_excluded),
 		WATCHED_TEST(C3_only_soft_dirty_can_exclude),
