@@ -65,7 +65,8 @@ _Noreturn static void try_out(void)
 	int pagemap = sys_open("/proc/self/pagemap", O_RDONLY);
 	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
 	void *pages = NULL;
-	int result = sys_mmap(&pages, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int result =
+	        sys_mmap(&pages, (size_t)2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (result == 0)
 		result = pagemap < 0 ? pagemap : clear < 0 ? clear : 0;

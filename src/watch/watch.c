@@ -184,7 +184,7 @@ int tide_watch_open(struct tide_watch **out, struct tide_target *target, const s
 {
 	static const struct tide_watch_opts defaults = { .size = sizeof(defaults) };
 	struct tide_watch *watch = calloc(1, sizeof(*watch));
-	struct tide_watch_opts asked;
+	struct tide_watch_opts asked = { 0 };
 	int result;
 
 	if (watch == NULL)
