@@ -49,6 +49,8 @@ struct options {
 	uint64_t interval_us; /* of epochs; 0: not given */
 	uint64_t count;       /* epochs; 0: not given */
 	enum pins_mode pins;
+	const char *backend; /* of write tracking; NULL: the best */
+	bool excludes;       /* reused mappings */
 	bool runs;
 	bool verify;
 	bool quiet;

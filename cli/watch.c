@@ -41,6 +41,25 @@ static int parse_pins(struct options *options, const struct option_spec *spec, c
 	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of auto, walker, fdinfo and none", text);
 }
 
+static int parse_backend(struct options *options, const struct option_spec *spec, const char *text,
+                         struct tide_error *err)
+{
+	if (strcmp(text, "uffd_async") != 0 && strcmp(text, "soft_dirty") != 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of uffd_async and soft_dirty",
+		                 text);
+	options->backend = text;
+	return 0;
+}
+
+static int parse_reused(struct options *options, const struct option_spec *spec, const char *text,
+                        struct tide_error *err)
+{
+	if (strcmp(text, "include") != 0 && strcmp(text, "exclude") != 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of include and exclude", text);
+	options->excludes = text[0] == 'e';
+	return 0;
+}
+
 static const struct option_spec specs[] = {
 	{ "pid", 'p', "PID|NAME", "The process to watch: its number, or the name of the command that it runs",
 	  option_parse_pids, 0, "@pid" },
@@ -57,6 +76,14 @@ static const struct option_spec specs[] = {
 	  "at all "
 	  "(none) (default: auto, the best that privileges allow)",
 	  parse_pins, 0, "auto walker fdinfo none" },
+	{ "backend", 0, "NAME",
+	  "Track writes by userfaultfd (uffd_async), or by soft-dirty bits (soft_dirty), for which the process stands "
+	  "still in each epoch and which are never exact (default: the first of them that works here)",
+	  parse_backend, 0, "uffd_async soft_dirty" },
+	{ "reused", 0, "HOW",
+	  "With soft-dirty bits, what to report of a mapping that is new, or was merged with a new one: all its pages "
+	  "(include), or only those that have a mark of their own, which may miss writes (exclude) (default: include)",
+	  parse_reused, 0, "include exclude" },
 	{ "top", 0, "NUMBER", "List at most so many mappings, those most written first (default: 3, and 10 at the end)",
 	  parse_top, 0, NULL },
 	{ "json", 0, NULL, "Print JSON, one object per line", option_parse_flag, AT(json), NULL },

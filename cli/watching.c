@@ -25,6 +25,8 @@ static int open_with(struct watching *watching, const struct tide_pins_ops *pins
 		.ranges = options->ranges.items,
 		.nr_ranges = options->ranges.nr,
 		.pins = pins,
+		.backend = options->backend,
+		.reused = options->excludes ? tide_reused_walker() : NULL,
 	};
 
 	watching->pins = name;
@@ -75,6 +77,7 @@ static int begin_report(struct watching *watching, struct tide_error *err)
 		.width = output_width(options),
 		.top = options->top,
 		.pins = watching->pins,
+		.backend = tide_watch_backend(watching->watch),
 		.version = TIDEMARK_VERSION,
 		.interval_us = watching->interval_ns / 1000,
 	};
@@ -88,6 +91,9 @@ static void say_begin(const struct watching *watching)
 
 	if (watching->options->quiet)
 		return;
+	if (strcmp(tide_watch_backend(watching->watch), "soft_dirty") == 0)
+		say("note: writes are tracked by soft-dirty bits: the process stands still while they are read and "
+		    "cleared, none is exact, and others who use these bits of it miss what is cleared");
 	say("watching what process %d (%s) writes, every %s%s", (int)tide_target_pid(watching->target),
 	    tide_target_name(watching->target), units_duration_text(interval, watching->interval_ns / 1000),
 	    watching->shadow != NULL ? ", and comparing its memory with what is reported" : "");
@@ -203,7 +209,8 @@ static int run_epoch(struct watching *watching, struct tide_error *err)
 		watching->nr_failures = 0;
 		return report(watching, err);
 	}
-	if (err->cause != TIDE_CAUSE_SYSTEM || ferror(stdout) || ++watching->nr_failures >= MAX_FAILURES)
+	if ((err->cause != TIDE_CAUSE_SYSTEM && err->cause != TIDE_CAUSE_BUSY) || ferror(stdout) ||
+	    ++watching->nr_failures >= MAX_FAILURES)
 		return result;
 	say("%s; what may have been missed is reported as over", err->text);
 	return 0;

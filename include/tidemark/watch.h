@@ -2,10 +2,21 @@
 /*
  * Which pages were written since one last asked: in one's own process, or in another that need not cooperate.
  *
- * Rests on userfaultfd's asynchronous write protection and PAGEMAP_SCAN (Linux 6.7;
+ * There are two backends. uffd_async is taken where it works; what is said below without naming one is about it.
+ *
+ * uffd_async rests on userfaultfd's asynchronous write protection and PAGEMAP_SCAN (Linux 6.7;
  * Documentation/admin-guide/mm/userfaultfd.rst and pagemap.rst). The kernel notes a write by lifting the protection of
  * its page; a collect reads and renews it in one atomic step, so no write falls between two collects. No writer ever
  * waits. What cannot be known exactly is reported all the same, with a certainty below "exact".
+ *
+ * soft_dirty rests on soft-dirty bits (CONFIG_MEM_SOFT_DIRTY; soft-dirty.rst there), which Linux 6.1 has, too. At the
+ * beginning of each epoch the process stands still while its bits are read and cleared: some 10 ms for each GiB
+ * (`stopped_ns`). Nothing is exact: written pages are `over` (why: soft). One's own process cannot be watched by it.
+ * There is one bit for each page: who else reads and clears them (checkpointers) misses what we clear, and we what they
+ * do; nobody can give bits back to another process. What it takes along of ranges that are not collected yet is kept.
+ * Pages that were given up are reported in each epoch until they are there again. Not tracked, hence always `over`:
+ * hugetlb mappings, and those that KSM may merge. Lost, before Linux 6.19: a move of page tables (mremap of whole 2
+ * MiB) onto memory that was there, if the kernel makes one mapping of what was moved and its new neighbour.
  *
  *     tide_target_open(&target, pid, &err);
  *     tide_watch_open(&watch, target, NULL, &err);
@@ -46,10 +57,13 @@ enum tide_certainty {
 	X(SHARED, "shared", "it is shared: others may write it through another mapping or a descriptor")               \
 	X(REFUSED, "refused", "the kernel does not track writes to this kind of mapping")                              \
 	X(ERROR, "error", "the kernel's answer was cut short by an error, and writes before it are forgotten")         \
-	X(BOUND, "bound", "tracking it would need more mappings or page tables than the bound allows")                 \
+	X(BOUND, "bound", "tracking it would need more mappings, page tables or time than the bound allows")           \
 	X(FREED, "freed", "a private copy was given up, and the file's contents are back, or it cannot be told")       \
 	X(PIN, "pin", "it is pinned for a device, or was so at the last collect")                                      \
-	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")
+	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")                  \
+	X(SOFT, "soft", "the kernel marks pages also when it moves them or brings them back")                          \
+	X(REUSED, "reused", "its mapping is new, or was merged with a new one: the kernel marks all of it then")       \
+	X(ABSENT, "absent", "it was given up and is not there: a page that comes and goes again leaves no mark")
 
 enum tide_why {
 #define TIDE_WHY_ENUM(id, name, sentence) TIDE_WHY_##id,
@@ -75,9 +89,13 @@ struct tide_run {
 enum tide_blind {
 	TIDE_BLIND_DEVICE_WRITES = 1 << 0, /* writes of devices into pinned pages */
 	TIDE_BLIND_REFERENCES = 1 << 1,    /* direct I/O through plain references (file systems that do not pin) */
+	/* Soft-dirty only: */
+	TIDE_BLIND_OTHERS =
+	        1 << 2, /* other processes' writes (process_vm_writev, /proc/PID/mem) just at its beginning */
+	TIDE_BLIND_REUSED = 1 << 3, /* reused mappings were left out (tide_reused_walker), and there were some */
 };
 
-/* "device-writes", "references"; NULL for anything but one bit of enum tide_blind. */
+/* "device-writes", "references", "others", "reused"; NULL for anything but one bit of enum tide_blind. */
 TIDE_EXPORT const char *tide_blind_name(unsigned bit);
 
 /* The time between two collects, as of the last call of tide_watch_collect that returned 0. */
@@ -96,7 +114,7 @@ struct tide_epoch {
 	/* Since tide_watch_open: */
 	uint64_t huge_lost_bytes; /* huge pages that are mapped by base pages now; some go back at close */
 	uint64_t table_bytes;     /* page tables that arming made, at most */
-	uint64_t stopped_ns;      /* the target stood still for arming; 0 for one's own process */
+	uint64_t stopped_ns;      /* the target stood still for us; 0 for one's own process */
 };
 
 /*
@@ -106,6 +124,18 @@ struct tide_epoch {
 struct tide_pins_ops;
 TIDE_EXPORT const struct tide_pins_ops *tide_pins_walker(void);
 TIDE_EXPORT const struct tide_pins_ops *tide_pins_fdinfo(void);
+
+/*
+ * What soft_dirty says of reused mappings: new ones, and those that were merged with a new one. The kernel marks all of
+ * such a mapping (VM_SOFTDIRTY), whose clean pages then look written. By default all its pages that are there are
+ * reported (why: reused): "include". With tide_reused_walker() only those that have a mark of their own in the page
+ * tables, and those that have appeared or gone since: "exclude". That may miss writes, as pages' own marks can lie
+ * there: a clean page that became writable again while its mapping was marked (mprotect to read-only and back) is
+ * written without one. So epochs in which something was left out are blind to "reused". Needs what the page-table
+ * walker does (CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN).
+ */
+struct tide_reused_ops;
+TIDE_EXPORT const struct tide_reused_ops *tide_reused_walker(void);
 
 struct tide_watch_opts {
 	size_t size; /* sizeof(struct tide_watch_opts) */
@@ -124,6 +154,9 @@ struct tide_watch_opts {
 	uint32_t arm_holes;
 	uint32_t pad;
 	uint64_t max_table_bytes; /* page tables that arming may add; 0: 64 MiB. Beyond it memory is `over` */
+	/* The rest may be missing in a struct of programs built before it was there: then it is all zero. */
+	const char *backend;                  /* "uffd_async", "soft_dirty"; NULL: the best that works here */
+	const struct tide_reused_ops *reused; /* NULL: include. With soft_dirty only */
 };
 
 /*
@@ -135,11 +168,15 @@ struct tide_watch_opts {
  * the first collect: memory that was not there at the open, and came and went again before the collect, leaves no
  * trace. `opts` (NULL: all defaults) is copied.
  *
- * Errors: UNSUPPORTED this kernel cannot (before 6.7); BUSY the process already uses userfaultfd, or is traced; DENIED
- * not ours to trace; GONE; USAGE; LIMIT. Needs no privilege for one's own process; for another one those of ptrace(2).
+ * Errors: UNSUPPORTED no backend works here, or not the one that was named; BUSY the process already uses userfaultfd
+ * (uffd_async), or is traced; DENIED not ours to trace; GONE; USAGE; LIMIT. Needs no privilege for one's own process;
+ * for another one those of ptrace(2).
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_watch_open(struct tide_watch **out, struct tide_target *target,
                                               const struct tide_watch_opts *opts, struct tide_error *err);
+
+/* The name of the backend in use. */
+TIDE_EXPORT const char *tide_watch_backend(const struct tide_watch *watch);
 
 /*
  * Lifts all protection in small steps, and maps huge pages again that became base pages, as far as the kernel
@@ -156,7 +193,8 @@ TIDE_EXPORT void tide_watch_close(struct tide_watch *watch);
  * Memory that is not mapped any more is not reported: tide_watch_layout tells what is.
  *
  * Returns the number of runs, 0 at the end of the epoch, or negative: GONE the process has exited or executed another
- * program; SYSTEM. After an error that is not GONE the next call goes on, and what may have been forgotten is `over`.
+ * program; SYSTEM; with soft_dirty BUSY and DENIED, too: it cannot be stopped now. After an error that is not GONE the
+ * next call goes on, and what may have been forgotten is `over`.
  */
 TIDE_EXPORT TIDE_MUST_USE long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max,
                                                   struct tide_error *err);
@@ -186,7 +224,8 @@ enum tide_get_flags {
  * The addresses of written pages in [start, end), as GetWriteWatch does: at most *count of them into `addresses`,
  * ascending; *count is set to their number, *granularity (may be NULL) to the page size. With TIDE_GET_RESET the
  * returned pages, and only those, are watched anew. Pages that are `over` or pinned are returned as well. Does not end
- * an epoch, and takes away from it what it resets. Returns 0, or 1 when there may be more, or negative as collect does.
+ * an epoch, and takes away from it what it resets. With soft_dirty TIDE_GET_RESET stops the target. Returns 0, or 1
+ * when there may be more, or negative as collect does.
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_watch_get(struct tide_watch *watch, unsigned flags, uint64_t start, uint64_t end,
                                              uint64_t *addresses, size_t *count, uint64_t *granularity,

@@ -20,6 +20,7 @@
 #define ARCH_HUGE        (1ull << 7) /* above the lowest level: this entry maps memory itself */
 #define ARCH_PROTNONE    (1ull << 8) /* with PRESENT clear: mapped, but no access allowed (PROT_NONE, NUMA hint) */
 #define ARCH_SPECIAL     (1ull << 9) /* no struct page behind it */
+#define ARCH_SOFT_DIRTY  (1ull << 11)
 #define ARCH_SAVED_DIRTY (1ull << 58)
 
 /*
@@ -29,6 +30,7 @@
  * one of broken memory; the last is that of markers.
  */
 #define ARCH_SWAP_TYPE_SHIFT 59
+#define ARCH_SWAP_SOFT_DIRTY (1ull << 1)
 #define ARCH_SWAP_SPECIAL    23u
 #define ARCH_SWAP_MARKER     31u
 #define ARCH_SWAP_FLAGS      0x1ffull

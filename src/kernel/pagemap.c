@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernel/fault.h"
@@ -13,6 +14,7 @@
 
 #define PAGEMAP_PFN        ((1ull << 55) - 1)
 #define PAGEMAP_SOFT_DIRTY (1ull << 55)
+#define PAGEMAP_EXCLUSIVE  (1ull << 56)
 #define PAGEMAP_UFFD_WP    (1ull << 57)
 #define PAGEMAP_FILE       (1ull << 61)
 #define PAGEMAP_SWAPPED    (1ull << 62)
@@ -52,6 +54,33 @@ uint64_t pagemap_categories(uint64_t entry)
 	if (!(entry & PAGEMAP_UFFD_WP))
 		categories |= PAGESCAN_WRITTEN;
 	return categories;
+}
+
+bool pagemap_may_be_zeros(uint64_t entry, uint64_t zero_pfn)
+{
+	uint64_t pfn = entry & PAGEMAP_PFN;
+
+	if (!(entry & PAGEMAP_PRESENT))
+		return (entry & PAGEMAP_UFFD_WP) != 0;
+	if (entry & PAGEMAP_EXCLUSIVE)
+		return false;
+	return zero_pfn == 0 || pfn == 0 || pfn == zero_pfn;
+}
+
+int pagemap_zero_pfn(uint64_t *pfn)
+{
+	void *memory;
+	int result = sys_mmap(&memory, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*pfn = 0;
+	if (result < 0)
+		return result;
+	(void)*(volatile char *)memory;
+	result = pagemap_own_pfn(memory, pfn);
+	sys_munmap(memory, 4096);
+	if (result == -EACCES)
+		*pfn = 0;
+	return result == -EACCES ? 0 : result;
 }
 
 size_t pagemap_run(const uint64_t *entries, size_t at, size_t nr)

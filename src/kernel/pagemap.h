@@ -6,6 +6,7 @@
 #ifndef KERNEL_PAGEMAP_H
 #define KERNEL_PAGEMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,6 +30,24 @@ size_t pagemap_run(const uint64_t *entries, size_t at, size_t nr);
  * when the memory is gone, or ends there; or -errno.
  */
 long pagemap_read(int fd, uint64_t start, uint64_t *entries, size_t nr);
+
+struct pagescan;
+struct pagescan_region;
+
+/*
+ * As pagescan() (pagescan.h), without flags: for kernels that have no PAGEMAP_SCAN. A page has PAGEMAP_CATEGORIES at
+ * most, soft-dirty also when only its mapping says so. Takes an entry for each page, holes too.
+ */
+long pagemap_scan(int fd, struct pagescan *scan, struct pagescan_region *regions, size_t nr);
+
+/*
+ * May a present or swapped page that is not a file's be the zero page, or (with a userfaultfd) a mere marker?
+ * `zero_pfn` is the zero page's; where entries hide frames, what is not mapped here alone may be it.
+ */
+bool pagemap_may_be_zeros(uint64_t entry, uint64_t zero_pfn);
+
+/* The zero page's frame; 0: hidden. Or -errno. */
+int pagemap_zero_pfn(uint64_t *pfn);
 
 /*
  * Is this kernel built with soft-dirty bits? Shown by a page of our own that was just written. 1, 0 (also with the

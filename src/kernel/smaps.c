@@ -64,7 +64,11 @@ static bool parse_flags(struct text *text, uint32_t *kinds)
 	static const struct {
 		const char *letters;
 		uint32_t kind;
-	} known[] = { { "ht", SMAPS_HUGETLB }, { "pf", SMAPS_PFNMAP }, { "io", SMAPS_IO }, { "mm", SMAPS_MIXED } };
+	} known[] = { { "ht", SMAPS_HUGETLB },
+		      { "pf", SMAPS_PFNMAP },
+		      { "io", SMAPS_IO },
+		      { "mm", SMAPS_MIXED },
+		      { "mg", SMAPS_MERGEABLE } };
 
 	for (;;) {
 		const char *word;

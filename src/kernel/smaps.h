@@ -12,10 +12,11 @@
 
 /* Out of "VmFlags". */
 enum smaps_kinds {
-	SMAPS_HUGETLB = 1 << 0, /* ht: neither Rss nor Referenced count it */
-	SMAPS_PFNMAP = 1 << 1,  /* pf: memory without struct page; clear_refs skips it */
-	SMAPS_IO = 1 << 2,      /* io */
-	SMAPS_MIXED = 1 << 3,   /* mm: some of it may have no struct page */
+	SMAPS_HUGETLB = 1 << 0,   /* ht: neither Rss nor Referenced count it */
+	SMAPS_PFNMAP = 1 << 1,    /* pf: memory without struct page; clear_refs skips it */
+	SMAPS_IO = 1 << 2,        /* io */
+	SMAPS_MIXED = 1 << 3,     /* mm: some of it may have no struct page */
+	SMAPS_MERGEABLE = 1 << 4, /* mg: KSM may merge its pages */
 };
 
 struct smaps_vma {

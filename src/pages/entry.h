@@ -25,6 +25,9 @@ void entry_decode(uint64_t entry, unsigned shift, uint64_t address_mask, struct 
 /* Does an entry of a table at `shift` map memory itself (rather than point to a lower table, or nothing)? */
 bool entry_is_leaf(uint64_t entry, unsigned shift);
 
+/* Is the entry's own soft-dirty bit set, whether it maps memory or a place in swap? */
+bool entry_is_soft_dirty(uint64_t entry, unsigned shift);
+
 /*
  * Decodes entries [first, end) of a table into two bitmaps of 512 bits: maps memory itself / was accessed. Other bits
  * are 0. `nr_present` and `nr_young` count the bits set.

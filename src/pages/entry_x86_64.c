@@ -30,6 +30,13 @@ bool entry_is_leaf(uint64_t entry, unsigned shift)
 	return entry & ARCH_HUGE;
 }
 
+bool entry_is_soft_dirty(uint64_t entry, unsigned shift)
+{
+	if (entry_is_leaf(entry, shift))
+		return entry & ARCH_SOFT_DIRTY;
+	return !(entry & ARCH_PRESENT) && (entry & ARCH_SWAP_SOFT_DIRTY);
+}
+
 /* Above the lowest level an entry that is present points to a table. */
 static void decode_absent(uint64_t entry, struct page_entry *out)
 {

@@ -20,12 +20,12 @@ int writes_json_begin(const struct writes *writes)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return line(writes,
-	            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:i, s:b}", "schema", "tidemark/1", "report",
-	                      "watch", "version", json_text(writes->opts.version), "pid",
+	            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s*, s:i, s:b}", "schema", "tidemark/1",
+	                      "report", "watch", "version", json_text(writes->opts.version), "pid",
 	                      json_number((uint64_t)writes->pid), "name", json_text(writes->name), "started_unix_us",
 	                      json_number((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000), "interval_us",
-	                      json_number(writes->opts.interval_us), "pins", writes->opts.pins, "page_bytes", 4096,
-	                      "verify", writes->opts.verified));
+	                      json_number(writes->opts.interval_us), "pins", writes->opts.pins, "backend",
+	                      writes->opts.backend, "page_bytes", 4096, "verify", writes->opts.verified));
 }
 
 int writes_json_run(const struct writes *writes, const struct tide_run *run, const char *mapping)

@@ -112,6 +112,10 @@ static const char *blind_sentence(unsigned bit)
 		return "device writes into pinned memory";
 	case TIDE_BLIND_REFERENCES:
 		return "direct I/O without pins";
+	case TIDE_BLIND_OTHERS:
+		return "writes of other processes at the instant an epoch begins";
+	case TIDE_BLIND_REUSED:
+		return "writes in reused mappings (--reused exclude)";
 	default:
 		return "something this program has no words for";
 	}
@@ -207,8 +211,12 @@ static void write_cost(const struct writes *writes)
 	fprintf(writes->out, ", %s of the time",
 	        format_percent((double)writes->cost_ns / 1e3 / (double)writes->at_us).s);
 	fprintf(writes->out, "; %s for the longest epoch\n", format_duration_short(writes->max_cost_ns / 1000).s);
-	fprintf(writes->out, "the process was stopped once, for %s\n",
-	        format_duration_short(last->stopped_ns / 1000).s);
+	if (writes->nr_stops > 1)
+		fprintf(writes->out, "the process was stopped for each epoch, %s in all\n",
+		        format_duration_short(last->stopped_ns / 1000).s);
+	else
+		fprintf(writes->out, "the process was stopped once, for %s\n",
+		        format_duration_short(last->stopped_ns / 1000).s);
 	if (last->huge_lost_bytes > 0)
 		fprintf(writes->out, "huge pages mapped by base pages now: %s\n",
 		        format_bytes(last->huge_lost_bytes).s);

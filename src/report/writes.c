@@ -254,6 +254,7 @@ int writes_epoch(struct writes *writes, const struct tide_epoch *epoch, uint64_t
 	writes->length_us = at_us - writes->at_us;
 	writes->at_us = at_us;
 	writes->nr_epochs++;
+	writes->nr_stops += epoch->stopped_ns > writes->last.stopped_ns;
 	writes->last = *epoch;
 	writes->blind |= epoch->blind;
 	writes->cost_ns += epoch->cost_ns;

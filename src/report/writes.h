@@ -21,6 +21,7 @@ struct writes_opts {
 	int width;            /* columns; 0: 80 */
 	size_t top;           /* mappings below an epoch, and in the summary; 0: 3 and 10 */
 	const char *pins;     /* how pinned pages are found: "walker", "fdinfo", "none" */
+	const char *backend;  /* how writes are tracked; NULL: not said */
 	const char *version;  /* of the program */
 	uint64_t interval_us; /* asked for */
 };
@@ -63,6 +64,7 @@ struct writes {
 	struct writes_verified verified; /* nr_pages is a sum */
 	struct tide_epoch last;
 	uint64_t nr_epochs;
+	uint64_t nr_stops;  /* epochs for which the process stood still */
 	uint64_t at_us;     /* since the beginning, as of the last epoch's end */
 	uint64_t length_us; /* of the last epoch */
 	uint64_t max_rate;  /* bytes a second */

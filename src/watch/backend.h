@@ -6,6 +6,8 @@
 #ifndef WATCH_BACKEND_H
 #define WATCH_BACKEND_H
 
+#include <stdbool.h>
+
 #include <tidemark/watch.h>
 
 #include "kernel/pagescan.h"
@@ -14,11 +16,21 @@ struct watch_backend {
 	const char *name;
 	const char *summary;
 	size_t state_size;
+	/* All memory is tracked from the first begin() on, and collect() knows of pages that were given up, too. */
+	bool is_whole;
+	bool knows_reused; /* tide_watch_opts.reused */
 	/* 1 usable here, 0 not (why->text says why and what to do), negative: could not be asked. */
 	int (*probe)(struct tide_error *why);
-	/* Get ready for `target`, which outlives the state. `*stopped_ns`: how long the target stood still for it. On
-	 * failure nothing is left behind. */
-	int (*open)(void *state, struct tide_target *target, uint64_t *stopped_ns, struct tide_error *err);
+	/* Get ready for `target`, which outlives the state; `opts` does not. `*stopped_ns`: how long the target stood
+	 * still for it. On failure nothing is left behind. */
+	int (*open)(void *state, struct tide_target *target, const struct tide_watch_opts *opts, uint64_t *stopped_ns,
+	            struct tide_error *err);
+	/*
+	 * At the beginning of each epoch, and before what is collected outside of one. Reads the target's layout anew,
+	 * adds to `*stopped_ns`, and to `*blind` what the epoch cannot see. 0 or negative with `err`: nothing is lost,
+	 * it can be tried again. NULL: nothing is to be done.
+	 */
+	int (*begin)(void *state, uint64_t *stopped_ns, uint32_t *blind, struct tide_error *err);
 	/*
 	 * Begin to track a whole mapping, or one that is tracked already. Nothing is armed by it. -EINVAL, -EPERM: the
 	 * kernel cannot for this kind of mapping; -EBUSY: somebody else does.
@@ -36,11 +48,13 @@ struct watch_backend {
 	/* The same, and nothing is armed or forgotten. */
 	long (*peek)(void *state, uint64_t start, uint64_t end, uint64_t max_pages, struct pagescan_region *runs,
 	             size_t nr, uint64_t *next);
+	/* Of a run that collect() gave: why it may not have been written. NULL: all were. */
+	enum tide_why (*why)(const struct pagescan_region *run);
 	/* Lifts everything from [start, end) and tracks it no longer. */
 	int (*untrack)(void *state, uint64_t start, uint64_t end);
 	void (*close)(void *state);
 };
 
-extern const struct watch_backend watch_uffd_async;
+extern const struct watch_backend watch_uffd_async, watch_soft_dirty;
 
 #endif

@@ -155,6 +155,32 @@ static int judge_untracked(struct copying *self, uint64_t start, uint64_t end)
 	return watch_each_region(self->watch, &untracked, mark_unsure, self);
 }
 
+/* The same for a backend that tracks everything, and knows of no registration. */
+static int judge_whole(struct copying *self, uint64_t start, uint64_t end)
+{
+	struct intervals pages = { 0 };
+	struct interval gap;
+	int result = 0;
+
+	for (uint64_t at = start; intervals_next_gap(&self->watch->tracked, at, end, &gap); at = gap.end)
+		mark_unsure(self, &(struct pagescan_region){ .start = gap.start, .end = gap.end });
+	if (self->page == TIDE_EXACT)
+		result = watch_peek(self->watch, start, end, &pages);
+	for (size_t i = 0; i < pages.v.nr && result == 0; i++)
+		for (uint64_t at = pages.v.items[i].start; at < pages.v.items[i].end; at += WATCH_PAGE) {
+			uint8_t *certainty = &self->certainty[(at - self->start) / WATCH_PAGE];
+
+			/* What was not read is not there: it was given up. */
+			if (*certainty == TIDE_EXACT)
+				*certainty = TIDE_TORN;
+			else if (intervals_next_gap(&self->watch->tracked, at, at + WATCH_PAGE, &gap) == false)
+				*certainty = TIDE_LOST;
+		}
+	intervals_fini(&pages);
+	judge_pinned(self, start, end);
+	return result;
+}
+
 /* After the reading: what has been written by then, was written before it or under way. */
 static int judge(struct copying *self, uint64_t start, uint64_t end)
 {
@@ -179,6 +205,7 @@ static int copy_part(struct copying *self, const struct tide_mapping *mapping, u
 {
 	/* In a shared mapping "swapped" is a marker only, and reading it would allocate the page. */
 	bool is_shared = mapping->flags & TIDE_MAPPING_SHARED;
+	bool is_whole = self->watch->backend->is_whole;
 	struct pagescan there = {
 		.start = start,
 		.end = end,
@@ -188,14 +215,16 @@ static int copy_part(struct copying *self, const struct tide_mapping *mapping, u
 	int result = 0;
 
 	/* What is not there: zeros, unless there is a file that we do not read. What is shared, others may write. */
-	self->hole = mapping->inode != 0 || is_shared ? TIDE_OVER : TIDE_EXACT;
+	self->hole = mapping->inode != 0 || is_shared || is_whole ? TIDE_OVER : TIDE_EXACT;
 	self->page = is_shared ? TIDE_OVER : TIDE_EXACT;
-	if (self->certainty != NULL)
+	if (is_whole) /* whether it is still mapped is not asked */
+		mark(self, start, end, self->hole);
+	else if (self->certainty != NULL)
 		result = judge_mapped(self, start, end);
 	if (result == 0)
 		result = watch_each_region(self->watch, &there, read_run, self);
 	if (result == 0 && self->certainty != NULL)
-		result = judge(self, start, end);
+		result = is_whole ? judge_whole(self, start, end) : judge(self, start, end);
 	return result;
 }
 

@@ -11,7 +11,7 @@
 /* Leaves the target a fifth of its limit. */
 bool watch_has_room(const struct tide_watch *watch)
 {
-	return watch->now.nr_mappings < watch->nr_max_mappings / 5 * 4;
+	return watch->backend->is_whole || watch->now.nr_mappings < watch->nr_max_mappings / 5 * 4;
 }
 
 /*
@@ -104,7 +104,7 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 		return refuse(watch, mapping, err);
 	if (!watch_has_room(watch))
 		return 0; /* asked again in the next epoch */
-	if (check_parts(watch, mapping) < 0)
+	if (!watch->backend->is_whole && check_parts(watch, mapping) < 0)
 		return error_system(err, -ENOMEM, "cannot note a mapping");
 	while (intervals_next_gap(&watch->tracked, mapping->start, mapping->end, &gap)) {
 		watch->now.nr_calls++;
@@ -112,6 +112,7 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 		if (result < 0)
 			return explain(watch, mapping, result, err);
 		if (intervals_add(&watch->fresh, gap.start, gap.end) < 0 ||
+		    (watch->backend->is_whole && intervals_add(&watch->armed, gap.start, gap.end) < 0) ||
 		    intervals_add(&watch->tracked, gap.start, gap.end) < 0)
 			return error_system(err, -ENOMEM, "cannot note a mapping");
 	}

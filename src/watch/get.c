@@ -46,7 +46,7 @@ static int collect(struct getting *self, uint64_t *end, struct tide_error *err)
  * What of [start, end) was written, all of it armed. A mapping that the backend does not track any more keeps marks
  * that no write takes away: what was written there cannot be told.
  */
-static int peek_armed(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *pages)
+int watch_peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *pages)
 {
 	while (start < end) {
 		uint64_t next = end - start > WATCH_STEP_BYTES ? start + WATCH_STEP_BYTES : end;
@@ -96,7 +96,7 @@ static int peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct i
 		match.end = part.start;
 		result = watch_each_region(watch, &match, watch_add_region, pages);
 		if (result == 0)
-			result = peek_armed(watch, part.start, part.end, pages);
+			result = watch_peek(watch, part.start, part.end, pages);
 	}
 	return result;
 }
@@ -207,8 +207,10 @@ int tide_watch_get(struct tide_watch *watch, unsigned flags, uint64_t start, uin
 	if (self.max > (end - start) / WATCH_PAGE)
 		self.max = (end - start) / WATCH_PAGE;
 	*count = 0;
-	/* Within an epoch the mappings are those that it began with. */
-	result = watch->in_epoch ? 0 : watch_refresh(watch, err);
+	/* Within an epoch the mappings are those that it began with, unless all of it is re-armed at once. */
+	result = reset && watch->backend->begin != NULL ? watch_begin(watch, err)
+	         : watch->in_epoch                      ? 0
+	                                                : watch_refresh(watch, err);
 	if (result < 0)
 		return result;
 	if (reset) {

@@ -47,6 +47,13 @@ static int replaced(struct tide_watch *watch, const struct tide_mapping *mapping
 	return result < 0 ? result : 0;
 }
 
+static int push(struct tide_watch *watch, struct runs *out, const struct pagescan_region *run)
+{
+	enum tide_why why = watch->backend->why != NULL ? watch->backend->why(run) : TIDE_WHY_NONE;
+
+	return runs_push(out, run->start, run->end, why == TIDE_WHY_NONE ? TIDE_EXACT : TIDE_OVER, why);
+}
+
 int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
                   uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err)
 {
@@ -59,8 +66,7 @@ int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, 
 	watch->now.nr_calls++;
 	if (nr >= 0 && *next > start && *next <= end) {
 		for (long i = 0; i < nr && result == 0; i++) {
-			result = runs_push(out, watch->regions[i].start, watch->regions[i].end, TIDE_EXACT,
-			                   TIDE_WHY_NONE);
+			result = push(watch, out, &watch->regions[i]);
 			if (result == 0)
 				result = note_split(watch, watch->regions[i].start, watch->regions[i].end);
 		}

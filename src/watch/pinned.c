@@ -86,10 +86,16 @@ void pinned_end_epoch(struct pinned *pinned)
 	pinned->blind = 0;
 }
 
+/* All of its pages are there, as far as is known. */
+static bool is_there(const struct tide_run *run)
+{
+	return run->certainty == TIDE_EXACT || run->why == TIDE_WHY_SOFT || run->why == TIDE_WHY_REUSED;
+}
+
 /* Everything of runs that were not written as such, but may hold pages that are armed now. */
 static bool needs_look(const struct tide_run *run)
 {
-	return run->certainty == TIDE_EXACT || run->why == TIDE_WHY_NEW || run->why == TIDE_WHY_HUGE ||
+	return is_there(run) || run->why == TIDE_WHY_ABSENT || run->why == TIDE_WHY_NEW || run->why == TIDE_WHY_HUGE ||
 	       run->why == TIDE_WHY_ERROR || run->why == TIDE_WHY_FREED;
 }
 
@@ -111,7 +117,7 @@ static int gather(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 			.returned = PAGESCAN_PRESENT,
 		};
 
-		if (run->certainty == TIDE_EXACT)
+		if (is_there(run))
 			result = intervals_add(pages, run->start, run->end);
 		else if (needs_look(run))
 			result = watch_each_region(watch, &match, watch_add_region, pages);

@@ -2,6 +2,7 @@
 /* This file asks what pages of a range there are. */
 #include <errno.h>
 
+#include "kernel/pagemap.h"
 #include "watch/tracker.h"
 
 enum {
@@ -23,7 +24,8 @@ int watch_each_region(struct tide_watch *watch, const struct pagescan *match, wa
 		scan.end = match->end - scan.start > BYTES_AT_ONCE ? scan.start + BYTES_AT_ONCE : match->end;
 		scan.max_pages = PAGES_AT_ONCE;
 		watch->now.nr_calls++;
-		nr = pagescan(watch->pagemap, &scan, regions, NR_AT_ONCE);
+		nr = watch->has_scan ? pagescan(watch->pagemap, &scan, regions, NR_AT_ONCE)
+		                     : pagemap_scan(watch->pagemap, &scan, regions, NR_AT_ONCE);
 		if (nr < 0)
 			return (int)nr;
 		for (long i = 0; i < nr; i++) {

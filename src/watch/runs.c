@@ -122,6 +122,10 @@ const char *tide_blind_name(unsigned bit)
 		return "device-writes";
 	case TIDE_BLIND_REFERENCES:
 		return "references";
+	case TIDE_BLIND_OTHERS:
+		return "others";
+	case TIDE_BLIND_REUSED:
+		return "reused";
 	default:
 		return NULL;
 	}

@@ -145,7 +145,7 @@ static int background(struct tide_watch *watch, const struct tide_mapping *mappi
 		return result;
 	if (mapping->flags & TIDE_MAPPING_SHARED) /* others may write it through another mapping, or a descriptor */
 		return runs_push(known, start, end, TIDE_OVER, TIDE_WHY_SHARED);
-	return mapping->inode != 0 ? watch_copies(watch, start, end, known, err) : 0;
+	return mapping->inode != 0 && !watch->backend->is_whole ? watch_copies(watch, start, end, known, err) : 0;
 }
 
 /* Lays what was found in [start, end) upon the background, and upon it what cannot be told for sure. */

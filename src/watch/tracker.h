@@ -46,6 +46,7 @@ struct tide_watch {
 	const struct watch_backend *backend;
 	void *state;
 	int pagemap;
+	bool has_scan;           /* PAGEMAP_SCAN; else pagemap's entries answer */
 	int mem;                 /* /proc/PID/mem; -1: not opened yet */
 	struct intervals wanted; /* ranges that were asked for; empty: everything */
 	struct intervals asked;  /* the same in whole blocks */
@@ -166,7 +167,16 @@ void watch_release(struct tide_watch *watch);
 /* step.c. [start, end) was armed and will not be reported now: it is reported the next time, all of it. Cannot fail. */
 void watch_owe(struct tide_watch *watch, uint64_t start, uint64_t end);
 
-/* watch.c. Reads the mappings anew, and brings the sets up to date with them. */
+/*
+ * watch.c. Before anything is collected: what was written until now is what there is to collect, and the mappings are
+ * read anew.
+ */
+int watch_begin(struct tide_watch *watch, struct tide_error *err);
+
+/* get.c. What of [start, end) was written, all of it armed; nothing is re-armed. 0 or -errno. */
+int watch_peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *pages);
+
+/* Reads the mappings anew, and brings the sets up to date with them. */
 int watch_refresh(struct tide_watch *watch, struct tide_error *err);
 
 /* What the kernel says of the memory of a process that has ended is nothing, not an error: 0 when it still lives. */

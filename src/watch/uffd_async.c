@@ -185,7 +185,7 @@ static int probe(struct tide_error *why)
 		return error_system(why, result, "cannot ask for PAGEMAP_SCAN");
 	if (result == 0) {
 		error_set(why, TIDE_CAUSE_UNSUPPORTED, -ENOTTY,
-		          "this kernel has no PAGEMAP_SCAN: writes can be tracked with Linux 6.7 or later");
+		          "this kernel has no PAGEMAP_SCAN: uffd_async needs Linux 6.7 or later");
 		return 0;
 	}
 	if (make_own(&self, &result) == 0)
@@ -208,11 +208,13 @@ static int probe(struct tide_error *why)
 	return result > 0;
 }
 
-static int async_open(void *state, struct tide_target *target, uint64_t *stopped_ns, struct tide_error *err)
+static int async_open(void *state, struct tide_target *target, const struct tide_watch_opts *opts, uint64_t *stopped_ns,
+                      struct tide_error *err)
 {
 	struct uffd_async *self = state;
 	int result;
 
+	(void)opts;
 	self->uffd = self->pagemap = -1;
 	self->pagemap = target_open_file(target, "pagemap", O_RDONLY, err);
 	if (self->pagemap < 0)

@@ -2,6 +2,7 @@
 /* This file opens and closes watches, and runs their epochs. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,12 +49,20 @@ static int take_ranges(struct tide_watch *watch, const struct tide_watch_opts *o
 	return 0;
 }
 
-static int take_opts(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
+/* Programs built before the last members were there have a smaller structure: what it lacks is zero. */
+static int take_size(struct tide_watch_opts *out, const struct tide_watch_opts *opts, struct tide_error *err)
 {
-	if (opts->size != sizeof(*opts))
+	if (opts->size != sizeof(*out) && opts->size != offsetof(struct tide_watch_opts, backend))
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "struct tide_watch_opts has the wrong size: set .size = sizeof(struct "
 		                 "tide_watch_opts)");
+	*out = (struct tide_watch_opts){ 0 };
+	memcpy(out, opts, opts->size);
+	return 0;
+}
+
+static int take_opts(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
+{
 	if (opts->arm_holes && opts->nr_ranges == 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "holes are armed in given ranges only: name some");
 	watch->arm_holes = opts->arm_holes != 0;
@@ -76,27 +85,71 @@ static int make_regions(struct tide_watch *watch, struct tide_error *err)
 	return 0;
 }
 
-static int open_backend(struct tide_watch *watch, struct tide_error *err)
+static const struct watch_backend *const backends[] = { &watch_uffd_async, &watch_soft_dirty };
+
+enum {
+	NR_BACKENDS = sizeof(backends) / sizeof(backends[0]),
+};
+
+static int choose_named(struct tide_watch *watch, const char *name, struct tide_error *err)
 {
 	struct tide_error why = { 0 };
 	int usable;
 
-	watch->backend = &watch_uffd_async;
+	for (size_t i = 0; watch->backend == NULL && i < NR_BACKENDS; i++)
+		if (strcmp(backends[i]->name, name) == 0)
+			watch->backend = backends[i];
+	if (watch->backend == NULL)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no backend '%.40s': %s and %s are", name,
+		                 backends[0]->name, backends[1]->name);
 	usable = watch->backend->probe(&why);
-	if (usable <= 0) {
-		if (err != NULL)
-			*err = why;
-		return why.code;
+	if (usable > 0)
+		return 0;
+	if (err != NULL)
+		*err = why;
+	return why.code;
+}
+
+/* The first that works. What could not be asked is no answer: the next one is not better for it. */
+static int choose_best(struct tide_watch *watch, struct tide_error *err)
+{
+	struct tide_error why[NR_BACKENDS] = { 0 };
+
+	for (size_t i = 0; i < NR_BACKENDS; i++) {
+		int usable = backends[i]->probe(&why[i]);
+
+		watch->backend = backends[i];
+		if (usable > 0)
+			return 0;
+		if (usable < 0) {
+			if (err != NULL)
+				*err = why[i];
+			return usable;
+		}
 	}
+	return error_set(err, TIDE_CAUSE_UNSUPPORTED, why[0].code, "%.110s; %.110s", why[0].text, why[1].text);
+}
+
+static int open_backend(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
+{
+	int result = opts->backend != NULL ? choose_named(watch, opts->backend, err) : choose_best(watch, err);
+
+	if (result < 0)
+		return result;
+	if (opts->reused != NULL && !watch->backend->knows_reused)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "%s does not report reused mappings for being reused: only soft_dirty, asked for by "
+		                 "its name, can leave them out",
+		                 watch->backend->name);
 	watch->state = calloc(1, watch->backend->state_size);
 	if (watch->state == NULL)
 		return error_system(err, -ENOMEM, "cannot watch process %d", tide_target_pid(watch->target));
-	usable = watch->backend->open(watch->state, watch->target, &watch->now.stopped_ns, err);
-	if (usable < 0) {
+	result = watch->backend->open(watch->state, watch->target, opts, &watch->now.stopped_ns, err);
+	if (result < 0) {
 		free(watch->state);
 		watch->state = NULL;
 	}
-	return usable;
+	return result;
 }
 
 /* The first pass reports everything that is there, and everything is armed by it: from here on it counts. */
@@ -115,32 +168,42 @@ static int take_baseline(struct tide_watch *watch, struct tide_error *err)
 	return (int)nr;
 }
 
+static int open_pagemap(struct tide_watch *watch, struct tide_error *err)
+{
+	int result = pagescan_probe();
+
+	if (result < 0)
+		return error_system(err, result, "cannot ask for PAGEMAP_SCAN");
+	watch->has_scan = result > 0;
+	watch->pagemap = target_open_file(watch->target, "pagemap", O_RDONLY, err);
+	return watch->pagemap < 0 ? watch->pagemap : 0;
+}
+
 int tide_watch_open(struct tide_watch **out, struct tide_target *target, const struct tide_watch_opts *opts,
                     struct tide_error *err)
 {
 	static const struct tide_watch_opts defaults = { .size = sizeof(defaults) };
 	struct tide_watch *watch = calloc(1, sizeof(*watch));
+	struct tide_watch_opts asked = { 0 };
 	int result;
 
-	if (opts == NULL)
-		opts = &defaults;
 	if (watch == NULL)
 		return error_system(err, -ENOMEM, "cannot watch process %d", tide_target_pid(target));
 	watch->target = target;
 	watch->pagemap = watch->mem = -1;
 	watch->max_table_bytes = DEFAULT_TABLE_BYTES;
 	watch->nr_max_mappings = maps_limit();
-	result = take_opts(watch, opts, err);
+	result = take_size(&asked, opts != NULL ? opts : &defaults, err);
+	if (result == 0)
+		result = take_opts(watch, &asked, err);
 	if (result == 0)
 		result = make_regions(watch, err);
-	if (result == 0) {
-		watch->pagemap = target_open_file(target, "pagemap", O_RDONLY, err);
-		result = watch->pagemap < 0 ? watch->pagemap : 0;
-	}
 	if (result == 0)
-		result = pinned_open(&watch->pinned, opts->pins, target, err);
+		result = open_pagemap(watch, err);
 	if (result == 0)
-		result = open_backend(watch, err);
+		result = pinned_open(&watch->pinned, asked.pins, target, err);
+	if (result == 0)
+		result = open_backend(watch, &asked, err);
 	if (result == 0)
 		result = take_baseline(watch, err);
 	if (result < 0) {
@@ -203,9 +266,24 @@ int watch_refresh(struct tide_watch *watch, struct tide_error *err)
 	return result == 0 ? watch_relayout(watch, err) : result;
 }
 
+int watch_begin(struct tide_watch *watch, struct tide_error *err)
+{
+	int result;
+
+	if (watch->backend->begin == NULL)
+		return watch_refresh(watch, err);
+	result = watch_check_alive(watch, err);
+	if (result == 0)
+		result = watch->backend->begin(watch->state, &watch->now.stopped_ns, &watch->now.blind, err);
+	if (result < 0)
+		return result;
+	/* The mappings are those of when it stood still. */
+	return watch_relayout(watch, err);
+}
+
 static int begin_epoch(struct tide_watch *watch, struct tide_error *err)
 {
-	int result = watch_refresh(watch, err);
+	int result = watch_begin(watch, err);
 
 	if (result < 0)
 		return result;
@@ -219,7 +297,7 @@ static void end_epoch(struct tide_watch *watch)
 	struct tide_epoch *now = &watch->now;
 
 	now->number++;
-	now->blind = watch->pinned.blind;
+	now->blind |= watch->pinned.blind;
 	now->armed_bytes = intervals_size(&watch->armed);
 	now->huge_lost_bytes = intervals_size(&watch->split);
 	watch->last = *now;
@@ -295,6 +373,11 @@ long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t 
 	if (nr == 0)
 		end_epoch(watch);
 	return nr;
+}
+
+const char *tide_watch_backend(const struct tide_watch *watch)
+{
+	return watch->backend->name;
 }
 
 void tide_watch_epoch(const struct tide_watch *watch, struct tide_epoch *out)

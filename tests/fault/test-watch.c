@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../kernel/need.h"
 #include "../kernel/watch-steps.h"
 #include "fail-nth.h"
 #include "watch/pins.h"
@@ -80,6 +81,8 @@ static void sound(struct trial *trial, long result)
 	if (++trial->nr_failures > 1)
 		fail_msg("%s (%u) failed, and it never ends: %s", name, trial->nth, err->text);
 }
+
+static const char *backend; /* NULL: the best */
 
 static void collect(struct trial *trial)
 {
@@ -202,7 +205,9 @@ static void open_watch(struct trial *trial)
 	struct watched *self = trial->self;
 	uint64_t start = (uint64_t)(uintptr_t)self->area;
 	struct tide_range range = { start, start + AREA };
-	struct tide_watch_opts opts = { .size = sizeof(opts), .ranges = &range, .nr_ranges = 1, .pins = &pins };
+	struct tide_watch_opts opts = {
+		.size = sizeof(opts), .ranges = &range, .nr_ranges = 1, .pins = &pins, .backend = backend
+	};
 	struct tide_watch *watch = NULL;
 	int result;
 
@@ -323,5 +328,12 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		stride = (unsigned)strtoul(argv[1], NULL, 10);
+	if (argc > 2) {
+		int skipped = need_soft_dirty();
+
+		if (skipped != 0)
+			return skipped;
+		backend = argv[2];
+	}
 	return cmocka_run_group_tests_name("fault-watch", tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../fault/fail-nth.h"
+#include "../kernel/need.h"
 #include "../kernel/watch-steps.h"
 
 enum {
@@ -23,10 +24,12 @@ enum {
 	EVERY = 8, /* so many deaths are followed by a whole new watch once */
 };
 
+static const char *backend; /* NULL: the best */
+
 static void open_area(struct watched *self)
 {
 	struct tide_range range = { (uint64_t)(uintptr_t)self->area, (uint64_t)(uintptr_t)self->area + AREA };
-	struct tide_watch_opts opts = { .size = sizeof(opts), .ranges = &range, .nr_ranges = 1 };
+	struct tide_watch_opts opts = { .size = sizeof(opts), .ranges = &range, .nr_ranges = 1, .backend = backend };
 
 	watched_open(self, &opts);
 }
@@ -37,7 +40,7 @@ static void live(struct watched *self)
 	unsigned char *copied = malloc(AREA);
 	uint64_t start = (uint64_t)(uintptr_t)self->area;
 	struct tide_range range = { start, start + AREA };
-	struct tide_watch_opts opts = { .size = sizeof(opts), .ranges = &range, .nr_ranges = 1 };
+	struct tide_watch_opts opts = { .size = sizeof(opts), .ranges = &range, .nr_ranges = 1, .backend = backend };
 	struct tide_run runs[8];
 
 	if (tide_target_open(&self->target, self->child.pid, &self->err) < 0 ||
@@ -131,11 +134,18 @@ static void C1_a_watcher_killed_at_any_call_leaves_the_process_whole(void **stat
 	assert_true(nth > 100);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		WATCHED_TEST(C1_a_watcher_killed_at_any_call_leaves_the_process_whole),
 	};
 
+	if (argc > 1) {
+		int skipped = need_soft_dirty();
+
+		if (skipped != 0)
+			return skipped;
+		backend = argv[1];
+	}
 	return cmocka_run_group_tests_name("watch-killed", tests, NULL, NULL);
 }

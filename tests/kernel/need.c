@@ -2,9 +2,12 @@
 /* This file asks for what tests need. */
 #include "need.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <tidemark/sensor.h>
@@ -25,15 +28,41 @@ int need_watch(void)
 {
 	struct tide_target *target = NULL;
 	struct tide_watch *watch = NULL;
+	struct tide_watch_opts opts = { .size = sizeof(opts), .backend = "uffd_async" };
 	struct tide_error why = { 0 };
 	int skipped = 0;
 
-	if (tide_target_open(&target, getpid(), &why) < 0 || tide_watch_open(&watch, target, NULL, &why) < 0) {
+	if (tide_target_open(&target, getpid(), &why) < 0 || tide_watch_open(&watch, target, &opts, &why) < 0) {
 		fprintf(stderr, "%s\n", why.text);
 		skipped = why.cause == TIDE_CAUSE_UNSUPPORTED || why.cause == TIDE_CAUSE_DENIED ? 77 : 1;
 	}
 	tide_watch_close(watch);
 	tide_target_close(target);
+	return skipped;
+}
+
+int need_soft_dirty(void)
+{
+	struct tide_watch_opts opts = { .size = sizeof(opts), .backend = "soft_dirty" };
+	struct tide_target *target = NULL;
+	struct tide_watch *watch = NULL;
+	struct tide_error why = { 0 };
+	pid_t pid = fork();
+	int skipped = 0;
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	if (pid < 0 || tide_target_open(&target, pid, &why) < 0 || tide_watch_open(&watch, target, &opts, &why) < 0) {
+		fprintf(stderr, "%s\n", why.text);
+		skipped = why.cause == TIDE_CAUSE_UNSUPPORTED || why.cause == TIDE_CAUSE_DENIED ? 77 : 1;
+	}
+	tide_watch_close(watch);
+	tide_target_close(target);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 	return skipped;
 }
 

@@ -8,8 +8,11 @@
 /* The walk sensor: 0 it works here; 77, with the reason on stderr, it does not, and main() returns that. */
 int need_walk(void);
 
-/* ... for tracking writes. */
+/* ... for tracking writes exactly. */
 int need_watch(void);
+
+/* ... for tracking writes by soft-dirty bits. */
+int need_soft_dirty(void);
 
 /* Where the kernel's own data is mapped, if it is memory like any other (later kernels); 0: it has no struct pages. */
 uint64_t vvar_with_pages(void);

@@ -108,7 +108,7 @@ static void C1_a_kernel_that_cannot_is_unsupported(void **state)
 	struct watched *self = *state;
 
 	begin(self);
-	setenv("TIDEMARK_FAULT", "no-pagemap-scan", 1);
+	setenv("TIDEMARK_FAULT", "no-pagemap-scan,no-soft-dirty", 1);
 	assert_watch_refused(self->child.pid, TIDE_CAUSE_UNSUPPORTED, "PAGEMAP_SCAN");
 	unsetenv("TIDEMARK_FAULT");
 }

@@ -35,7 +35,8 @@ static void watch_close(void *tracker)
 	free(ours);
 }
 
-static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
+static void *open_with(const char *backend, const struct rig *rig, const struct tracker_opts *opts,
+                       struct tide_error *err)
 {
 	struct tide_watch_opts ask = {
 		.size = sizeof(ask),
@@ -43,6 +44,7 @@ static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, 
 		.nr_ranges = opts->nr_ranges,
 		.pins = pins_of(opts->pins),
 		.arm_holes = opts->arm_holes,
+		.backend = backend,
 	};
 	struct ours *ours = calloc(1, sizeof(*ours));
 	int result;
@@ -62,9 +64,31 @@ static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, 
 	return NULL;
 }
 
+static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
+{
+	return open_with(NULL, rig, opts, err);
+}
+
+static void *soft_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
+{
+	return open_with("soft_dirty", rig, opts, err);
+}
+
 static long watch_collect(void *tracker, struct tide_run *runs, size_t max, struct tide_error *err)
 {
 	return tide_watch_collect(((struct ours *)tracker)->watch, runs, max, err);
+}
+
+/* Each epoch stops the mutator, which has to wait while somebody else traces it. */
+static long soft_collect(void *tracker, struct tide_run *runs, size_t max, struct tide_error *err)
+{
+	long nr = watch_collect(tracker, runs, max, err);
+
+	for (unsigned i = 0; nr < 0 && err->cause == TIDE_CAUSE_BUSY && i < TRIES; i++) {
+		usleep(1000);
+		nr = watch_collect(tracker, runs, max, err);
+	}
+	return nr;
 }
 
 static void watch_epoch(void *tracker, struct tide_epoch *out)
@@ -82,6 +106,16 @@ const struct tracker_ops tracker_watch = {
 	.takes_ranges = true,
 	.open = watch_open,
 	.collect = watch_collect,
+	.epoch = watch_epoch,
+	.layout = watch_layout,
+	.close = watch_close,
+};
+
+const struct tracker_ops tracker_watch_soft = {
+	.name = "soft",
+	.takes_ranges = true,
+	.open = soft_open,
+	.collect = soft_collect,
 	.epoch = watch_epoch,
 	.layout = watch_layout,
 	.close = watch_close,

@@ -174,6 +174,7 @@ static bool may_be_repeated(long nr)
 	case SYS_io_getevents:
 	case 333 /* io_pgetevents */:
 	case 426 /* io_uring_enter */:
+	case 427 /* io_uring_register, which waits to unregister */:
 	case SYS_read:
 	case SYS_readv:
 	case SYS_recvfrom:

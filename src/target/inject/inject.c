@@ -38,7 +38,6 @@
  */
 
 enum {
-	NR_ATTEMPTS = 4, /* at stopping a target that is in vfork(2), or waits for a device */
 	NR_TRIES = 4,
 };
 
@@ -91,11 +90,10 @@ static void become_unlikely_to_die(void)
 		sys_pwrite(fd, "-1000", 5, 0);
 }
 
-_Noreturn static void help(struct job *job, int socket)
+_Noreturn static void help(struct job *job, const int sockets[2])
 {
-	sys_setsid();
-	sys_signal_default(SIGCHLD);
-	become_unlikely_to_die();
+	int socket = sockets[1];
+
 	if (freeze_all(job) == 0 && thread_prepare(job) == 0)
 		(void)calls_make(job);
 	thread_restore(job);
@@ -167,12 +165,35 @@ static int await_report(struct job *job, pid_t helper, int ours, int theirs)
 	return sent < 0 ? (int)sent : take_report(job, ours);
 }
 
+pid_t job_start_helper(struct job *job, job_helper_fn *help_with, const int sockets[2])
+{
+	sigset_t all;
+	sigset_t before;
+	pid_t helper;
+	int result;
+
+	/* No handler of the program may run in the helper. */
+	sigfillset(&all);
+	result = sys_sigmask(&all, &before);
+	if (result < 0)
+		return result;
+	helper = sys_clone(0);
+	if (helper == 0) {
+		sys_setsid();
+		sys_signal_default(SIGCHLD);
+		become_unlikely_to_die();
+		help_with(job, sockets);
+	}
+	result = -EIO;
+	for (int tries = 0; tries < NR_TRIES && result < 0; tries++)
+		result = sys_sigmask(&before, NULL);
+	return helper;
+}
+
 static int run_helper(struct job *job)
 {
 	scope_sys_fd int ours = -1;
 	scope_sys_fd int theirs = -1;
-	sigset_t all;
-	sigset_t before;
 	int sockets[2];
 	pid_t helper;
 	int result = sys_socketpair(sockets);
@@ -181,17 +202,7 @@ static int run_helper(struct job *job)
 		return result;
 	ours = sockets[0];
 	theirs = sockets[1];
-	/* No handler of the program may run in the helper. */
-	sigfillset(&all);
-	result = sys_sigmask(&all, &before);
-	if (result < 0)
-		return result;
-	helper = sys_clone(0);
-	if (helper == 0)
-		help(job, theirs);
-	result = -EIO;
-	for (int tries = 0; tries < NR_TRIES && result < 0; tries++)
-		result = sys_sigmask(&before, NULL);
+	helper = job_start_helper(job, help, sockets);
 	return helper < 0 ? helper : await_report(job, helper, ours, theirs);
 }
 
@@ -217,9 +228,7 @@ static int attempt(struct job *job, bool *again, struct tide_error *err)
 	if (result < 0)
 		return error_system(err, result, "the helper that reaches into process %d (%s) failed",
 		                    job->target->pid, job->target->name);
-	/* Also when it is denied: a tracer that was there a moment ago looks like that. */
-	*again = job->outcome.trouble == TROUBLE_UNSTOPPABLE || job->outcome.trouble == TROUBLE_NO_CODE ||
-	         job->outcome.trouble == TROUBLE_TASKS || job->outcome.trouble == TROUBLE_DENIED;
+	*again = outcome_passes(&job->outcome);
 	return outcome_say(job, &job->outcome, err);
 }
 
@@ -257,7 +266,7 @@ int inject_run(struct tide_target *target, struct inject_call *calls, size_t nr,
 	clear(calls, nr);
 	if (result < 0)
 		return result;
-	for (int i = 0; i < NR_ATTEMPTS && again; i++) {
+	for (int i = 0; i < JOB_NR_ATTEMPTS && again; i++) {
 		scope_free struct job *job = calloc(1, sizeof(*job));
 
 		if (job == NULL)

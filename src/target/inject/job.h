@@ -159,11 +159,27 @@ int calls_make(struct job *job);
 int thread_set_call(struct job *job, long nr, const uint64_t args[6]);
 int thread_call(struct job *job, long *result);
 
+/* inject.c. Runs in the helper, with all signals blocked, in a session of its own. Does not return. */
+typedef void job_helper_fn(struct job *job, const int sockets[2]);
+
+/* Clones the helper, which shall wait for and speak through sockets[1]. Its number, or negative. */
+pid_t job_start_helper(struct job *job, job_helper_fn *help_with, const int sockets[2]);
+
+enum {
+	JOB_NR_ATTEMPTS = 4, /* at stopping a target that is in vfork(2), or waits for a device */
+};
+
+/* plan.c: what is needed to stop it. 0 or negative with `err` filled. */
+int plan_stop(struct job *job, struct tide_error *err);
+
 /* plan.c: what can be found out before anything is stopped. 0 or negative with `err` filled. */
 int plan_make(struct job *job, struct tide_error *err);
 void plan_end(struct job *job);
 
-/* say.c: the sentence. Returns a negative errno. */
+/* say.c. Another attempt may succeed. */
+bool outcome_passes(const struct outcome *outcome);
+
+/* The sentence. Returns a negative errno. */
 int outcome_say(const struct job *job, const struct outcome *outcome, struct tide_error *err);
 
 #endif

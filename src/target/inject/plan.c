@@ -163,15 +163,20 @@ static int reserve_tasks(struct job *job, pid_t tid, struct tide_error *err)
 	return 0;
 }
 
-int plan_make(struct job *job, struct tide_error *err)
+int plan_stop(struct job *job, struct tide_error *err)
 {
 	pid_t tid;
 	int result = target_live_thread(job->target, &tid, err);
 
 	if (result == 0)
 		result = open_mem(job, tid, err);
-	if (result == 0)
-		result = reserve_tasks(job, tid, err);
+	return result == 0 ? reserve_tasks(job, tid, err) : result;
+}
+
+int plan_make(struct job *job, struct tide_error *err)
+{
+	int result = plan_stop(job, err);
+
 	if (result < 0)
 		return result;
 	result = find_code(job);
