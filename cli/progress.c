@@ -67,6 +67,18 @@ static void show(struct progress *progress, const struct tide_session_cost *cost
 	progress->on_screen = in_place;
 }
 
+/* As to accesses, or as to writes: whichever is more. */
+static double unobservable_bytes(const struct tide_region *region, uint32_t nr_checks)
+{
+	struct tide_region as_to_writes = *region;
+	uint64_t accesses = tide_region_unobservable_bytes(region, nr_checks);
+	uint64_t writes;
+
+	as_to_writes.nr_unobservable = region->nr_writes_unobservable;
+	writes = tide_region_unobservable_bytes(&as_to_writes, nr_checks);
+	return (double)(writes > accesses ? writes : accesses);
+}
+
 void progress_note(struct progress *progress, const struct tide_sample *sample, const struct tide_session_cost *cost)
 {
 	progress->nr_samples++;
@@ -80,7 +92,7 @@ void progress_note(struct progress *progress, const struct tide_sample *sample, 
 		const struct tide_region *region = &sample->regions[i];
 
 		progress->watched_bytes += (double)(region->end - region->start);
-		progress->unobservable_bytes += (double)tide_region_unobservable_bytes(region, sample->nr_checks);
+		progress->unobservable_bytes += unobservable_bytes(region, sample->nr_checks);
 	}
 	if (progress->mode == PROGRESS_OFF || cost->wall_ns < progress->shown_ns + SHOW_EVERY_NS)
 		return;

@@ -106,8 +106,8 @@ struct tide_sample {
 	uint32_t nr_targets;
 	size_t nr_regions; /* ordered by target, then address */
 	const struct tide_region *regions;
-	uint64_t reasons[TIDE_NR_REASONS]; /* unanswered checks of this interval by reason; in exact mode: pages of 4
-	                                      KiB */
+	uint64_t reasons[TIDE_NR_REASONS]; /* unanswered checks (as to accesses) of this interval by reason; in exact
+	                                      mode: pages of 4 KiB */
 	const struct tide_idle *idle;      /* exact mode: by target, nr_targets; else NULL */
 };
 

@@ -38,8 +38,9 @@ enum tide_answer {
 	X(PREFAULT, "prefault", "mapped along with a neighbour by one fault (file, large folio): young without use")   \
 	X(COARSE, "coarse", "the kernel tells only how much of this mapping was accessed, not which part")             \
 	X(UNREAD, "unread", "the page-table entry could not be read, or the kernel has moved its page")                \
-	X(UNTRACKED, "untracked", "the kernel cannot watch accesses to this kind of memory by userfaultfd")            \
+	X(UNTRACKED, "untracked", "not registered with userfaultfd: it cannot be, is new, or mappings are too many")   \
 	X(HUGE, "huge", "writes to a huge page are not told apart: the first one would split it")                      \
+	X(FREED, "freed", "the page was given up meanwhile, and what happened to it before went with it")              \
 	X(FRESH, "fresh", "it appeared meanwhile, by a read or by a write: of a file's page nobody knows")
 
 enum tide_reason {

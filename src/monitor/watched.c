@@ -233,11 +233,6 @@ static void share_answers(struct tide_check *checks, size_t nr)
 	}
 }
 
-enum tide_reason watched_reason(const struct tide_check *check)
-{
-	return check->reason < TIDE_NR_REASONS ? (enum tide_reason)check->reason : TIDE_REASON_UNREAD;
-}
-
 static void count(struct region *region, const struct tide_check *check, uint64_t reasons[TIDE_NR_REASONS])
 {
 	region->nr_checks++;
@@ -245,7 +240,7 @@ static void count(struct region *region, const struct tide_check *check, uint64_
 	if (check->answer != TIDE_ANSWER_UNOBSERVABLE)
 		return;
 	region->nr_unobservable++;
-	reasons[watched_reason(check)]++;
+	reasons[check->reason < TIDE_NR_REASONS ? check->reason : TIDE_REASON_UNREAD]++;
 }
 
 /* Counts a batch, of which the first `nr` checks were answered: all of them or none. */
@@ -262,7 +257,7 @@ static void settle(struct watched *target, size_t nr, uint64_t reasons[TIDE_NR_R
 
 		count(region, check, reasons);
 		if (watched_tells_writes(target))
-			watched_count_write(target, region, i, check, reasons);
+			watched_count_write(target, region, i, check);
 	}
 	batch->checks.nr = 0;
 	batch->writes.nr = 0;

@@ -80,12 +80,8 @@ int watched_check_writes(struct watched *target, struct tide_error *err);
 int watched_update_writes(struct watched *target, struct tide_error *err);
 
 /* Counts the answer for check `i` of the batch under way, which `check` is the target's own sensor's. */
-void watched_count_write(const struct watched *target, struct region *region, size_t i, const struct tide_check *check,
-                         uint64_t reasons[TIDE_NR_REASONS]);
+void watched_count_write(const struct watched *target, struct region *region, size_t i, const struct tide_check *check);
 void watched_end_writes(struct watched *target);
-
-/* Which of the reasons an answer that could not be given counts for. */
-enum tide_reason watched_reason(const struct tide_check *check);
 
 /* An aggregation interval of `nr_checks` ended. */
 void watched_reset(struct watched *target, uint32_t nr_checks);

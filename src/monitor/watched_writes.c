@@ -65,16 +65,12 @@ int watched_check_writes(struct watched *target, struct tide_error *err)
 	return result;
 }
 
-void watched_count_write(const struct watched *target, struct region *region, size_t i, const struct tide_check *check,
-                         uint64_t reasons[TIDE_NR_REASONS])
+void watched_count_write(const struct watched *target, struct region *region, size_t i, const struct tide_check *check)
 {
 	static const struct tide_check missed = { .answer = TIDE_ANSWER_UNOBSERVABLE, .reason = TIDE_REASON_UNREAD };
 
-	if (target->writes != NULL) {
+	if (target->writes != NULL)
 		check = i < target->batch.writes.nr ? &target->batch.writes.items[i] : &missed;
-		if (check->answer == TIDE_ANSWER_UNOBSERVABLE)
-			reasons[watched_reason(check)]++;
-	}
 	region->nr_writes += check->answer == TIDE_ANSWER_ACCESSED;
 	region->nr_writes_unobservable += check->answer == TIDE_ANSWER_UNOBSERVABLE;
 }

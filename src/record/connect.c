@@ -37,11 +37,11 @@ static int refuse(const char *path, const struct file_facts *facts, struct tide_
 		if (facts->version < 1)
 			return error_set(err, TIDE_CAUSE_CORRUPT, -EBADMSG,
 			                 "%.120s is damaged: it has no schema version", path);
-		if (facts->version < SCHEMA_VERSION)
+		if (facts->version < SCHEMA_OLDEST)
 			return error_set(err, TIDE_CAUSE_CORRUPT, -EPROTO,
-			                 "%.120s was written by an earlier tidemark (schema %u, this one reads %d): "
-			                 "record again",
-			                 path, facts->version, SCHEMA_VERSION);
+			                 "%.120s was written by an earlier tidemark (schema %u, this one reads %d and "
+			                 "later): record again",
+			                 path, facts->version, SCHEMA_OLDEST);
 		return 0;
 	default:
 		return error_set(err, TIDE_CAUSE_CORRUPT, -EBADMSG, "%.150s is not a tidemark record", path);

@@ -6,7 +6,8 @@
 #include "record/db.h"
 
 #define SCHEMA_APPLICATION_ID 0x7469646d /* "tidm": file(1) and we know a record by it */
-#define SCHEMA_VERSION        2          /* SQLite's user_version; readers refuse any other */
+#define SCHEMA_VERSION        3          /* SQLite's user_version */
+#define SCHEMA_OLDEST         2          /* that readers take: without counts of writes that could not be told */
 
 /* The unit of offsets in span.regions on every architecture; a larger page is a multiple of it. */
 #define SCHEMA_PAGE_SHIFT 12

@@ -6,6 +6,7 @@
 #include "report/picture-wss.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "report/palette.h"
 #include "report/ticks.h"
@@ -280,6 +281,9 @@ int wss_draw(struct record_reader *reader, const struct report_opts *opts, struc
 
 	if (result == 0)
 		result = record_reasons(reader, wss.window.from_us, wss.window.to_us, reasons, err);
+	/* Those are reasons why accesses could not be seen. */
+	if (wss.writes && report_subject(record_info(reader)) != REPORT_WRITES)
+		memset(reasons, 0, sizeof(reasons));
 	if (result == 0)
 		result = picture_begin(picture, record_targets(reader, &targets), err);
 	if (result < 0)

@@ -88,6 +88,7 @@ static void complete(struct regions *regions, struct record_reader *reader)
 		struct region_mean *mean = &regions->items.items[i];
 		const struct tide_region *last = &mean->last;
 		double checks = (double)regions->nr_checks;
+		double seen;
 
 		if (mean->weight > 0) {
 			mean->accesses = at_most_one(mean->accesses / mean->weight);
@@ -97,7 +98,9 @@ static void complete(struct regions *regions, struct record_reader *reader)
 		}
 		mean->mapping = record_mapping_name(reader, last->target, last->start, last->end, regions->at_us);
 		mean->mapped_bytes = record_mapped_bytes(reader, last->target, last->start, last->end, regions->at_us);
-		mean->heat = heat_of(mean->accesses * checks, mean->unobservable * checks, checks);
+		/* What was seen to be written was accessed, whatever could be seen of that. */
+		seen = mean->writes > mean->accesses ? mean->writes : mean->accesses;
+		mean->heat = heat_of(seen * checks, mean->unobservable * checks, checks);
 		if (mean->mapped_bytes == 0 && mean->heat <= HEAT_COLD)
 			mean->heat = HEAT_UNMAPPED;
 		mean->unobservable_bytes = (uint64_t)((double)(last->end - last->start) * mean->unobservable);

@@ -41,7 +41,7 @@ static void judge_absent(const struct rwp_before *before, struct tide_check *che
 		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
 	else
 		/* Freed since: what happened before that went with it. */
-		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED);
 }
 
 void rwp_judge(const struct rwp_before *before, uint64_t categories, bool whole, struct tide_check *check)

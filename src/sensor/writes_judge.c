@@ -71,7 +71,7 @@ void writes_judge(const struct writes_before *before, uint64_t categories, struc
 		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
 	else if (!is_there(categories))
 		/* Freed since: what happened before that went with it. */
-		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED);
 	else
 		answer(check, categories & PAGESCAN_WRITTEN ? TIDE_ANSWER_ACCESSED : TIDE_ANSWER_IDLE,
 		       TIDE_REASON_NONE);

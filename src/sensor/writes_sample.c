@@ -89,13 +89,25 @@ static int arm_page(struct tracked *tracked, uint64_t addr, struct writes_before
 	return 0;
 }
 
+/* What is there outside of the mappings of the last update came since: it is not registered yet. */
+static int arm_unknown(struct tracked *tracked, uint64_t addr, struct writes_before *before, struct tide_error *err)
+{
+	int64_t categories = tracked_look(tracked, addr);
+
+	if (categories < 0)
+		return tracked_failed(tracked, (int)categories, "look at", err);
+	if (categories != 0)
+		stick(before, TIDE_REASON_UNTRACKED);
+	return 0;
+}
+
 static int arm(struct tracked *tracked, uint64_t addr, struct writes_before *before, struct tide_error *err)
 {
 	const struct tracked_mapping *mapping = tracked_mapping_from(tracked, addr);
 
 	*before = (struct writes_before){ .page = WRITES_UNMAPPED, .shift = 12 };
 	if (mapping == NULL || mapping->start > addr)
-		return 0;
+		return arm_unknown(tracked, addr, before, err);
 	if (mapping->standing == TRACKED_SEALED) {
 		before->page = WRITES_SEALED;
 		return 0;

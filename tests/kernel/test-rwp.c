@@ -229,7 +229,7 @@ static void what_is_freed_is_not_called_idle(void **unused)
 	prepare(&fix);
 	run_errand(&fix, UNMAP, 0, NR / 2, 1);
 	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED), CHECKS / 2);
+	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS / 2);
 	assert_int_equal(count(&fix, TIDE_ANSWER_IDLE, TIDE_REASON_NONE), CHECKS / 2);
 	target_end(&fix);
 }
@@ -290,7 +290,7 @@ static void a_mapping_that_moves_is_followed(void **unused)
 	prepare(&fix);
 	run_errand(&fix, MOVE, 0, 0, 0);
 	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED), CHECKS);
+	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS);
 	run_errand(&fix, CHECK, 0, 0, 0);
 	update(&fix);
 	alternate(&fix, TOUCH);

@@ -182,7 +182,7 @@ static void what_is_freed_is_not_called_unwritten(void **unused)
 	prepare(&fix);
 	run_errand(&fix, UNMAP, 0, NR / 2, 1);
 	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED), CHECKS / 2);
+	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS / 2);
 	assert_int_equal(count(&fix, TIDE_ANSWER_IDLE, TIDE_REASON_NONE), CHECKS / 2);
 	target_end(&fix);
 }
@@ -202,6 +202,9 @@ static void a_new_mapping_is_unobservable_until_the_next_update(void **unused)
 	run_errand(&fix, NEW, 0, 0, 0);
 	check(&fix);
 	assert_int_equal(count(&fix, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE), CHECKS);
+	prepare(&fix);
+	check(&fix);
+	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNTRACKED), CHECKS);
 	update(&fix);
 	alternate(&fix, WRITE);
 	target_end(&fix);
@@ -232,7 +235,7 @@ static void a_mapping_that_moves_is_followed(void **unused)
 	prepare(&fix);
 	run_errand(&fix, MOVE, 0, 0, 0);
 	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED), CHECKS);
+	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS);
 	run_errand(&fix, CHECK, 0, 0, 0);
 	update(&fix);
 	alternate(&fix, WRITE);

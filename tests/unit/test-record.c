@@ -455,12 +455,14 @@ static void what_is_no_record_is_not_opened(void **state)
 	refuses(place->file, -EBADMSG, TIDE_CAUSE_CORRUPT, "not a tidemark record");
 	unlink(place->file);
 	write_record(place->file, &(struct synthetic_opts){ 0 }, 20);
-	put_bytes(place->file, "\0\0\0\3", 4, 60);
-	refuses(place->file, -EPROTO, TIDE_CAUSE_CORRUPT, "newer tidemark (schema 3");
+	put_bytes(place->file, "\0\0\0\4", 4, 60);
+	refuses(place->file, -EPROTO, TIDE_CAUSE_CORRUPT, "newer tidemark (schema 4");
 	put_bytes(place->file, "\0\0\0\1", 4, 60);
 	refuses(place->file, -EPROTO, TIDE_CAUSE_CORRUPT, "earlier tidemark (schema 1");
-	put_bytes(place->file, "\0\0\0\2", 4, 60);
-	record_close(open_record(place->file));
+	for (const char *version = "\2\3"; *version != 0; version++) {
+		put_bytes(place->file, (const char[]){ 0, 0, 0, *version }, 4, 60);
+		record_close(open_record(place->file));
+	}
 	assert_int_equal(truncate(place->file, 8192), 0);
 	refuses(place->file, -EBADMSG, TIDE_CAUSE_CORRUPT, "truncated");
 }

@@ -51,7 +51,7 @@ static void the_mark_tells(void **unused)
 	assert_answer(armed, UNMARKED, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
 	assert_answer(armed, SWAPPED_MARKED, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
 	assert_answer(armed, SWAPPED_UNMARKED, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
-	assert_answer(armed, 0, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	assert_answer(armed, 0, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED);
 }
 
 static void what_appears_was_accessed_unless_a_neighbour_can_have_brought_it(void **unused)
@@ -82,7 +82,7 @@ static void A8_what_could_not_be_protected_is_unobservable(void **unused)
 	(void)unused;
 	assert_answer(stuck, UNMARKED, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNTRACKED);
 	assert_answer(stuck, MARKED, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNTRACKED);
-	assert_answer(stuck, 0, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	assert_answer(stuck, 0, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED);
 }
 
 static void A4_the_answer_holds_for_the_page_that_was_protected(void **unused)

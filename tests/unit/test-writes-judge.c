@@ -50,7 +50,7 @@ static void B3_the_mark_is_believed_in_swap(void **state)
 
 static void what_was_freed_is_not_called_unwritten(void **state)
 {
-	expect(WRITES_ARMED, 0, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_CLEARED);
+	expect(WRITES_ARMED, 0, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED);
 }
 
 /* Reading brings the zero page, or a file's; only a write a page of one's own. */

@@ -8,7 +8,7 @@ import os
 
 import guest
 
-KERNEL = ["target", "exec", "threads", "layout", "refs", "refs-exact", "refs-others", "rwp", "rwp-exact", "writes-sensor", "walk", "walk-turn", "walker", "watch", "watch-life", "watch-kinds", "watch-process", "watch-bounds",
+KERNEL = ["target", "exec", "threads", "layout", "refs", "refs-exact", "refs-others", "rwp", "rwp-exact", "writes-sensor", "soft-dirty", "walk", "walk-turn", "walker", "watch", "watch-life", "watch-kinds", "watch-process", "watch-bounds",
           "watch-copy", "watch-others", "pins", "pins-list", "watch-pins", "kernel:pages", "pages-summary", "watch-shadow",
           "target-32bit", "hazards", "doctor"]
 ORACLE = ["lane-record", "lane-wss"]
