@@ -32,7 +32,7 @@ static int see(void *arg, const struct smaps_vma *vma)
 	struct sum *sum = arg;
 
 	if (vma->vma.start >= vma->vma.end || vma->vma.start % 4096 != 0 || vma->vma.end % 4096 != 0 ||
-	    vma->kinds > 15 || vma->vma.name != NULL || vma->rss_bytes % 1024 != 0)
+	    vma->kinds >= 2 * SMAPS_MERGEABLE || vma->vma.name != NULL || vma->rss_bytes % 1024 != 0)
 		abort();
 	sum->value = (sum->value * 31 + vma->vma.start) * 31 + vma->vma.end + vma->rss_bytes;
 	sum->value = (sum->value * 31 + vma->referenced_bytes) * 31 + vma->huge_bytes + vma->kinds;
