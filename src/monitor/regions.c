@@ -158,9 +158,11 @@ void regions_age(struct regions *regions, uint32_t max_difference, uint64_t inte
 	}
 }
 
+/* A hot region that was seen used in one of four checks is not cold for that. */
 static bool may_merge(const struct region *a, const struct region *b, const struct merge_rule *rule)
 {
-	uint32_t slack = a->is_steady && b->is_steady ? STEADY_SLACK : 1;
+	bool coarse = a->is_steady && b->is_steady && !a->nr_accesses == !b->nr_accesses;
+	uint32_t slack = coarse ? STEADY_SLACK : 1;
 
 	return a->end == b->start && b->end - a->start <= rule->max_bytes &&
 	       difference(a->nr_accesses, b->nr_accesses) <= rule->max_difference * slack &&

@@ -350,9 +350,27 @@ static void age_counts_aggregation_intervals(void **unused)
 	scripted_fini(&world);
 }
 
+/* Of a steady region few checks are made: counts of two hot ones may differ, but hot is not taken for cold. */
+static void steady_regions_are_merged_if_they_are_alike(void **unused)
+{
+	static const struct {
+		uint32_t one, other;
+		size_t nr;
+	} cases[] = { { 14, 20, 1 }, { 13, 20, 2 }, { 0, 0, 1 }, { 0, 2, 1 }, { 0, 5, 2 }, { 5, 0, 2 } };
+	const struct merge_rule rule = { .max_difference = 2, .max_unobservable_difference = 5, .max_bytes = MIB(8) };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct region one = { 1, 2, .nr_accesses = cases[i].one, .is_steady = true };
+		struct region other = { 2, 3, .nr_accesses = cases[i].other, .is_steady = true };
+
+		assert_int_equal(merged(one, other, &rule), cases[i].nr);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(steady_regions_are_merged_if_they_are_alike),
 		cmocka_unit_test(regions_merge_when_they_touch_are_alike_and_not_too_big),
 		cmocka_unit_test(counts_and_age_are_weighed_by_size_and_rounded),
 		cmocka_unit_test(accessed_and_unobservable_are_never_more_than_all_checks),
