@@ -63,15 +63,13 @@ expect sensor-walk yes "unobservable"
 expect sensor-refs yes "without root"
 expect sensor-refs yes "waits while"
 
-# The best of the sensors that need no privileges.
-unprivileged=refs
-case $(row access-protection) in
-*'"answer":"yes"'*) unprivileged=rwp ;;
-esac
-
-# fallback WORD: the last line names that one, and what the better one lacks
+# fallback WORD: the last line names the best sensor that needs no privileges, and what the better one lacks
 fallback() {
 	nr=$((nr + 1))
+	unprivileged=refs
+	case $(row access-protection) in
+	*'"answer":"yes"'*) unprivileged=rwp ;;
+	esac
 	case $(printf '%s\n' "$out" | tail -n 1) in
 	"{\"sensor\":\"$unprivileged\",\"why\":\"sensor walk: "*"$1"*) ;;
 	*) fail "last line: $(printf '%s\n' "$out" | tail -n 1)" ;;
@@ -90,10 +88,13 @@ done
 
 if [ -n "${TIDEMARK_LANE:-}" ]; then
 	row way-damon | grep -qE '"answer":"(yes|no)"' || fail "way-damon was not asked"
-	export TIDEMARK_FAULT=no-damon
 else
 	expect way-damon no TIDEMARK_FAULT=no-damon
 fi
+
+# What takes longest is asked once more at the end only.
+quick=no-damon,no-pagemap-scan,no-soft-dirty
+export TIDEMARK_FAULT=$quick
 
 # 2. One capability less: its own row says so, and what stands on it.
 run 0 setpriv --bounding-set -sys_ptrace
@@ -128,21 +129,21 @@ all_of yes pidfd btf sensor-refs
 fallback CAP_SYS_NICE
 
 # 4. Faults force what this kernel does not lack.
-run 0 env TIDEMARK_FAULT=no-bpf
+run 0 env TIDEMARK_FAULT=no-bpf,$quick
 fallback TIDEMARK_FAULT
 expect bpf no TIDEMARK_FAULT=no-bpf
 expect walker no TIDEMARK_FAULT
 all_of yes pagemap-pfn
-run 0 env TIDEMARK_FAULT=no-pagemap-pfn
+run 0 env TIDEMARK_FAULT=no-pagemap-pfn,$quick
 fallback CAP_SYS_ADMIN
 expect pagemap-pfn no TIDEMARK_FAULT=no-pagemap-pfn
 all_of no walker
-run 0 env TIDEMARK_FAULT=no-clear-refs,no-damon
+run 0 env TIDEMARK_FAULT=no-clear-refs,$quick
 expect sensor-refs no TIDEMARK_FAULT=no-clear-refs
 expect sensor-refs no CONFIG_PROC_PAGE_MONITOR
-run 3 env TIDEMARK_FAULT=no-bpf,no-clear-refs,no-uffd-rwp
+run 3 env TIDEMARK_FAULT=no-bpf,no-clear-refs,no-uffd-rwp,$quick
 printf '%s\n' "$out" | tail -n 1 | grep -qF '{"sensor":null,"why":"sensor walk: ' || fail "last line"
-run 0 env TIDEMARK_FAULT=no-procmap-query,no-damon
+run 0 env TIDEMARK_FAULT=no-procmap-query,$quick
 expect procmap-query no TIDEMARK_FAULT=no-procmap-query
 
 run 0 env TIDEMARK_FAULT=no-pagemap-scan,no-damon
@@ -151,19 +152,19 @@ printf '%s\n' "$out" | grep -q '"name":"tracked-' && fail "what needs PAGEMAP_SC
 printf '%s\n' "$out" | grep -q '"name":"soft-dirty"' || fail "no soft-dirty row"
 
 # A sensor that this kernel has not got is nothing to be mended where a better one works.
-run 0 env TIDEMARK_FAULT=no-uffd-rwp
+run 0 env TIDEMARK_FAULT=no-uffd-rwp,$quick
 expect access-protection no TIDEMARK_FAULT=no-uffd-rwp
 expect sensor-rwp no "Linux 7.3"
 row sensor-rwp | grep -qF '"remedy":""' || fail "a remedy for $(row sensor-rwp)"
 
 # Write tracking needs no privilege, and so do its probes not.
 if grep -q ' pagemap_scan_' /proc/kallsyms; then
-	run 0 env
+	run 0 env TIDEMARK_FAULT=no-damon
 	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
-	run 0 setpriv --reuid=65534 --regid=65534 --clear-groups
+	run 0 env TIDEMARK_FAULT=no-damon setpriv --reuid=65534 --regid=65534 --clear-groups
 	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
 else
-	run 0 env
+	run 0 env TIDEMARK_FAULT=no-damon
 	expect write-protect-tracking no PAGEMAP_SCAN
 fi
 

@@ -66,7 +66,7 @@ static void *open_with(const char *backend, const struct rig *rig, const struct 
 
 static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
 {
-	return open_with(NULL, rig, opts, err);
+	return open_with("uffd_async", rig, opts, err);
 }
 
 static void *soft_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)

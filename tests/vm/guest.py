@@ -193,7 +193,7 @@ def make_disk(kernel, options, tests, booted, path):
 
 
 def qemu(kernel, options, directory):
-    cpu = "max,-cx16" + (",-la57" if options.levels == 4 else "")
+    cpu = "max,-cx16,-erms,-fsrm" + (",-la57" if options.levels == 4 else "")
     append = ["console=ttyS0", "panic=-1", "mitigations=off", "quiet", *PATIENCE, f"transparent_hugepage={options.thp}"]
     append += [] if options.kaslr else ["nokaslr"]
     disks = [f"file={directory}/disk,if=virtio,format=raw,cache=unsafe"]
@@ -206,7 +206,8 @@ def qemu(kernel, options, directory):
         nodes += ["-object", f"memory-backend-ram,id=node{node},size={options.mem_mib // options.nodes}M", "-numa",
                   f"node,nodeid={node},memdev=node{node}" + (f",cpus={node}" if node < options.cpus else "")]
     sockets = f",sockets={options.nodes}" if options.nodes > 1 else ""
-    # One thread: with several, the emulator ran processors' clocks apart. No cmpxchg16b: it leaves wrong flags behind.
+    # One thread: with several, the emulator ran processors' clocks apart. No cmpxchg16b: it leaves wrong flags
+    # behind. No fast string instructions: emulated, they clear and copy memory byte by byte.
     return ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", cpu, "-m", str(options.mem_mib), "-smp", f"{options.cpus}{sockets}",
             *nodes, "-net", "none", "-display", "none", "-monitor", "none", "-no-reboot", "-kernel", kernel.image, "-initrd", f"{directory}/initrd",
             *[word for disk in disks for word in ("-drive", disk)], "-serial", f"file:{directory}/console", "-serial",
