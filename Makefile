@@ -23,7 +23,7 @@ run: deps all
 test: deps all
 	@tools/run-tests $(BUILD)
 
-# The tests on the kernels that people run, and what changes settings of a whole machine: in virtual ones, a quarter of an hour.
+# The tests on the kernels that people run, and what changes settings of a whole machine: in virtual ones, half an hour on two processors.
 # Installs QEMU if it is missing. What came of it, by kernel: tools/kernels.
 test-vm: all
 	@tools/install-deps vm
