@@ -161,7 +161,7 @@ row sensor-rwp | grep -qF '"remedy":""' || fail "a remedy for $(row sensor-rwp)"
 if grep -q ' pagemap_scan_' /proc/kallsyms; then
 	run 0 env TIDEMARK_FAULT=no-damon
 	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
-	run 0 env TIDEMARK_FAULT=no-damon setpriv --reuid=65534 --regid=65534 --clear-groups
+	run 0 setpriv --reuid=65534 --regid=65534 --clear-groups env TIDEMARK_FAULT=no-damon
 	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
 else
 	run 0 env TIDEMARK_FAULT=no-damon
