@@ -68,8 +68,7 @@ static int emit(struct tide_monitor *monitor, uint64_t now_ns, struct tide_error
 		return error_system(err, -ENOMEM, "reporting %zu regions", count_regions(monitor));
 	monitor->out.nr = 0;
 	for (size_t i = 0; i < monitor->targets.nr; i++) {
-		const struct watched *target = &monitor->targets.items[i];
-		const struct regions *regions = &target->regions;
+		const struct regions *regions = &monitor->targets.items[i].regions;
 
 		for (size_t k = 0; k < regions->list.nr; k++) {
 			const struct region *region = &regions->list.items[k];
