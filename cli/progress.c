@@ -70,13 +70,11 @@ static void show(struct progress *progress, const struct tide_session_cost *cost
 /* As to accesses, or as to writes: whichever is more. */
 static double unobservable_bytes(const struct tide_region *region, uint32_t nr_checks)
 {
-	struct tide_region as_to_writes = *region;
-	uint64_t accesses = tide_region_unobservable_bytes(region, nr_checks);
-	uint64_t writes;
+	struct tide_region worse = *region;
 
-	as_to_writes.nr_unobservable = region->nr_writes_unobservable;
-	writes = tide_region_unobservable_bytes(&as_to_writes, nr_checks);
-	return (double)(writes > accesses ? writes : accesses);
+	if (worse.nr_unobservable < worse.nr_writes_unobservable)
+		worse.nr_unobservable = worse.nr_writes_unobservable;
+	return (double)tide_region_unobservable_bytes(&worse, nr_checks);
 }
 
 void progress_note(struct progress *progress, const struct tide_sample *sample, const struct tide_session_cost *cost)
