@@ -173,7 +173,7 @@ static int judge_whole(struct copying *self, uint64_t start, uint64_t end)
 			/* What was not read is not there: it was given up. */
 			if (*certainty == TIDE_EXACT)
 				*certainty = TIDE_TORN;
-			else if (intervals_next_gap(&self->watch->tracked, at, at + WATCH_PAGE, &gap) == false)
+			else if (!intervals_next_gap(&self->watch->tracked, at, at + WATCH_PAGE, &gap))
 				*certainty = TIDE_LOST;
 		}
 	intervals_fini(&pages);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* This file reads pages' own soft-dirty bits out of the page tables, through the walker. */
+#include <errno.h>
+
 #include "base/error.h"
 #include "pages/entry.h"
 #include "pages/walker.h"
@@ -59,7 +61,7 @@ static int own(void *state, uint64_t start, uint64_t end, struct intervals *out,
 		result = walker_scan(((struct by_entries *)state)->walker, start, end, SCAN_ENTRIES, take_table,
 		                     &reading, &next, err);
 		if (result == 0 && next <= start)
-			result = error_set(err, TIDE_CAUSE_SYSTEM, -5, "the page-table walker makes no progress");
+			result = error_set(err, TIDE_CAUSE_SYSTEM, -EIO, "the page-table walker makes no progress");
 		start = next;
 	}
 	return result;
