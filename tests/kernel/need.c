@@ -24,15 +24,15 @@ int need_walk(void)
 	return 77;
 }
 
-int need_watch(void)
+static int try_watch(pid_t pid, const char *backend)
 {
 	struct tide_target *target = NULL;
 	struct tide_watch *watch = NULL;
-	struct tide_watch_opts opts = { .size = sizeof(opts), .backend = "uffd_async" };
+	struct tide_watch_opts opts = { .size = sizeof(opts), .backend = backend };
 	struct tide_error why = { 0 };
 	int skipped = 0;
 
-	if (tide_target_open(&target, getpid(), &why) < 0 || tide_watch_open(&watch, target, &opts, &why) < 0) {
+	if (tide_target_open(&target, pid, &why) < 0 || tide_watch_open(&watch, target, &opts, &why) < 0) {
 		fprintf(stderr, "%s\n", why.text);
 		skipped = why.cause == TIDE_CAUSE_UNSUPPORTED || why.cause == TIDE_CAUSE_DENIED ? 77 : 1;
 	}
@@ -41,26 +41,26 @@ int need_watch(void)
 	return skipped;
 }
 
+int need_watch(void)
+{
+	return try_watch(getpid(), "uffd_async");
+}
+
 int need_soft_dirty(void)
 {
-	struct tide_watch_opts opts = { .size = sizeof(opts), .backend = "soft_dirty" };
-	struct tide_target *target = NULL;
-	struct tide_watch *watch = NULL;
-	struct tide_error why = { 0 };
 	pid_t pid = fork();
-	int skipped = 0;
+	int skipped;
 
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pause();
 		_exit(0);
 	}
-	if (pid < 0 || tide_target_open(&target, pid, &why) < 0 || tide_watch_open(&watch, target, &opts, &why) < 0) {
-		fprintf(stderr, "%s\n", why.text);
-		skipped = why.cause == TIDE_CAUSE_UNSUPPORTED || why.cause == TIDE_CAUSE_DENIED ? 77 : 1;
+	if (pid < 0) {
+		perror("fork");
+		return 1;
 	}
-	tide_watch_close(watch);
-	tide_target_close(target);
+	skipped = try_watch(pid, "soft_dirty");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return skipped;
