@@ -45,43 +45,25 @@ struct synthetic {
 	struct tide_sample sample;
 };
 
+#define COMMON                                                                                                         \
+	.tool_version = "0.1.0", .sensor = "walk", .sensor_why = "the page-table walker works here",                   \
+	.kernel = "6.18.0", .started_unix_us = UINT64_C(1795219200000000), .update_us = 1000000,                       \
+	.max_nr_regions = 1000
+#define SAMPLED COMMON, .sampling_us = 5000, .aggregation_us = 100000, .min_nr_regions = 10
+
 const struct record_info synthetic_info = {
-	.tool_version = "0.1.0",
-	.sensor = "walk",
-	.sensor_why = "the page-table walker works here",
-	.kernel = "6.18.0",
-	.started_unix_us = UINT64_C(1795219200000000),
-	.sampling_us = 5000,
-	.aggregation_us = 100000,
-	.update_us = 1000000,
-	.min_nr_regions = 10,
-	.max_nr_regions = 1000,
+	SAMPLED,
 };
 
 const struct record_info synthetic_exact_info = {
-	.tool_version = "0.1.0",
-	.sensor = "walk",
-	.sensor_why = "the page-table walker works here",
-	.kernel = "6.18.0",
-	.started_unix_us = UINT64_C(1795219200000000),
+	COMMON,
 	.aggregation_us = 1000000,
-	.update_us = 1000000,
-	.max_nr_regions = 1000,
 	.exact = 1,
 };
 
 const struct record_info synthetic_writes_info = {
-	.tool_version = "0.1.0",
-	.sensor = "walk",
-	.sensor_why = "the page-table walker works here",
+	SAMPLED,
 	.writes = "writes",
-	.kernel = "6.18.0",
-	.started_unix_us = UINT64_C(1795219200000000),
-	.sampling_us = 5000,
-	.aggregation_us = 100000,
-	.update_us = 1000000,
-	.min_nr_regions = 10,
-	.max_nr_regions = 1000,
 };
 
 const struct record_info *synthetic_info_of(const struct synthetic_opts *opts)
