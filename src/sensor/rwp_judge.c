@@ -12,52 +12,37 @@
 
 #define PAGE_BYTES UINT64_C(4096)
 
-void rwp_pack(const struct rwp_before *before, struct tide_check *check)
-{
-	check->state[0] = (uint64_t)before->page | (uint64_t)before->reason << 8 | (uint64_t)before->shift << 16 |
-	                  (uint64_t)before->is_file << 24;
-	check->state[1] = 0;
-}
-
-void rwp_unpack(struct rwp_before *before, const struct tide_check *check)
-{
-	before->page = (enum rwp_page)(check->state[0] & 0xff);
-	before->reason = (enum tide_reason)(check->state[0] >> 8 & 0xff);
-	before->shift = (uint8_t)(check->state[0] >> 16 & 0xff);
-	before->is_file = (check->state[0] >> 24 & 1) != 0;
-}
-
 static void answer(struct tide_check *check, enum tide_answer what, enum tide_reason reason)
 {
 	check->answer = (uint8_t)what;
 	check->reason = (uint8_t)reason;
 }
 
-static void judge_absent(const struct rwp_before *before, struct tide_check *check)
+static void judge_absent(const struct page_before *before, struct tide_check *check)
 {
-	if (before->page == RWP_UNMAPPED)
+	if (before->page == PAGE_UNMAPPED)
 		check->page_start = check->page_end = 0;
-	if (before->page <= RWP_ABSENT_SEEN)
+	if (before->page <= PAGE_ABSENT_SEEN)
 		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
 	else
 		/* Freed since: what happened before that went with it. */
 		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED);
 }
 
-void rwp_judge(const struct rwp_before *before, uint64_t categories, bool whole, struct tide_check *check)
+void rwp_judge(const struct page_before *before, uint64_t categories, bool whole, struct tide_check *check)
 {
-	uint64_t page_bytes = before->page == RWP_ARMED && whole ? UINT64_C(1) << before->shift : PAGE_BYTES;
+	uint64_t page_bytes = before->page == PAGE_ARMED && whole ? UINT64_C(1) << before->shift : PAGE_BYTES;
 	bool is_file = (categories & PAGESCAN_FILE) != 0;
 
 	check->page_start = check->addr / page_bytes * page_bytes;
 	check->page_end = check->page_start + page_bytes;
 	if (!(categories & (PAGESCAN_PRESENT | PAGESCAN_SWAPPED)))
 		judge_absent(before, check);
-	else if (before->page == RWP_STUCK)
+	else if (before->page == PAGE_STUCK)
 		answer(check, TIDE_ANSWER_UNOBSERVABLE, before->reason);
-	else if (before->page == RWP_ARMED && !(categories & PAGESCAN_WRITTEN))
+	else if (before->page == PAGE_ARMED && !(categories & PAGESCAN_WRITTEN))
 		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
-	else if (is_file && (before->page <= RWP_ABSENT || (before->page == RWP_ARMED && !before->is_file)))
+	else if (is_file && (before->page <= PAGE_ABSENT || (before->page == PAGE_ARMED && !before->is_file)))
 		/* A file was mapped here, perhaps since, and is not watched: its pages come along with neighbours. */
 		answer(check, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_PREFAULT);
 	else

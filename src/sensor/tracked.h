@@ -13,6 +13,7 @@
 #include "base/vec.h"
 #include "kernel/pagescan.h"
 #include "sensor/mapped.h"
+#include "sensor/page_before.h"
 
 #define TRACKED_PAGE ((uint64_t)4096)
 #define TRACKED_HUGE ((uint64_t)2 << 20)
@@ -94,5 +95,20 @@ int64_t tracked_look_closely(struct tracked *tracked, uint64_t addr);
 
 /* GONE when the process has gone, else `code` as an error about its memory. */
 int tracked_failed(struct tracked *tracked, int code, const char *what, struct tide_error *err);
+
+/*
+ * tracked_arm.c. As prepare_access_checks: `arm` looks at each sampled page once, protects it, and fills in `before`
+ * anew.
+ */
+typedef int tracked_arm_fn(struct tracked *tracked, uint64_t addr, struct page_before *before, struct tide_error *err);
+int tracked_prepare(struct tracked *tracked, tracked_arm_fn *arm, struct tide_check *checks, size_t nr,
+                    struct tide_error *err);
+
+/* Protects the (huge) page of `before->shift` at `addr`, whole; if the kernel will not, `before` says why. */
+int tracked_arm(struct tracked *tracked, uint64_t addr, struct page_before *before, struct tide_error *err);
+
+/* Says why, of a page that another call could not protect, with `result` (-errno). */
+int tracked_not_armed(struct tracked *tracked, uint64_t addr, int result, struct page_before *before,
+                      struct tide_error *err);
 
 #endif

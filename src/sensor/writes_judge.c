@@ -12,27 +12,14 @@
 
 #include "kernel/pagescan.h"
 
-void writes_pack(const struct writes_before *before, struct tide_check *check)
-{
-	check->state[0] = (uint64_t)before->page | (uint64_t)before->reason << 8 | (uint64_t)before->shift << 16;
-	check->state[1] = 0;
-}
-
-void writes_unpack(struct writes_before *before, const struct tide_check *check)
-{
-	before->page = (enum writes_page)(check->state[0] & 0xff);
-	before->reason = (enum tide_reason)(check->state[0] >> 8 & 0xff);
-	before->shift = (uint8_t)(check->state[0] >> 16 & 0xff);
-}
-
 static bool is_there(uint64_t categories)
 {
 	return (categories & (PAGESCAN_PRESENT | PAGESCAN_SWAPPED)) != 0;
 }
 
-bool writes_is_fresh(const struct writes_before *before, uint64_t categories)
+bool writes_is_fresh(const struct page_before *before, uint64_t categories)
 {
-	return before->page <= WRITES_ABSENT && is_there(categories);
+	return before->page <= PAGE_ABSENT && is_there(categories);
 }
 
 static void answer(struct tide_check *check, enum tide_answer what, enum tide_reason reason)
@@ -53,21 +40,21 @@ static void judge_fresh(uint64_t categories, struct tide_check *check)
 		answer(check, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
 }
 
-void writes_judge(const struct writes_before *before, uint64_t categories, struct tide_check *check)
+void writes_judge(const struct page_before *before, uint64_t categories, struct tide_check *check)
 {
-	uint64_t page_bytes = UINT64_C(1) << (before->page == WRITES_ARMED ? before->shift : 12);
+	uint64_t page_bytes = UINT64_C(1) << (before->page == PAGE_ARMED ? before->shift : 12);
 
 	check->page_start = check->addr / page_bytes * page_bytes;
 	check->page_end = check->page_start + page_bytes;
-	if (before->page == WRITES_UNMAPPED && !is_there(categories))
+	if (before->page == PAGE_UNMAPPED && !is_there(categories))
 		check->page_start = check->page_end = 0;
-	if (before->page == WRITES_STUCK)
+	if (before->page == PAGE_STUCK)
 		answer(check, TIDE_ANSWER_UNOBSERVABLE, before->reason);
-	else if (before->page == WRITES_SEALED)
+	else if (before->page == PAGE_SEALED)
 		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
 	else if (writes_is_fresh(before, categories))
 		judge_fresh(categories, check);
-	else if (before->page != WRITES_ARMED)
+	else if (before->page != PAGE_ARMED)
 		answer(check, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
 	else if (!is_there(categories))
 		/* Freed since: what happened before that went with it. */

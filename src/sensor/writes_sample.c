@@ -4,60 +4,30 @@
 
 #include "sensor/writes.h"
 
-static void stick(struct writes_before *before, enum tide_reason reason)
-{
-	before->page = WRITES_STUCK;
-	before->reason = reason;
-}
-
-/* The page cannot be protected, for this reason of the kernel's; or negative. */
-static int not_armed(struct tracked *tracked, uint64_t addr, int result, struct writes_before *before,
-                     struct tide_error *err)
-{
-	if (result == -EINVAL) {
-		stick(before, TIDE_REASON_REFUSED);
-	} else if (result == -ENOENT || result == -EPERM) {
-		tracked_lose(tracked, addr, addr + TRACKED_PAGE);
-		stick(before, TIDE_REASON_UNTRACKED);
-	} else {
-		return tracked_failed(tracked, result, "protect", err);
-	}
-	return 0;
-}
-
 /* A page of hugetlb memory, whole. */
-static int arm_hugetlb(struct tracked *tracked, uint64_t addr, struct writes_before *before, struct tide_error *err)
+static int arm_hugetlb(struct tracked *tracked, uint64_t addr, struct page_before *before, struct tide_error *err)
 {
-	uint64_t bytes = UINT64_C(1) << before->shift;
-	uint64_t start = addr / bytes * bytes;
 	int64_t categories = tracked_look(tracked, addr);
-	int result;
 
 	if (categories < 0)
 		return tracked_failed(tracked, (int)categories, "look at", err);
-	before->page = WRITES_ABSENT;
-	if (categories == 0)
-		return 0;
-	result = tracked_protect(tracked, start, start + bytes);
-	if (result < 0)
-		return not_armed(tracked, addr, result, before, err);
-	before->page = WRITES_ARMED;
-	return 0;
+	before->page = PAGE_ABSENT;
+	return categories == 0 ? 0 : tracked_arm(tracked, addr, before, err);
 }
 
 /* Why a scan that arms found nothing to arm: it is armed already, there is nothing, or it is a huge page. */
-static int look_again(struct tracked *tracked, uint64_t addr, struct writes_before *before, struct tide_error *err)
+static int look_again(struct tracked *tracked, uint64_t addr, struct page_before *before, struct tide_error *err)
 {
 	int64_t categories = tracked_look(tracked, addr);
 
 	if (categories < 0)
 		return tracked_failed(tracked, (int)categories, "look at", err);
 	if (categories == 0)
-		before->page = WRITES_ABSENT;
+		before->page = PAGE_ABSENT;
 	else if (!(categories & PAGESCAN_WRITTEN))
-		before->page = WRITES_ARMED;
+		before->page = PAGE_ARMED;
 	else
-		stick(before, TIDE_REASON_HUGE);
+		page_before_stick(before, TIDE_REASON_HUGE);
 	return 0;
 }
 
@@ -65,7 +35,7 @@ static int look_again(struct tracked *tracked, uint64_t addr, struct writes_befo
  * What is there, base pages only, is protected by the call that looks: part of a huge page must never be, and a page
  * that is not there would cost a page table.
  */
-static int arm_page(struct tracked *tracked, uint64_t addr, struct writes_before *before, struct tide_error *err)
+static int arm_page(struct tracked *tracked, uint64_t addr, struct page_before *before, struct tide_error *err)
 {
 	struct pagescan_region region;
 	struct pagescan scan = {
@@ -81,39 +51,39 @@ static int arm_page(struct tracked *tracked, uint64_t addr, struct writes_before
 
 	tracked->cost.nr_read++;
 	tracked->cost.nr_cleared += result > 0;
-	if (result < 0)
-		return not_armed(tracked, addr, (int)result, before, err);
+	if (result < 0) /* EPERM: it is not registered, as ENOENT elsewhere. */
+		return tracked_not_armed(tracked, addr, result == -EPERM ? -ENOENT : (int)result, before, err);
 	if (result == 0)
 		return look_again(tracked, addr, before, err);
-	before->page = WRITES_ARMED;
+	before->page = PAGE_ARMED;
 	return 0;
 }
 
 /* What is there outside of the mappings of the last update came since: it is not registered yet. */
-static int arm_unknown(struct tracked *tracked, uint64_t addr, struct writes_before *before, struct tide_error *err)
+static int arm_unknown(struct tracked *tracked, uint64_t addr, struct page_before *before, struct tide_error *err)
 {
 	int64_t categories = tracked_look(tracked, addr);
 
 	if (categories < 0)
 		return tracked_failed(tracked, (int)categories, "look at", err);
 	if (categories != 0)
-		stick(before, TIDE_REASON_UNTRACKED);
+		page_before_stick(before, TIDE_REASON_UNTRACKED);
 	return 0;
 }
 
-static int arm(struct tracked *tracked, uint64_t addr, struct writes_before *before, struct tide_error *err)
+static int arm(struct tracked *tracked, uint64_t addr, struct page_before *before, struct tide_error *err)
 {
 	const struct tracked_mapping *mapping = tracked_mapping_from(tracked, addr);
 
-	*before = (struct writes_before){ .page = WRITES_UNMAPPED, .shift = 12 };
+	*before = (struct page_before){ .page = PAGE_UNMAPPED, .shift = 12 };
 	if (mapping == NULL || mapping->start > addr)
 		return arm_unknown(tracked, addr, before, err);
 	if (mapping->standing == TRACKED_SEALED) {
-		before->page = WRITES_SEALED;
+		before->page = PAGE_SEALED;
 		return 0;
 	}
 	if (mapping->standing != TRACKED_YES) {
-		stick(before, TIDE_REASON_UNTRACKED);
+		page_before_stick(before, TIDE_REASON_UNTRACKED);
 		return 0;
 	}
 	if (mapping->page_bytes == TRACKED_PAGE)
@@ -124,22 +94,7 @@ static int arm(struct tracked *tracked, uint64_t addr, struct writes_before *bef
 
 int writes_prepare(void *state, struct tide_check *checks, size_t nr, struct tide_error *err)
 {
-	struct writes_before before = { 0 };
-	uint64_t covered = 0; /* end of the page that `before` tells of */
-
-	for (size_t i = 0; i < nr; i++) {
-		if (checks[i].addr >= covered) {
-			int result = arm(state, checks[i].addr, &before, err);
-
-			if (result < 0)
-				return result;
-			covered = 0;
-			if (before.page == WRITES_ARMED)
-				covered = ((checks[i].addr >> before.shift) + 1) << before.shift;
-		}
-		writes_pack(&before, &checks[i]);
-	}
-	return 0;
+	return tracked_prepare(state, arm, checks, nr, err);
 }
 
 int writes_check(void *state, struct tide_check *checks, size_t nr, struct tide_error *err)
@@ -147,10 +102,10 @@ int writes_check(void *state, struct tide_check *checks, size_t nr, struct tide_
 	struct tracked *tracked = state;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct writes_before before;
+		struct page_before before;
 		int64_t categories = tracked_look(tracked, checks[i].addr);
 
-		writes_unpack(&before, &checks[i]);
+		page_before_unpack(&before, &checks[i]);
 		if (categories >= 0 && writes_is_fresh(&before, (uint64_t)categories)) {
 			int64_t closer = tracked_look_closely(tracked, checks[i].addr);
 

@@ -18,13 +18,13 @@ enum {
 	SWAPPED_UNMARKED = PAGESCAN_SWAPPED | PAGESCAN_WRITTEN,
 };
 
-static struct tide_check judge(struct rwp_before before, uint64_t categories, bool whole)
+static struct tide_check judge(struct page_before before, uint64_t categories, bool whole)
 {
 	struct tide_check check = { .addr = ADDR };
-	struct rwp_before carried;
+	struct page_before carried;
 
-	rwp_pack(&before, &check);
-	rwp_unpack(&carried, &check);
+	page_before_pack(&before, &check);
+	page_before_unpack(&carried, &check);
 	assert_int_equal(carried.page, before.page);
 	assert_int_equal(carried.reason, before.reason);
 	assert_int_equal(carried.shift, before.shift);
@@ -33,7 +33,7 @@ static struct tide_check judge(struct rwp_before before, uint64_t categories, bo
 	return check;
 }
 
-static void assert_answer(struct rwp_before before, uint64_t categories, enum tide_answer answer,
+static void assert_answer(struct page_before before, uint64_t categories, enum tide_answer answer,
                           enum tide_reason reason)
 {
 	struct tide_check check = judge(before, categories, false);
@@ -44,7 +44,7 @@ static void assert_answer(struct rwp_before before, uint64_t categories, enum ti
 
 static void the_mark_tells(void **unused)
 {
-	const struct rwp_before armed = { .page = RWP_ARMED, .shift = 12 };
+	const struct page_before armed = { .page = PAGE_ARMED, .shift = 12 };
 
 	(void)unused;
 	assert_answer(armed, MARKED, TIDE_ANSWER_IDLE, TIDE_REASON_NONE);
@@ -56,11 +56,11 @@ static void the_mark_tells(void **unused)
 
 static void what_appears_was_accessed_unless_a_neighbour_can_have_brought_it(void **unused)
 {
-	const struct rwp_before seen = { .page = RWP_ABSENT_SEEN };
-	const struct rwp_before absent = { .page = RWP_ABSENT };
-	const struct rwp_before unmapped = { .page = RWP_UNMAPPED };
-	const struct rwp_before armed = { .page = RWP_ARMED, .shift = 12 };
-	const struct rwp_before file = { .page = RWP_ARMED, .shift = 12, .is_file = true };
+	const struct page_before seen = { .page = PAGE_ABSENT_SEEN };
+	const struct page_before absent = { .page = PAGE_ABSENT };
+	const struct page_before unmapped = { .page = PAGE_UNMAPPED };
+	const struct page_before armed = { .page = PAGE_ARMED, .shift = 12 };
+	const struct page_before file = { .page = PAGE_ARMED, .shift = 12, .is_file = true };
 
 	(void)unused;
 	assert_answer(seen, UNMARKED, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE);
@@ -77,7 +77,7 @@ static void what_appears_was_accessed_unless_a_neighbour_can_have_brought_it(voi
 
 static void A8_what_could_not_be_protected_is_unobservable(void **unused)
 {
-	const struct rwp_before stuck = { .page = RWP_STUCK, .reason = TIDE_REASON_UNTRACKED };
+	const struct page_before stuck = { .page = PAGE_STUCK, .reason = TIDE_REASON_UNTRACKED };
 
 	(void)unused;
 	assert_answer(stuck, UNMARKED, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNTRACKED);
@@ -87,7 +87,7 @@ static void A8_what_could_not_be_protected_is_unobservable(void **unused)
 
 static void A4_the_answer_holds_for_the_page_that_was_protected(void **unused)
 {
-	const struct rwp_before huge = { .page = RWP_ARMED, .shift = 21 };
+	const struct page_before huge = { .page = PAGE_ARMED, .shift = 21 };
 	struct tide_check check = judge(huge, MARKED, true);
 
 	(void)unused;
@@ -97,7 +97,7 @@ static void A4_the_answer_holds_for_the_page_that_was_protected(void **unused)
 	check = judge(huge, MARKED, false);
 	assert_int_equal(check.page_start, ADDR);
 	assert_int_equal(check.page_end - check.page_start, 4096);
-	check = judge((struct rwp_before){ .page = RWP_UNMAPPED }, 0, false);
+	check = judge((struct page_before){ .page = PAGE_UNMAPPED }, 0, false);
 	assert_int_equal(check.page_start, 0);
 	assert_int_equal(check.page_end, 0);
 }
