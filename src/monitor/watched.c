@@ -14,12 +14,12 @@
 #include "monitor/watched.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "monitor/opts.h"
 #include "monitor/three.h"
+#include "sensor/state.h"
 
 #define STEADY_EVERY 5u           /* sampling intervals */
 #define AHEAD_BYTES  (256u << 10) /* at most, with one sample */
@@ -90,11 +90,7 @@ static void batch_fini(struct batch *batch)
 static void end_sensors(struct watched *target)
 {
 	watched_end_writes(target);
-	if (target->state == NULL)
-		return;
-	if (target->ops->cleanup != NULL)
-		target->ops->cleanup(target->state);
-	free(target->state);
+	sensor_end_state(target->ops, target->state);
 	target->state = NULL;
 }
 

@@ -6,10 +6,10 @@
  * A sensor that fails leaves the other its answers; what it was asked counts as unobservable.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "monitor/watched.h"
+#include "sensor/state.h"
 
 bool watched_tells_writes(const struct watched *target)
 {
@@ -18,11 +18,7 @@ bool watched_tells_writes(const struct watched *target)
 
 void watched_end_writes(struct watched *target)
 {
-	if (target->writes_state == NULL)
-		return;
-	if (target->writes->cleanup != NULL)
-		target->writes->cleanup(target->writes_state);
-	free(target->writes_state);
+	sensor_end_state(target->writes, target->writes_state);
 	target->writes_state = NULL;
 }
 

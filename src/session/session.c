@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "kernel/sys.h"
 #include "sensor/ladder.h"
+#include "sensor/state.h"
 
 /* Documented in sensor.h. */
 #define WHOLE_AGGREGATION_US 1000000u
@@ -204,13 +205,6 @@ void tide_session_close(struct tide_session *session)
 	free(session);
 }
 
-static void end_state(const struct tide_sensor_ops *ops, void *state)
-{
-	if (ops->cleanup != NULL)
-		ops->cleanup(state);
-	free(state);
-}
-
 /* A sensor's state for `target`, initialised; NULL with `*result` and `err` filled when it could not be had. */
 static void *new_state(const struct tide_session *session, const struct tide_sensor_ops *ops,
                        struct tide_target *target, int *result, struct tide_error *err)
@@ -229,7 +223,7 @@ static void *new_state(const struct tide_session *session, const struct tide_sen
 	if (ops->bound_stall != NULL)
 		*result = ops->bound_stall(state, tide_monitor_options(session->monitor)->max_stall_us, err);
 	if (*result < 0) {
-		end_state(ops, state);
+		sensor_end_state(ops, state);
 		return NULL;
 	}
 	return state;
@@ -248,7 +242,7 @@ static int add_to_monitor(struct tide_session *session, struct tide_target *targ
 	if (session->writes != NULL)
 		writes = new_state(session, session->writes, target, &result, err);
 	if (result < 0) {
-		end_state(session->ops, state);
+		sensor_end_state(session->ops, state);
 		return result;
 	}
 	/* From here on the monitor's, also when it fails. */
