@@ -8,13 +8,8 @@
  * their bits set. So nothing referenced means that nothing was used, but for what no witness is left of: bits that
  * reclaim cleared, guests' accesses, pages without a struct page.
  */
+#include "sensor/answer.h"
 #include "sensor/refs.h"
-
-static void answer(struct tide_check *check, enum tide_answer answer, enum tide_reason reason)
-{
-	check->answer = (uint8_t)answer;
-	check->reason = (uint8_t)reason;
-}
 
 static void judge_unreferenced(const struct refs_vma *vma, const struct refs_interval *interval,
                                struct tide_check *check)

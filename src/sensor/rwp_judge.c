@@ -9,14 +9,9 @@
 #include "sensor/rwp_judge.h"
 
 #include "kernel/pagescan.h"
+#include "sensor/answer.h"
 
 #define PAGE_BYTES UINT64_C(4096)
-
-static void answer(struct tide_check *check, enum tide_answer what, enum tide_reason reason)
-{
-	check->answer = (uint8_t)what;
-	check->reason = (uint8_t)reason;
-}
 
 static void judge_absent(const struct page_before *before, struct tide_check *check)
 {

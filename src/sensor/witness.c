@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "pages/entry.h"
+#include "sensor/answer.h"
 
 /* Bits of vm_flags that smaps shows as well; they have had these values since 2.6. */
 #define VM_PFNMAP  0x00000400u
@@ -162,12 +163,6 @@ bool witness_in_place(const struct walker_sample *sample, const struct walker_fa
 		return false;
 	entry_decode(sample->entry, sample->shift, facts->address_mask, &entry);
 	return entry.present && entry.pfn == folio_pfn + n;
-}
-
-static void answer(struct tide_check *check, enum tide_answer what, enum tide_reason reason)
-{
-	check->answer = (uint8_t)what;
-	check->reason = (uint8_t)reason;
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "sensor/writes_judge.h"
 
 #include "kernel/pagescan.h"
+#include "sensor/answer.h"
 
 static bool is_there(uint64_t categories)
 {
@@ -20,12 +21,6 @@ static bool is_there(uint64_t categories)
 bool writes_is_fresh(const struct page_before *before, uint64_t categories)
 {
 	return before->page <= PAGE_ABSENT && is_there(categories);
-}
-
-static void answer(struct tide_check *check, enum tide_answer what, enum tide_reason reason)
-{
-	check->answer = (uint8_t)what;
-	check->reason = (uint8_t)reason;
 }
 
 static void judge_fresh(uint64_t categories, struct tide_check *check)
