@@ -3,26 +3,18 @@
  * This file makes every system call of the rwp sensor's life fail once, on a real target: nothing leaks, no page that
  * was accessed is called idle, and the target is left as it was found.
  */
-#include "../kernel/tracked-steps.h"
+#include "sensor-fails.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "fail-nth.h"
-#include "told.h"
 
 enum {
 	NR_CHECKS = 4,
 };
 
 struct life {
-	struct fixture fix;
+	struct fixture *fix;
 	struct tide_check checks[NR_CHECKS];
 	size_t nr_present, nr_young; /* of the last scan */
 	size_t nr_stuck;
@@ -49,7 +41,7 @@ static int count_stuck(void *arg, uint64_t start, uint64_t end, enum tide_reason
 /* One pass over the area: what is young or cannot be seen is counted, and forgotten. */
 static int scan_area(struct life *life, struct tide_error *err)
 {
-	struct fixture *fix = &life->fix;
+	struct fixture *fix = life->fix;
 	struct tide_pass plan = { .interval_us = 1000000, .max_stall_us = 100000 };
 	uint64_t at = fix->script->at;
 	int result = fix->ops->plan(fix->sensor, &plan, err);
@@ -68,7 +60,7 @@ static int scan_area(struct life *life, struct tide_error *err)
 
 static int sample(struct life *life, struct tide_error *err)
 {
-	struct fixture *fix = &life->fix;
+	struct fixture *fix = life->fix;
 	const struct tide_range *ranges;
 	size_t nr;
 	int result = fix->ops->update(fix->sensor, &ranges, &nr, err);
@@ -87,20 +79,15 @@ static int sample(struct life *life, struct tide_error *err)
 	return result;
 }
 
-static int live(struct life *life, struct tide_error *err)
+static int live(struct fixture *fix, void *arg, struct tide_error *err)
 {
-	struct fixture *fix = &life->fix;
-	int result = tide_sensor_choose(&fix->ops, "rwp", err);
+	struct life *life = arg;
+	int result = sensor_try_open(fix, err);
 
 	if (result < 0)
 		return result;
-	fix->sensor = calloc(1, fix->ops->state_size);
-	result = fix->ops->init(fix->sensor, fix->target, err);
-	if (result < 0) {
-		free(fix->sensor);
-		fix->sensor = NULL;
-		return result;
-	}
+	life->fix = fix;
+	life->nr_stuck = 0;
 	result = sample(life, err);
 	if (result == 0)
 		result = scan_area(life, err);
@@ -117,39 +104,11 @@ static int live(struct life *life, struct tide_error *err)
 static void every_call_fails_once(void **unused)
 {
 	static struct life life;
-	struct fixture *fix = &life.fix;
-	unsigned descriptors, nr_refused = 0, nth = 0;
-	bool reached;
-	char *before;
 
 	(void)unused;
-	target_start(fix, AREA_PRIVATE, NULL);
-	before = maps_text(fix);
-	descriptors = fail_nth_descriptors();
-	do {
-		struct tide_error err = { 0 };
-		char *after;
-		int result;
-
-		nth++;
-		fail_nth_arm(nth, nth % 2 ? EIO : ENOMEM);
-		result = live(&life, &err);
-		reached = fail_nth_disarm();
-		if (!reached)
-			assert_true(result == 0 && life.nr_stuck == 0);
-		told_assert(nth, result, &err, descriptors);
-		nr_refused += result < 0;
-		life.nr_stuck = 0;
-		run_errand(fix, CHECK, 0, 0, 0);
-		after = maps_text(fix);
-		assert_string_equal(before, after);
-		free(after);
-	} while (reached);
-	printf("%u system calls failed, one at a time: %u were told\n", nth - 1, nr_refused);
-	assert_true(nth > 60);
-	assert_true(nr_refused > 20);
-	free(before);
-	target_end(fix);
+	sensor_fails_each(live, &life);
+	/* Of the last life, in which nothing failed. */
+	assert_int_equal(life.nr_stuck, 0);
 }
 
 int main(void)

@@ -3,19 +3,11 @@
  * This file makes every system call of the writes sensor's life fail once, on a real target: nothing leaks, no page
  * that was written is called unwritten, and the target is left as it was found.
  */
-#include "../kernel/tracked-steps.h"
+#include "sensor-fails.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "fail-nth.h"
-#include "told.h"
 
 enum {
 	NR_CHECKS = 4,
@@ -44,19 +36,12 @@ static int sample(struct fixture *fix, struct tide_error *err)
 	return result;
 }
 
-static int live(struct fixture *fix, struct tide_error *err)
+static int live(struct fixture *fix, void *unused, struct tide_error *err)
 {
-	int result = tide_sensor_choose(&fix->ops, "writes", err);
+	int result = sensor_try_open(fix, err);
 
 	if (result < 0)
 		return result;
-	fix->sensor = calloc(1, fix->ops->state_size);
-	result = fix->ops->init(fix->sensor, fix->target, err);
-	if (result < 0) {
-		free(fix->sensor);
-		fix->sensor = NULL;
-		return result;
-	}
 	for (int round = 0; result == 0 && round < NR_ROUNDS; round++)
 		result = sample(fix, err);
 	sensor_close(fix);
@@ -65,37 +50,7 @@ static int live(struct fixture *fix, struct tide_error *err)
 
 static void every_call_fails_once(void **unused)
 {
-	static struct fixture fix;
-	unsigned descriptors, nr_refused = 0, nth = 0;
-	bool reached;
-	char *before;
-
-	target_start(&fix, AREA_PRIVATE, NULL);
-	before = maps_text(&fix);
-	descriptors = fail_nth_descriptors();
-	do {
-		struct tide_error err = { 0 };
-		char *after;
-		int result;
-
-		nth++;
-		fail_nth_arm(nth, nth % 2 ? EIO : ENOMEM);
-		result = live(&fix, &err);
-		reached = fail_nth_disarm();
-		if (!reached)
-			assert_int_equal(result, 0);
-		told_assert(nth, result, &err, descriptors);
-		nr_refused += result < 0;
-		run_errand(&fix, CHECK, 0, 0, 0);
-		after = maps_text(&fix);
-		assert_string_equal(before, after);
-		free(after);
-	} while (reached);
-	printf("%u system calls failed, one at a time: %u were told\n", nth - 1, nr_refused);
-	assert_true(nth > 60);
-	assert_true(nr_refused > 20);
-	free(before);
-	target_end(&fix);
+	sensor_fails_each(live, NULL);
 }
 
 int main(void)

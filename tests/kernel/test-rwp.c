@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file tests what the rwp sensor says of another process's sampled pages: all of it exact, nothing tolerated. */
-#include "tracked-steps.h"
+#include "tracked-life.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -26,31 +26,16 @@ static bool mount_own(const char *dir, const char *type, const char *options)
 	return mount("none", dir, type, 0, options) == 0;
 }
 
-/* Checks all 512 pages, of which every other was touched by `errand`, three times over. */
-static void alternate(struct fixture *fix, enum errand errand)
-{
-	aim(fix, 4);
-	for (int round = 0; round < 3; round++) {
-		prepare(fix);
-		run_errand(fix, errand, 0, NR, 8);
-		check(fix);
-		for (size_t i = 0; i < CHECKS; i++) {
-			assert_int_equal(fix->checks[i].answer, i % 2 == 0 ? TIDE_ANSWER_ACCESSED : TIDE_ANSWER_IDLE);
-			assert_int_equal(fix->checks[i].page_start, fix->checks[i].addr);
-			assert_int_equal(fix->checks[i].page_end - fix->checks[i].page_start, PAGE);
-		}
-	}
-	run_errand(fix, CHECK, 0, 0, 0);
-}
+static const struct use touching = { .errand = TOUCH };
+static const struct use kernel_touching = { .errand = READ_FILE };
 
 static void A1_what_was_touched_is_accessed_and_what_was_not_is_idle(void **unused)
 {
 	static struct fixture fix;
 
 	(void)unused;
-	target_start(&fix, AREA_PRIVATE, NULL);
-	sensor_open(&fix);
-	alternate(&fix, TOUCH);
+	begin(&fix, AREA_PRIVATE, NULL);
+	alternate(&fix, &touching);
 	target_end(&fix);
 }
 
@@ -59,9 +44,8 @@ static void accesses_by_the_kernel_count(void **unused)
 	static struct fixture fix;
 
 	(void)unused;
-	target_start(&fix, AREA_PRIVATE, NULL);
-	sensor_open(&fix);
-	alternate(&fix, READ_FILE);
+	begin(&fix, AREA_PRIVATE, NULL);
+	alternate(&fix, &kernel_touching);
 	target_end(&fix);
 }
 
@@ -79,7 +63,7 @@ static void A8_shared_memory_is_seen_and_no_page_comes_with_a_neighbour(void **u
 	for (size_t i = 0; i < CHECKS; i++)
 		assert_int_equal(fix.checks[i].answer, i % 2 == 0 ? TIDE_ANSWER_ACCESSED : TIDE_ANSWER_IDLE);
 	assert_int_equal(smaps(&fix, "Rss"), NR / 8 * PAGE);
-	alternate(&fix, TOUCH);
+	alternate(&fix, &touching);
 	target_end(&fix);
 }
 
@@ -220,18 +204,8 @@ static void A8_memory_that_may_not_be_accessed_is_not_called_idle(void **unused)
 
 static void what_is_freed_is_not_called_idle(void **unused)
 {
-	static struct fixture fix;
-
 	(void)unused;
-	target_start(&fix, AREA_PRIVATE, NULL);
-	sensor_open(&fix);
-	aim(&fix, 4);
-	prepare(&fix);
-	run_errand(&fix, UNMAP, 0, NR / 2, 1);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS / 2);
-	assert_int_equal(count(&fix, TIDE_ANSWER_IDLE, TIDE_REASON_NONE), CHECKS / 2);
-	target_end(&fix);
+	life_freed();
 }
 
 static void what_appears_was_accessed(void **unused)
@@ -255,97 +229,38 @@ static void what_appears_was_accessed(void **unused)
 	check(&fix);
 	assert_int_equal(count(&fix, TIDE_ANSWER_IDLE, TIDE_REASON_NONE), 0);
 	update(&fix);
-	alternate(&fix, TOUCH);
+	alternate(&fix, &touching);
 	target_end(&fix);
 }
 
 static void what_takes_the_place_of_a_mapping_is_not_taken_for_it(void **unused)
 {
-	static struct fixture fix;
-
 	(void)unused;
-	target_start(&fix, AREA_PRIVATE, NULL);
-	sensor_open(&fix);
-	aim(&fix, 4);
-	prepare(&fix);
-	run_errand(&fix, REPLACE, 0, 0, 0);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE), CHECKS);
-	prepare(&fix);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNTRACKED), CHECKS);
-	update(&fix);
-	alternate(&fix, TOUCH);
-	target_end(&fix);
+	life_replaced(&touching);
 }
 
 static void a_mapping_that_moves_is_followed(void **unused)
 {
-	static struct fixture fix;
-
 	(void)unused;
-	target_start(&fix, AREA_PRIVATE, NULL);
-	sensor_open(&fix);
-	aim(&fix, 4);
-	prepare(&fix);
-	run_errand(&fix, MOVE, 0, 0, 0);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS);
-	run_errand(&fix, CHECK, 0, 0, 0);
-	update(&fix);
-	alternate(&fix, TOUCH);
-	target_end(&fix);
+	life_moved(&touching);
 }
 
 static void what_a_child_of_the_target_does_is_not_the_targets(void **unused)
 {
-	static struct fixture fix;
-
 	(void)unused;
-	target_start(&fix, AREA_PRIVATE, NULL);
-	sensor_open(&fix);
-	aim(&fix, 4);
-	prepare(&fix);
-	run_errand(&fix, FORK, 0, 0, 0);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_IDLE, TIDE_REASON_NONE), CHECKS);
-	alternate(&fix, TOUCH);
-	target_end(&fix);
-}
-
-static void assert_gone(enum errand errand)
-{
-	static struct fixture fix;
-	const struct tide_range *ranges;
-	size_t nr;
-	int result = 0;
-
-	target_start(&fix, AREA_PRIVATE, NULL);
-	sensor_open(&fix);
-	aim(&fix, 4);
-	prepare(&fix);
-	run_errand(&fix, errand, 0, 0, 0);
-	for (int i = 0; i < 1000 && fix.ops->target_valid(fix.sensor, &fix.err) == 1; i++)
-		usleep(10000);
-	assert_int_equal(fix.err.cause, TIDE_CAUSE_GONE);
-	result = fix.ops->check_accesses(fix.sensor, fix.checks, CHECKS, &fix.err);
-	if (result < 0)
-		assert_int_equal(fix.err.cause, TIDE_CAUSE_GONE);
-	assert_true(fix.ops->update(fix.sensor, &ranges, &nr, &fix.err) < 0);
-	assert_int_equal(fix.err.cause, TIDE_CAUSE_GONE);
-	target_end(&fix);
+	life_forked(&touching);
 }
 
 static void A6_a_target_that_exits_is_gone(void **unused)
 {
 	(void)unused;
-	assert_gone(EXIT);
+	life_gone(EXIT);
 }
 
 static void A6_a_target_that_executes_another_program_is_gone(void **unused)
 {
 	(void)unused;
-	assert_gone(EXEC);
+	life_gone(EXEC);
 }
 
 int main(void)

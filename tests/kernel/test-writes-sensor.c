@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* This file tests what the writes sensor says of another process's sampled pages: all of it exact, nothing tolerated.
  */
-#include "tracked-steps.h"
+#include "tracked-life.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -12,37 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static void begin(struct fixture *fix, enum area area, const char *path)
-{
-	target_start(fix, area, path);
-	sensor_open(fix);
-	aim(fix, 4);
-}
-
-/* Of all 512 pages every other is written by `errand`, and the rest is read, three times over. */
-static void alternate(struct fixture *fix, enum errand errand)
-{
-	aim(fix, 4);
-	for (int round = 0; round < 3; round++) {
-		prepare(fix);
-		run_errand(fix, errand, 0, NR, 8);
-		run_errand(fix, READ, 0, NR, 4);
-		check(fix);
-		for (size_t i = 0; i < CHECKS; i++) {
-			assert_int_equal(fix->checks[i].answer, i % 2 == 0 ? TIDE_ANSWER_ACCESSED : TIDE_ANSWER_IDLE);
-			assert_int_equal(fix->checks[i].page_start, fix->checks[i].addr);
-			assert_int_equal(fix->checks[i].page_end - fix->checks[i].page_start, PAGE);
-		}
-	}
-	run_errand(fix, CHECK, 0, 0, 0);
-}
+static const struct use writing = { .errand = WRITE, .reads_others = true };
+static const struct use kernel_writing = { .errand = READ_FILE, .reads_others = true };
 
 static void B1_what_was_written_is_told_from_what_was_read(void **unused)
 {
 	static struct fixture fix;
 
 	begin(&fix, AREA_PRIVATE, NULL);
-	alternate(&fix, WRITE);
+	alternate(&fix, &writing);
 	target_end(&fix);
 }
 
@@ -51,7 +29,7 @@ static void B1_writes_by_the_kernel_count(void **unused)
 	static struct fixture fix;
 
 	begin(&fix, AREA_PRIVATE, NULL);
-	alternate(&fix, READ_FILE);
+	alternate(&fix, &kernel_writing);
 	target_end(&fix);
 }
 
@@ -66,7 +44,7 @@ static void B1_shared_memory_is_told_as_far_as_it_is_mapped(void **unused)
 	run_errand(&fix, READ, 4, NR - 4, 8);
 	check(&fix);
 	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FRESH), CHECKS);
-	alternate(&fix, WRITE);
+	alternate(&fix, &writing);
 	target_end(&fix);
 }
 
@@ -176,15 +154,7 @@ static void memory_that_may_not_be_accessed_is_not_written(void **unused)
 
 static void what_is_freed_is_not_called_unwritten(void **unused)
 {
-	static struct fixture fix;
-
-	begin(&fix, AREA_PRIVATE, NULL);
-	prepare(&fix);
-	run_errand(&fix, UNMAP, 0, NR / 2, 1);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS / 2);
-	assert_int_equal(count(&fix, TIDE_ANSWER_IDLE, TIDE_REASON_NONE), CHECKS / 2);
-	target_end(&fix);
+	life_freed();
 }
 
 static void a_new_mapping_is_unobservable_until_the_next_update(void **unused)
@@ -206,53 +176,23 @@ static void a_new_mapping_is_unobservable_until_the_next_update(void **unused)
 	check(&fix);
 	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNTRACKED), CHECKS);
 	update(&fix);
-	alternate(&fix, WRITE);
+	alternate(&fix, &writing);
 	target_end(&fix);
 }
 
 static void what_takes_the_place_of_a_mapping_is_not_taken_for_it(void **unused)
 {
-	static struct fixture fix;
-
-	begin(&fix, AREA_PRIVATE, NULL);
-	prepare(&fix);
-	run_errand(&fix, REPLACE, 0, 0, 0);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_ACCESSED, TIDE_REASON_NONE), CHECKS);
-	prepare(&fix);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_UNTRACKED), CHECKS);
-	update(&fix);
-	alternate(&fix, WRITE);
-	target_end(&fix);
+	life_replaced(&writing);
 }
 
 static void a_mapping_that_moves_is_followed(void **unused)
 {
-	static struct fixture fix;
-
-	begin(&fix, AREA_PRIVATE, NULL);
-	prepare(&fix);
-	run_errand(&fix, MOVE, 0, 0, 0);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_UNOBSERVABLE, TIDE_REASON_FREED), CHECKS);
-	run_errand(&fix, CHECK, 0, 0, 0);
-	update(&fix);
-	alternate(&fix, WRITE);
-	target_end(&fix);
+	life_moved(&writing);
 }
 
 static void what_a_child_of_the_target_writes_is_not_the_targets(void **unused)
 {
-	static struct fixture fix;
-
-	begin(&fix, AREA_PRIVATE, NULL);
-	prepare(&fix);
-	run_errand(&fix, FORK, 0, 0, 0);
-	check(&fix);
-	assert_int_equal(count(&fix, TIDE_ANSWER_IDLE, TIDE_REASON_NONE), CHECKS);
-	alternate(&fix, WRITE);
-	target_end(&fix);
+	life_forked(&writing);
 }
 
 static void the_target_is_left_as_it_was_found(void **unused)
@@ -266,14 +206,14 @@ static void the_target_is_left_as_it_was_found(void **unused)
 	before = maps_text(&fix);
 	tables_kib = status_kib(&fix, "VmPTE");
 	sensor_open(&fix);
-	alternate(&fix, WRITE);
+	alternate(&fix, &writing);
 	sensor_close(&fix);
 	after = maps_text(&fix);
 	assert_string_equal(before, after);
 	assert_int_equal(status_kib(&fix, "VmPTE"), tables_kib);
 	/* Nothing is protected any more: another one can begin. */
 	sensor_open(&fix);
-	alternate(&fix, WRITE);
+	alternate(&fix, &writing);
 	target_end(&fix);
 	free(before);
 	free(after);
@@ -296,33 +236,14 @@ static void E6_a_target_that_uses_userfaultfd_is_refused(void **unused)
 	target_end(&fix);
 }
 
-static void assert_gone(enum errand errand)
-{
-	static struct fixture fix;
-	const struct tide_range *ranges;
-	size_t nr;
-
-	begin(&fix, AREA_PRIVATE, NULL);
-	prepare(&fix);
-	run_errand(&fix, errand, 0, 0, 0);
-	for (int i = 0; i < 1000 && fix.ops->target_valid(fix.sensor, &fix.err) == 1; i++)
-		usleep(10000);
-	assert_int_equal(fix.err.cause, TIDE_CAUSE_GONE);
-	if (fix.ops->check_accesses(fix.sensor, fix.checks, CHECKS, &fix.err) < 0)
-		assert_int_equal(fix.err.cause, TIDE_CAUSE_GONE);
-	assert_true(fix.ops->update(fix.sensor, &ranges, &nr, &fix.err) < 0);
-	assert_int_equal(fix.err.cause, TIDE_CAUSE_GONE);
-	target_end(&fix);
-}
-
 static void A6_a_target_that_exits_is_gone(void **unused)
 {
-	assert_gone(EXIT);
+	life_gone(EXIT);
 }
 
 static void A6_a_target_that_executes_another_program_is_gone(void **unused)
 {
-	assert_gone(EXEC);
+	life_gone(EXEC);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, end_last_target)

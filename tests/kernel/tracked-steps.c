@@ -225,14 +225,33 @@ void target_start(struct fixture *fix, enum area area, const char *path)
 		fail_msg("%s", fix->err.text);
 }
 
+int sensor_try_open(struct fixture *fix, struct tide_error *err)
+{
+	int result = tide_sensor_choose(&fix->ops, sensor_name, err);
+
+	if (result < 0)
+		return result;
+	fix->sensor = calloc(1, fix->ops->state_size);
+	result = fix->ops->init(fix->sensor, fix->target, err);
+	if (result < 0) {
+		free(fix->sensor);
+		fix->sensor = NULL;
+	}
+	return result;
+}
+
 void sensor_open(struct fixture *fix)
 {
-	if (tide_sensor_choose(&fix->ops, sensor_name, &fix->err) < 0)
-		fail_msg("%s", fix->err.text);
-	fix->sensor = calloc(1, fix->ops->state_size);
-	if (fix->ops->init(fix->sensor, fix->target, &fix->err) < 0)
+	if (sensor_try_open(fix, &fix->err) < 0)
 		fail_msg("%s", fix->err.text);
 	update(fix);
+}
+
+void begin(struct fixture *fix, enum area area, const char *path)
+{
+	target_start(fix, area, path);
+	sensor_open(fix);
+	aim(fix, 4);
 }
 
 void sensor_close(struct fixture *fix)

@@ -78,9 +78,13 @@ struct fixture {
 /* 0 the sensor works here, and sensor_open() opens it; 77, with the reason on stderr, it does not. */
 int need_sensor(const char *name);
 
-/* Starts a target; then opens the sensor on it and makes the first update. */
+/* Starts a target; then opens the sensor on it and makes the first update; all of it, aimed at every fourth page. */
 void target_start(struct fixture *fix, enum area area, const char *path);
 void sensor_open(struct fixture *fix);
+void begin(struct fixture *fix, enum area area, const char *path);
+
+/* The sensor alone, which may fail: 0 or negative, with `err` filled. */
+int sensor_try_open(struct fixture *fix, struct tide_error *err);
 void sensor_close(struct fixture *fix);
 void target_end(struct fixture *fix);
 
