@@ -63,7 +63,8 @@ enum tide_certainty {
 	X(REFERENCE, "reference", "somebody holds a reference that may be an unpinned direct access")                  \
 	X(SOFT, "soft", "the kernel marks pages also when it moves them or brings them back")                          \
 	X(REUSED, "reused", "its mapping is new, or was merged with a new one: the kernel marks all of it then")       \
-	X(ABSENT, "absent", "it was given up and is not there: a page that comes and goes again leaves no mark")
+	X(ABSENT, "absent", "it was given up and is not there: a page that comes and goes again leaves no mark")       \
+	X(OVERFLOW, "overflow", "more was written than the list holds, and writers wait no longer than allowed")
 
 enum tide_why {
 #define TIDE_WHY_ENUM(id, name, sentence) TIDE_WHY_##id,
@@ -93,9 +94,11 @@ enum tide_blind {
 	TIDE_BLIND_OTHERS =
 	        1 << 2, /* other processes' writes (process_vm_writev, /proc/PID/mem) just at its beginning */
 	TIDE_BLIND_REUSED = 1 << 3, /* reused mappings were left out (tide_reused_walker), and there were some */
+	/* uffd_log only: */
+	TIDE_BLIND_GUARDS = 1 << 4, /* memory made a guard region, and back again (MADV_GUARD_INSTALL, Linux 6.13) */
 };
 
-/* "device-writes", "references", "others", "reused"; NULL for anything but one bit of enum tide_blind. */
+/* "device-writes", "references", "others", "reused", "guards"; NULL for anything but one bit of enum tide_blind. */
 TIDE_EXPORT const char *tide_blind_name(unsigned bit);
 
 /* The time between two collects, as of the last call of tide_watch_collect that returned 0. */
@@ -115,6 +118,10 @@ struct tide_epoch {
 	uint64_t huge_lost_bytes; /* huge pages that are mapped by base pages now; some go back at close */
 	uint64_t table_bytes;     /* page tables that arming made, at most */
 	uint64_t stopped_ns;      /* the target stood still for us; 0 for one's own process */
+	/* Of uffd_log, since tide_watch_open; else 0: */
+	uint64_t nr_faults;        /* writes that waited until they were listed */
+	uint64_t longest_stall_ns; /* of these, as the one who lets them go sees it */
+	uint64_t throttled_ns;     /* they waited, all of them together, while `throttle_bytes_per_s` was set */
 };
 
 /*
@@ -155,8 +162,12 @@ struct tide_watch_opts {
 	uint32_t pad;
 	uint64_t max_table_bytes; /* page tables that arming may add; 0: 64 MiB. Beyond it memory is `over` */
 	/* The rest may be missing in a struct of programs built before it was there: then it is all zero. */
-	const char *backend;                  /* "uffd_async", "soft_dirty"; NULL: the best that works here */
+	const char *backend; /* "uffd_async", "uffd_log", "soft_dirty"; NULL: the best that works here of 1 and 3 */
 	const struct tide_reused_ops *reused; /* NULL: include. With soft_dirty only */
+	/* With uffd_log only: */
+	uint64_t granularity_bytes;    /* of what is listed, a power of two, 4 KiB (0) to 2 MiB: then huge pages stay */
+	uint64_t max_stall_ns;         /* no writer waits for longer; 0: 100 ms */
+	uint64_t throttle_bytes_per_s; /* listed memory is first written no faster than that; 0: no limit */
 };
 
 /*

@@ -59,6 +59,38 @@ int intervals_add(struct intervals *set, uint64_t start, uint64_t end)
 	return replace(set, first, last - first, &whole, 1);
 }
 
+static int by_start(const void *one, const void *other)
+{
+	const struct interval *a = one, *b = other;
+
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+int intervals_add_all(struct intervals *set, struct interval *items, size_t nr)
+{
+	struct intervals both = { 0 };
+	size_t i = 0, j = 0;
+	int result = 0;
+
+	qsort(items, nr, sizeof(items[0]), by_start);
+	while (result == 0 && (i < set->v.nr || j < nr)) {
+		const struct interval *next;
+
+		if (j == nr || (i < set->v.nr && set->v.items[i].start <= items[j].start))
+			next = &set->v.items[i++];
+		else
+			next = &items[j++];
+		result = intervals_add(&both, next->start, next->end);
+	}
+	if (result < 0) {
+		intervals_fini(&both);
+		return result;
+	}
+	intervals_fini(set);
+	*set = both;
+	return 0;
+}
+
 int intervals_remove(struct intervals *set, uint64_t start, uint64_t end)
 {
 	struct interval rest[2];

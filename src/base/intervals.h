@@ -7,6 +7,7 @@
 #define BASE_INTERVALS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/vec.h"
@@ -23,6 +24,9 @@ struct intervals {
 /* Adds or takes away [start, end), which may be empty. 0, or -ENOMEM and nothing has changed. */
 int intervals_add(struct intervals *set, uint64_t start, uint64_t end);
 int intervals_remove(struct intervals *set, uint64_t start, uint64_t end);
+
+/* Adds many at once, in O(n log n), whatever their order; `items` are sorted by it. 0 or -ENOMEM, as above. */
+int intervals_add_all(struct intervals *set, struct interval *items, size_t nr);
 
 /* Takes away what is not in `keep`. */
 int intervals_keep(struct intervals *set, const struct intervals *keep);

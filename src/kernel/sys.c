@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/mempolicy.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -115,6 +116,11 @@ static pid_t raw_clone(unsigned long flags)
 	return (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 }
 
+static int raw_close_range(unsigned first, unsigned last, int flags)
+{
+	return (int)syscall(SYS_close_range, first, last, flags);
+}
+
 const struct sys_table sys_table_linux = {
 	.open = raw_open,
 	.openat = raw_openat,
@@ -163,6 +169,8 @@ const struct sys_table sys_table_linux = {
 	.io_uring_enter = raw_io_uring_enter,
 	.mkdir = mkdir,
 	.flock = flock,
+	.close_range = raw_close_range,
+	.sched_yield = sched_yield,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -273,6 +281,11 @@ int sys_pidfd_alive(int pidfd)
 	if (result == 0 || result == -EPERM)
 		return 1;
 	return result == -ESRCH ? 0 : result;
+}
+
+int sys_pidfd_kill(int pidfd)
+{
+	return RETRIED(int, sys_table->pidfd_send_signal(pidfd, SIGKILL));
 }
 
 ssize_t sys_process_madvise(int pidfd, const struct iovec *ranges, size_t nr, int advice)
@@ -475,6 +488,16 @@ int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flag
 int sys_mkdir(const char *path, mode_t mode)
 {
 	return RETRIED(int, sys_table->mkdir(path, mode));
+}
+
+int sys_close_range(unsigned first, unsigned last)
+{
+	return RETRIED(int, sys_table->close_range(first, last, 0));
+}
+
+void sys_yield(void)
+{
+	sys_table->sched_yield();
 }
 
 int sys_lock(int fd)

@@ -68,6 +68,8 @@ struct sys_table {
 	int (*io_uring_enter)(int fd, unsigned submit, unsigned complete, unsigned flags);
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*flock)(int fd, int operation);
+	int (*close_range)(unsigned first, unsigned last, int flags);
+	int (*sched_yield)(void);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -90,6 +92,7 @@ int sys_memfd_create(const char *name);
 int sys_ftruncate(int fd, off_t size);
 int sys_pidfd_open(pid_t pid);
 int sys_pidfd_alive(int pidfd); /* 1 alive, 0 exited */
+int sys_pidfd_kill(int pidfd);  /* SIGKILL */
 ssize_t sys_process_madvise(int pidfd, const struct iovec *ranges, size_t nr, int advice);
 uint64_t sys_clock_ns(clockid_t clock); /* cannot fail for the clocks in use */
 int sys_timerfd_create(void);           /* CLOCK_MONOTONIC, non-blocking */
@@ -127,6 +130,8 @@ int sys_io_uring_setup(unsigned nr, void *params);
 int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr);
 int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags);
 int sys_mkdir(const char *path, mode_t mode);
+void sys_yield(void);
+int sys_close_range(unsigned first, unsigned last); /* all that are open of these */
 int sys_lock(
         int fd); /* the whole file, for us alone; -EWOULDBLOCK: somebody has it. Ends with the last copy of `fd`. */
 

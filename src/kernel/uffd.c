@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/ioctl.h>
 #include <linux/userfaultfd.h>
+#include <string.h>
 
 #include "kernel/sys.h"
 
@@ -72,6 +73,58 @@ int uffd_protect(int fd, uint64_t start, uint64_t end)
 int uffd_unprotect(int fd, uint64_t start, uint64_t end)
 {
 	return protect(fd, start, end, 0);
+}
+
+int uffd_wake(int fd, uint64_t start, uint64_t end)
+{
+	struct uffdio_range range = { .start = start, .len = end - start };
+
+	return sys_ioctl(fd, UFFDIO_WAKE, &range);
+}
+
+/*
+ * The kernel first asks for a registered mapping, and then what can be continued there: nothing, in anonymous memory.
+ * Neither way is anything changed.
+ */
+int uffd_is_registered(int fd, uint64_t page)
+{
+	struct uffdio_continue nothing = {
+		.range = { .start = page, .len = 4096 },
+		.mode = UFFDIO_CONTINUE_MODE_DONTWAKE,
+	};
+	int result = sys_ioctl(fd, UFFDIO_CONTINUE, &nothing);
+
+	return result == -EINVAL || result == -EEXIST ? 1 : result == -ENOENT ? 0 : result < 0 ? result : -EIO;
+}
+
+_Static_assert(sizeof(struct uffd_msg) == sizeof(struct uffd_message), "the kernel's layout");
+
+long uffd_read(int fd, struct uffd_message *messages, size_t nr)
+{
+	ssize_t size = sys_read(fd, messages, nr * sizeof(messages[0]));
+
+	return size < 0 ? size : size / (ssize_t)sizeof(messages[0]);
+}
+
+enum uffd_kind uffd_decode(const struct uffd_message *message, uint64_t *start, uint64_t *end)
+{
+	struct uffd_msg msg;
+
+	memcpy(&msg, message, sizeof(msg));
+	switch (msg.event) {
+	case 0:
+		return UFFD_NOTHING;
+	case UFFD_EVENT_PAGEFAULT:
+		*start = msg.arg.pagefault.address & ~(uint64_t)4095;
+		*end = *start + 4096;
+		return UFFD_WRITE;
+	case UFFD_EVENT_REMOVE:
+		*start = msg.arg.remove.start;
+		*end = msg.arg.remove.end;
+		return UFFD_REMOVAL;
+	default:
+		return UFFD_OTHER;
+	}
 }
 
 int uffd_protect_access(int fd, uint64_t start, uint64_t end)

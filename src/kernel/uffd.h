@@ -7,10 +7,12 @@
 #ifndef KERNEL_UFFD_H
 #define KERNEL_UFFD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-/* The bits of the handshake that Debian 12's headers do not have yet. */
+/* The bits of the handshake, as Debian 12's headers do not have all of them yet. */
 enum {
+	UFFD_REMOVALS = 1 << 3, /* messages before memory is given up (madvise): who does it waits until that is read */
 	UFFD_WP_UNPOPULATED = 1 << 13,
 	UFFD_WP_ASYNC = 1 << 15,
 	UFFD_RWP = 1 << 17, /* Linux 7.3 */
@@ -38,6 +40,36 @@ int uffd_protect(int fd, uint64_t start, uint64_t end);
 
 /* Lifts the protection, and wakes who waits for it. Errors as uffd_protect. */
 int uffd_unprotect(int fd, uint64_t start, uint64_t end);
+
+/* Who waits in [start, end) looks again. */
+int uffd_wake(int fd, uint64_t start, uint64_t end);
+
+/* Is the private anonymous mapping that holds `page` registered with a userfaultfd? 1, 0; -EAGAIN, as uffd_protect. */
+int uffd_is_registered(int fd, uint64_t page);
+
+/* What a descriptor without asynchronous protection tells; its own layout is the kernel's. */
+struct uffd_message {
+	uint64_t words[4];
+};
+
+enum uffd_kind {
+	UFFD_NOTHING, /* all zero */
+	UFFD_WRITE,   /* somebody waits to write the page at *start */
+	UFFD_REMOVAL, /* [*start, *end) is going to be given up, now that this has been read */
+	UFFD_OTHER,
+};
+
+/* At most `nr` messages, which have to be all zero: who dies after it leaves as many that are not. Their number, or
+ * -EAGAIN: there are none. */
+long uffd_read(int fd, struct uffd_message *messages, size_t nr);
+enum uffd_kind uffd_decode(const struct uffd_message *message, uint64_t *start, uint64_t *end);
+
+/*
+ * A userfaultfd for whoever makes this call, whose privileges do not matter (/dev/userfaultfd, Linux 6.1): `device` is
+ * a descriptor of that. The descriptor, close-on-exec and non-blocking, or -errno.
+ */
+#define UFFD_DEVICE "/dev/userfaultfd"
+#define UFFD_NEW    0xaa00u /* USERFAULTFD_IOC_NEW; its argument: flags of open(2) */
 
 /*
  * The same for protection against any access (features UFFD_RWP and UFFD_RWP_ASYNC: the first access lifts it by

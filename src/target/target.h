@@ -40,11 +40,17 @@ TIDE_MUST_USE int target_open_file(struct tide_target *target, const char *name,
 
 /*
  * userfaultfd.c. A userfaultfd for the target's memory with these features (enum of kernel/uffd.h, asynchronous ones),
- * made inside of it where it is another process, which is stopped for `*stopped_ns`. The descriptor, the caller's to
+ * made inside of it where it is another process; `*stopped_ns` grows by how long that stood still. The descriptor, the caller's to
  * close, or negative: BUSY it uses userfaultfd itself; UNSUPPORTED; what inject_run() says.
  */
 TIDE_MUST_USE int target_userfaultfd(struct tide_target *target, uint64_t features, uint64_t *stopped_ns,
                                      struct tide_error *err);
+
+/*
+ * The same with synchronous protection: whoever writes waits for whoever reads the descriptor, also in system calls.
+ */
+TIDE_MUST_USE int target_userfaultfd_sync(struct tide_target *target, uint64_t features, uint64_t *stopped_ns,
+                                          struct tide_error *err);
 
 /* layout.c: mappings in one buffer, their names in one arena that may move while it grows. */
 struct layout_buffer {

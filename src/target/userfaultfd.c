@@ -58,11 +58,11 @@ static int refuse_other_users(struct tide_target *target, struct tide_error *err
 }
 
 /* The descriptor, or negative. */
-static int fetch(struct tide_target *target, uint64_t *stopped_ns, struct tide_error *err)
+static int fetch(struct tide_target *target, int flags, uint64_t *stopped_ns, struct tide_error *err)
 {
 	struct inject_call call = {
 		.nr = SYS_userfaultfd,
-		.args = { O_CLOEXEC | O_NONBLOCK | UFFD_USER_ONLY },
+		.args = { (uint64_t)(O_CLOEXEC | O_NONBLOCK | flags) },
 		.fetch = true,
 		.fd = -1,
 	};
@@ -70,28 +70,35 @@ static int fetch(struct tide_target *target, uint64_t *stopped_ns, struct tide_e
 	int result;
 
 	if (tide_target_pid(target) == getpid()) {
-		result = sys_userfaultfd(O_NONBLOCK | UFFD_USER_ONLY);
+		result = sys_userfaultfd(O_NONBLOCK | flags);
 		return result < 0 ? error_system(err, result, "cannot create a userfaultfd") : result;
 	}
 	result = refuse_other_users(target, err);
 	if (result < 0)
 		return result;
 	result = inject_run(target, &call, 1, &cost, err);
-	*stopped_ns = cost.stopped_ns;
+	*stopped_ns += cost.stopped_ns;
 	return result < 0 ? result : call.fd;
 }
 
-int target_userfaultfd(struct tide_target *target, uint64_t features, uint64_t *stopped_ns, struct tide_error *err)
+/* `fd`, or negative, after the handshake. */
+static int shake_hands(struct tide_target *target, int fd, uint64_t features, struct tide_error *err)
 {
-	int fd = fetch(target, stopped_ns, err);
-	int result;
+	int result = fd < 0 ? fd : uffd_api(fd, features);
 
-	if (fd < 0)
-		return fd;
-	result = uffd_api(fd, features);
-	if (result == 0)
+	if (fd < 0 || result == 0)
 		return fd;
 	sys_close(fd);
 	return error_system(err, result, "cannot set up the userfaultfd of process %d (%s)", tide_target_pid(target),
 	                    tide_target_name(target));
+}
+
+int target_userfaultfd(struct tide_target *target, uint64_t features, uint64_t *stopped_ns, struct tide_error *err)
+{
+	return shake_hands(target, fetch(target, UFFD_USER_ONLY, stopped_ns, err), features, err);
+}
+
+int target_userfaultfd_sync(struct tide_target *target, uint64_t features, uint64_t *stopped_ns, struct tide_error *err)
+{
+	return shake_hands(target, fetch(target, 0, stopped_ns, err), features, err);
 }

@@ -91,17 +91,23 @@ static bool covers(const struct runs *runs, uint64_t start, uint64_t end)
 	return size == end - start;
 }
 
-/* Lays what is there now upon what was there before, and drops what was only read. */
-static int compare(const struct runs *before, const struct runs *present, struct runs *out)
+/* Lays what is there now upon what was there before, and drops what was only read. What is listed is told by grains. */
+static int compare(const struct appearance *self, uint64_t start, uint64_t end, const struct runs *before,
+                   const struct runs *present)
 {
+	uint64_t grain = watch_is_listed(self->watch, start) ? self->watch->granularity : WATCH_PAGE;
 	struct runs all = { 0 };
 	int result = runs_overlay(&all, before, present);
+	uint64_t told = start;
 
 	for (size_t i = 0; i < all.v.nr && result == 0; i++) {
 		const struct tide_run *run = &all.v.items[i];
+		uint64_t from = clip(run->start & ~(grain - 1), told, end);
 
-		if (run->why != ONLY_READ)
-			result = runs_push(out, run->start, run->end, run->certainty, run->why);
+		if (run->why == ONLY_READ)
+			continue;
+		told = clip((run->end + grain - 1) & ~(grain - 1), told, end);
+		result = runs_push(self->out, from, told, run->certainty, run->why);
 	}
 	vec_free(&all.v);
 	return result;
@@ -125,7 +131,7 @@ static int report(struct appearance *self, uint64_t start, uint64_t end, const s
 		result = watch_each_region(self->watch, &match, classify, &inner);
 	}
 	if (result == 0)
-		result = compare(before, &present, self->out);
+		result = compare(self, start, end, before, &present);
 	vec_free(&present.v);
 	return result;
 }

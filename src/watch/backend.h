@@ -19,6 +19,7 @@ struct watch_backend {
 	/* All memory is tracked from the first begin() on, and collect() knows of pages that were given up, too. */
 	bool is_whole;
 	bool knows_reused; /* tide_watch_opts.reused */
+	bool has_list;     /* ... .granularity_bytes, max_stall_ns, throttle_bytes_per_s */
 	/* 1 usable here, 0 not (why->text says why and what to do), negative: could not be asked. */
 	int (*probe)(struct tide_error *why);
 	/* Get ready for `target`, which outlives the state; `opts` does not. `*stopped_ns`: how long the target stood
@@ -50,11 +51,18 @@ struct watch_backend {
 	             size_t nr, uint64_t *next);
 	/* Of a run that collect() gave: why it may not have been written. NULL: all were. */
 	enum tide_why (*why)(const struct pagescan_region *run);
+	/*
+	 * Is memory at `start` tracked by a list: does collect() cost what was written, and PAGEMAP_SCAN not know it as
+	 * asynchronously protected? peek() says whether it is tracked at all. NULL: there is no such memory.
+	 */
+	bool (*is_listed)(void *state, uint64_t start);
+	/* What it has cost so far. NULL: nothing. */
+	void (*measure)(void *state, struct tide_epoch *epoch);
 	/* Lifts everything from [start, end) and tracks it no longer. */
 	int (*untrack)(void *state, uint64_t start, uint64_t end);
 	void (*close)(void *state);
 };
 
-extern const struct watch_backend watch_uffd_async, watch_soft_dirty;
+extern const struct watch_backend watch_uffd_async, watch_uffd_log, watch_soft_dirty;
 
 #endif

@@ -69,6 +69,16 @@ static int mark_lost(void *arg, const struct pagescan_region *region)
 	return 0;
 }
 
+/* Is the mapping at `start` tracked by a list, and the same that it was? */
+static bool is_listed_still(const struct copying *self, uint64_t start)
+{
+	struct tide_watch *watch = self->watch;
+	uint64_t next;
+
+	return watch_is_listed(watch, start) &&
+	       watch->backend->peek(watch->state, start, start + WATCH_PAGE, 1, watch->regions, 1, &next) >= 0;
+}
+
 /* What of the mapping is still there, and of it what is not armed for writes that would be noticed. */
 static int judge_mapped(struct copying *self, uint64_t start, uint64_t end)
 {
@@ -80,6 +90,8 @@ static int judge_mapped(struct copying *self, uint64_t start, uint64_t end)
 	};
 	struct interval gap;
 
+	if (is_listed_still(self, start))
+		mark(self, start, end, self->hole);
 	for (uint64_t at = start; intervals_next_gap(&self->watch->tracked, at, end, &gap); at = gap.end)
 		mark(self, gap.start, gap.end, TIDE_OVER);
 	return watch_each_region(self->watch, &mapped, mark_mapped, self);
@@ -152,7 +164,8 @@ static int judge_untracked(struct copying *self, uint64_t start, uint64_t end)
 
 	for (uint64_t at = start; intervals_next(&self->watch->doubtful, at, end, &part); at = part.end)
 		mark_unsure(self, &(struct pagescan_region){ .start = part.start, .end = part.end });
-	return watch_each_region(self->watch, &untracked, mark_unsure, self);
+	return is_listed_still(self, start) ? 0
+	                                    : watch_each_region(self->watch, &untracked, mark_unsure, self);
 }
 
 /* The same for a backend that tracks everything, and knows of no registration. */

@@ -11,7 +11,7 @@ static int note_split(struct tide_watch *watch, uint64_t start, uint64_t end)
 {
 	struct interval part;
 
-	if (watch->huge.v.nr == 0)
+	if (watch->huge.v.nr == 0 || (watch->granularity == WATCH_BLOCK && watch_is_listed(watch, start)))
 		return 0;
 	while (intervals_next(&watch->huge, start, end, &part)) {
 		uint64_t block = part.start & ~(WATCH_BLOCK - 1);

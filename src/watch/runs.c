@@ -126,6 +126,8 @@ const char *tide_blind_name(unsigned bit)
 		return "others";
 	case TIDE_BLIND_REUSED:
 		return "reused";
+	case TIDE_BLIND_GUARDS:
+		return "guards";
 	default:
 		return NULL;
 	}

@@ -48,6 +48,11 @@ static int read_mappings(struct tide_target *target, struct intervals *out)
 	return nr < 0 ? (int)nr : 0;
 }
 
+int soft_merge_find(struct tide_target *target, struct intervals *out)
+{
+	return may_have_merged(target) ? read_mappings(target, out) : 0;
+}
+
 int soft_merge_pend(const struct soft_merge *merge, uint64_t start, uint64_t end, struct soft_pending *pending)
 {
 	const struct intervals *const sets[] = { &merge->was, &merge->is };
@@ -68,7 +73,7 @@ int soft_merge_look(struct soft_merge *merge, struct tide_target *target, struct
 	merge->was = merge->is;
 	merge->is = was;
 	intervals_clear(&merge->is);
-	result = may_have_merged(target) ? read_mappings(target, &merge->is) : 0;
+	result = soft_merge_find(target, &merge->is);
 	return result == 0 ? soft_merge_pend(merge, 0, ~(uint64_t)0, pending) : result;
 }
 

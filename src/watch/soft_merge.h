@@ -18,4 +18,7 @@ int soft_merge_look(struct soft_merge *merge, struct tide_target *target, struct
 int soft_merge_pend(const struct soft_merge *merge, uint64_t start, uint64_t end, struct soft_pending *pending);
 void soft_merge_fini(struct soft_merge *merge);
 
+/* Adds to `out` the mappings that KSM may merge; nothing when it keeps nothing for the process. 0 or -errno. */
+int soft_merge_find(struct tide_target *target, struct intervals *out);
+
 #endif

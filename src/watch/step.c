@@ -130,7 +130,7 @@ static int tracked(struct tide_watch *watch, const struct tide_mapping *mapping,
 		return watch_appear(watch, mapping, part->start, part->end, out, next, err);
 	if (armed.start > part->start)
 		return watch_appear(watch, mapping, part->start, armed.start, out, next, err);
-	if (armed.end - armed.start > WATCH_STEP_BYTES)
+	if (armed.end - armed.start > WATCH_STEP_BYTES && !watch_is_listed(watch, armed.start))
 		armed.end = (armed.start + WATCH_STEP_BYTES) & ~(WATCH_BLOCK - 1);
 	return watch_harvest(watch, mapping, armed.start, armed.end, max_pages, out, next, err);
 }

@@ -52,6 +52,7 @@ struct tide_watch {
 	struct intervals asked;  /* the same in whole blocks */
 	bool arm_holes;
 	uint64_t max_table_bytes;
+	uint64_t granularity; /* of what is listed */
 
 	/* Sets of addresses. armed is a subset of tracked, tracked of what is mapped. */
 	struct intervals mapped;
@@ -109,6 +110,9 @@ int watch_collect_part(struct tide_watch *watch, const struct tide_mapping *mapp
  * it ended. */
 int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
                   uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err);
+
+/* watch.c. Is `at` in memory whose writes the backend lists, and tells in one step, however large it is? */
+bool watch_is_listed(const struct tide_watch *watch, uint64_t at);
 
 /* enlist.c. Each mapping that is tracked keeps neighbours from merging with it: is the target's limit far enough? */
 bool watch_has_room(const struct tide_watch *watch);

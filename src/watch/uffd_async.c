@@ -20,11 +20,7 @@
 #include "kernel/uffd.h"
 #include "target/target.h"
 #include "watch/backend.h"
-
-struct uffd_async {
-	int uffd;
-	int pagemap;
-};
+#include "watch/uffd_async.h"
 
 enum {
 	PROBE_BLOCK = 2 << 20,

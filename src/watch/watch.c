@@ -52,7 +52,8 @@ static int take_ranges(struct tide_watch *watch, const struct tide_watch_opts *o
 /* Programs built before the last members were there have a smaller structure: what it lacks is zero. */
 static int take_size(struct tide_watch_opts *out, const struct tide_watch_opts *opts, struct tide_error *err)
 {
-	if (opts->size != sizeof(*out) && opts->size != offsetof(struct tide_watch_opts, backend))
+	if (opts->size != sizeof(*out) && opts->size != offsetof(struct tide_watch_opts, backend) &&
+	    opts->size != offsetof(struct tide_watch_opts, granularity_bytes))
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "struct tide_watch_opts has the wrong size: set .size = sizeof(struct "
 		                 "tide_watch_opts)");
@@ -85,10 +86,12 @@ static int make_regions(struct tide_watch *watch, struct tide_error *err)
 	return 0;
 }
 
-static const struct watch_backend *const backends[] = { &watch_uffd_async, &watch_soft_dirty };
+/* The best first; those behind NR_CHOSEN are used by those who ask for them. */
+static const struct watch_backend *const backends[] = { &watch_uffd_async, &watch_soft_dirty, &watch_uffd_log };
 
 enum {
 	NR_BACKENDS = sizeof(backends) / sizeof(backends[0]),
+	NR_CHOSEN = 2,
 };
 
 static int choose_named(struct tide_watch *watch, const char *name, struct tide_error *err)
@@ -100,8 +103,8 @@ static int choose_named(struct tide_watch *watch, const char *name, struct tide_
 		if (strcmp(backends[i]->name, name) == 0)
 			watch->backend = backends[i];
 	if (watch->backend == NULL)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no backend '%.40s': %s and %s are", name,
-		                 backends[0]->name, backends[1]->name);
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no backend '%.40s': %s, %s and %s are",
+		                 name, backends[0]->name, backends[1]->name, backends[2]->name);
 	usable = watch->backend->probe(&why);
 	if (usable > 0)
 		return 0;
@@ -113,9 +116,9 @@ static int choose_named(struct tide_watch *watch, const char *name, struct tide_
 /* The first that works. What could not be asked is no answer: the next one is not better for it. */
 static int choose_best(struct tide_watch *watch, struct tide_error *err)
 {
-	struct tide_error why[NR_BACKENDS] = { 0 };
+	struct tide_error why[NR_CHOSEN] = { 0 };
 
-	for (size_t i = 0; i < NR_BACKENDS; i++) {
+	for (size_t i = 0; i < NR_CHOSEN; i++) {
 		int usable = backends[i]->probe(&why[i]);
 
 		watch->backend = backends[i];
@@ -130,6 +133,23 @@ static int choose_best(struct tide_watch *watch, struct tide_error *err)
 	return error_set(err, TIDE_CAUSE_UNSUPPORTED, why[0].code, "%.110s; %.110s", why[0].text, why[1].text);
 }
 
+static int check_list_opts(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
+{
+	uint64_t granularity = opts->granularity_bytes;
+
+	if (!watch->backend->has_list && (granularity | opts->max_stall_ns | opts->throttle_bytes_per_s) != 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "with %s no writer waits: granularity, longest stall and throttle are uffd_log's",
+		                 watch->backend->name);
+	if (granularity != 0 &&
+	    (granularity < WATCH_PAGE || granularity > WATCH_BLOCK || (granularity & (granularity - 1)) != 0))
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "a granularity of %llu bytes cannot be: powers of two from 4 KiB to 2 MiB can",
+		                 (unsigned long long)granularity);
+	watch->granularity = granularity != 0 ? granularity : WATCH_PAGE;
+	return 0;
+}
+
 static int open_backend(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
 {
 	int result = opts->backend != NULL ? choose_named(watch, opts->backend, err) : choose_best(watch, err);
@@ -141,6 +161,9 @@ static int open_backend(struct tide_watch *watch, const struct tide_watch_opts *
 		                 "%s does not report reused mappings for being reused: only soft_dirty, asked for by "
 		                 "its name, can leave them out",
 		                 watch->backend->name);
+	result = check_list_opts(watch, opts, err);
+	if (result < 0)
+		return result;
 	watch->state = calloc(1, watch->backend->state_size);
 	if (watch->state == NULL)
 		return error_system(err, -ENOMEM, "cannot watch process %d", tide_target_pid(watch->target));
@@ -256,6 +279,11 @@ int watch_check_alive(struct tide_watch *watch, struct tide_error *err)
 	return result > 0 ? 0 : result < 0 ? result : -ESRCH;
 }
 
+bool watch_is_listed(const struct tide_watch *watch, uint64_t at)
+{
+	return watch->backend->is_listed != NULL && watch->backend->is_listed(watch->state, at);
+}
+
 int watch_refresh(struct tide_watch *watch, struct tide_error *err)
 {
 	const struct tide_layout *layout;
@@ -300,6 +328,8 @@ static void end_epoch(struct tide_watch *watch)
 	now->blind |= watch->pinned.blind;
 	now->armed_bytes = intervals_size(&watch->armed);
 	now->huge_lost_bytes = intervals_size(&watch->split);
+	if (watch->backend->measure != NULL)
+		watch->backend->measure(watch->state, now);
 	watch->last = *now;
 	*now = (struct tide_epoch){
 		.number = now->number,

@@ -107,7 +107,8 @@ static bool due(const char *name)
 	X(int, io_uring_enter, (int fd, unsigned submit, unsigned complete, unsigned flags),                           \
 	  (fd, submit, complete, flags))                                                                               \
 	X(int, mkdir, (const char *path, mode_t mode), (path, mode))                                                   \
-	X(int, flock, (int fd, int operation), (fd, operation))
+	X(int, flock, (int fd, int operation), (fd, operation))                                                        \
+	X(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \

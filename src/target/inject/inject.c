@@ -3,8 +3,6 @@
 #include "target/inject/inject.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +12,7 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "kernel/sys.h"
+#include "target/inject/helper.h"
 #include "target/inject/job.h"
 
 /*
@@ -79,15 +78,6 @@ static void send_report(const struct job *job, int socket)
 	}
 	for (int tries = 0; tries < NR_TRIES && sys_sendmsg(socket, &message) == -EIO; tries++)
 		;
-}
-
-/* As far from the out-of-memory killer as we may. */
-static void become_unlikely_to_die(void)
-{
-	scope_sys_fd int fd = sys_open("/proc/self/oom_score_adj", O_WRONLY);
-
-	if (fd >= 0)
-		sys_pwrite(fd, "-1000", 5, 0);
 }
 
 _Noreturn static void help(struct job *job, const int sockets[2])
@@ -165,29 +155,25 @@ static int await_report(struct job *job, pid_t helper, int ours, int theirs)
 	return sent < 0 ? (int)sent : take_report(job, ours);
 }
 
+/* What the helper is started with. */
+struct helping {
+	struct job *job;
+	job_helper_fn *help_with;
+	const int *sockets;
+};
+
+static void help_out(void *arg)
+{
+	const struct helping *helping = arg;
+
+	helping->help_with(helping->job, helping->sockets);
+}
+
 pid_t job_start_helper(struct job *job, job_helper_fn *help_with, const int sockets[2])
 {
-	sigset_t all;
-	sigset_t before;
-	pid_t helper;
-	int result;
+	struct helping helping = { job, help_with, sockets };
 
-	/* No handler of the program may run in the helper. */
-	sigfillset(&all);
-	result = sys_sigmask(&all, &before);
-	if (result < 0)
-		return result;
-	helper = sys_clone(0);
-	if (helper == 0) {
-		sys_setsid();
-		sys_signal_default(SIGCHLD);
-		become_unlikely_to_die();
-		help_with(job, sockets);
-	}
-	result = -EIO;
-	for (int tries = 0; tries < NR_TRIES && result < 0; tries++)
-		result = sys_sigmask(&before, NULL);
-	return helper;
+	return helper_start(help_out, &helping);
 }
 
 static int run_helper(struct job *job)
