@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -35,9 +36,9 @@
 
 enum {
 	NR_REGIONS = 512,
-	MIN_LISTED_BYTES = 1 << 20,
+	MIN_LISTED_BYTES = 64 << 10,
 	DEFAULT_STALL_NS = 100000000,
-	NR_TRIES = 1000,
+	PATIENCE_NS = 100000000,
 	ADVICE_GUARD_INSTALL = 102, /* MADV_GUARD_INSTALL, Linux 6.13 */
 	FEATURES = UFFD_WP_UNPOPULATED | UFFD_REMOVALS,
 };
@@ -88,13 +89,32 @@ static bool is_listed(void *state, uint64_t start)
 	return intervals_next(&self->listed, start, start + LOG_PAGE, &part);
 }
 
-/* Is it still registered? While mappings change the kernel does not say. */
+/*
+ * While somebody gives up memory, and has not been heard, or has not gone on, the kernel does nothing for us. The
+ * deadline is `*until_ns`, 0 at first.
+ */
+static bool is_worth_waiting(int result, uint64_t *until_ns)
+{
+	uint64_t now_ns;
+
+	if (result != -EAGAIN)
+		return false;
+	now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	if (*until_ns == 0)
+		*until_ns = now_ns + PATIENCE_NS;
+	sys_yield();
+	return now_ns < *until_ns;
+}
+
+/* Is it still registered? */
 static int ask_registered(const struct uffd_log *self, uint64_t page)
 {
-	int result = -EAGAIN;
+	uint64_t until_ns = 0;
+	int result;
 
-	for (unsigned i = 0; result == -EAGAIN && i < NR_TRIES; i++)
+	do
 		result = uffd_is_registered(self->uffd, page);
+	while (is_worth_waiting(result, &until_ns));
 	return result;
 }
 
@@ -137,11 +157,12 @@ static int track(void *state, uint64_t start, uint64_t end)
 
 static int protect(const struct uffd_log *self, uint64_t start, uint64_t end)
 {
-	int result = -EAGAIN;
+	uint64_t until_ns = 0;
+	int result;
 
-	/* Each time some part has been done, unless somebody gives up memory all the time. */
-	for (unsigned i = 0; result == -EAGAIN && i < NR_TRIES; i++)
+	do
 		result = uffd_protect(self->uffd, start, end);
+	while (is_worth_waiting(result, &until_ns));
 	return result;
 }
 

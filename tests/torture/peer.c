@@ -26,8 +26,10 @@ struct request {
 	uint32_t pad;
 };
 
-static void poke(pid_t pid, uint64_t at, const char *from, size_t size)
+/* Memory whose writers wait for somebody (uffd_log) is not waited for here: such a write fails, as it may. */
+static bool poke(pid_t pid, uint64_t at, const char *from, size_t size)
 {
+	bool done = true;
 	int status;
 
 	/* A process can have one tracer: somebody else may be it for a moment. */
@@ -41,9 +43,19 @@ static void poke(pid_t pid, uint64_t at, const char *from, size_t size)
 		long word;
 
 		memcpy(&word, from + i, sizeof(word));
-		must(ptrace(PTRACE_POKEDATA, pid, at + i, word) == 0, "PTRACE_POKEDATA");
+		done &= ptrace(PTRACE_POKEDATA, pid, at + i, word) == 0;
+		must(done || errno == EIO, "PTRACE_POKEDATA");
 	}
 	must(ptrace(PTRACE_DETACH, pid, 0, 0) == 0, "PTRACE_DETACH");
+	return done;
+}
+
+static bool write_mem(int mem, uint64_t at, const char *from, size_t size)
+{
+	ssize_t wrote = pwrite(mem, from, size, (off_t)at);
+
+	must(wrote >= 0 || errno == EIO, "/proc/PID/mem");
+	return wrote == (ssize_t)size;
 }
 
 static void serve(int socket, pid_t pid)
@@ -60,17 +72,17 @@ static void serve(int socket, pid_t pid)
 	while (read(socket, &request, sizeof(request)) == sizeof(request)) {
 		struct iovec here = { bytes, request.size };
 		struct iovec there = { (void *)(uintptr_t)request.at, request.size };
+		bool done = true;
 
 		must(recv(socket, bytes, request.size, MSG_WAITALL) == (ssize_t)request.size, "recv");
 		if (request.way == PEER_VM_WRITEV)
 			must(process_vm_writev(pid, &here, 1, &there, 1, 0) == (ssize_t)request.size,
 			     "process_vm_writev");
 		else if (request.way == PEER_PROC_MEM)
-			must(pwrite(mem, bytes, request.size, (off_t)request.at) == (ssize_t)request.size,
-			     "/proc/PID/mem");
+			done = write_mem(mem, request.at, bytes, request.size);
 		else
-			poke(pid, request.at, bytes, request.size);
-		must(write(socket, "x", 1) == 1, "write");
+			done = poke(pid, request.at, bytes, request.size);
+		must(write(socket, done ? "x" : "-", 1) == 1, "write");
 	}
 	_exit(0);
 }
@@ -103,4 +115,5 @@ void peer_write(struct mutator *m, enum peer_way way, void *at, size_t size)
 	must(write(m->peer, &request, sizeof(request)) == sizeof(request), "write");
 	must(write(m->peer, m->bounce, size) == (ssize_t)size, "write");
 	must(read(m->peer, &byte, 1) == 1, "the process outside has gone");
+	agreed(m, byte == 'x');
 }

@@ -69,6 +69,11 @@ static void *watch_open(const struct rig *rig, const struct tracker_opts *opts, 
 	return open_with("uffd_async", rig, opts, err);
 }
 
+static void *list_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
+{
+	return open_with("uffd_log", rig, opts, err);
+}
+
 static void *soft_open(const struct rig *rig, const struct tracker_opts *opts, struct tide_error *err)
 {
 	return open_with("soft_dirty", rig, opts, err);
@@ -105,6 +110,16 @@ const struct tracker_ops tracker_watch = {
 	.name = "watch",
 	.takes_ranges = true,
 	.open = watch_open,
+	.collect = watch_collect,
+	.epoch = watch_epoch,
+	.layout = watch_layout,
+	.close = watch_close,
+};
+
+const struct tracker_ops tracker_watch_list = {
+	.name = "list",
+	.takes_ranges = true,
+	.open = list_open,
 	.collect = watch_collect,
 	.epoch = watch_epoch,
 	.layout = watch_layout,

@@ -28,6 +28,7 @@ struct tracker_ops {
 };
 
 extern const struct tracker_ops tracker_watch;      /* tidemark's, with the best backend */
+extern const struct tracker_ops tracker_watch_list; /* with uffd_log */
 extern const struct tracker_ops tracker_watch_soft; /* with soft_dirty */
 extern const struct tracker_ops tracker_all;        /* says of everything that it was written */
 extern const struct tracker_ops tracker_naive;      /* arms once, sees neither new mappings nor devices */
