@@ -57,8 +57,20 @@ static int refuse_other_users(struct tide_target *target, struct tide_error *err
 	return 0;
 }
 
-/* The descriptor, or negative. */
-static int fetch(struct tide_target *target, int flags, uint64_t *stopped_ns, struct tide_error *err)
+/* One call inside the target, which results in the descriptor. It, or negative. */
+static int fetch(struct tide_target *target, struct inject_call *call, uint64_t *stopped_ns, struct tide_error *err)
+{
+	struct inject_cost cost = { 0 };
+	int result = refuse_other_users(target, err);
+
+	if (result < 0)
+		return result;
+	result = inject_run(target, call, 1, &cost, err);
+	*stopped_ns += cost.stopped_ns;
+	return result < 0 ? result : call->fd;
+}
+
+static int make(struct tide_target *target, int flags, uint64_t *stopped_ns, struct tide_error *err)
 {
 	struct inject_call call = {
 		.nr = SYS_userfaultfd,
@@ -66,19 +78,27 @@ static int fetch(struct tide_target *target, int flags, uint64_t *stopped_ns, st
 		.fetch = true,
 		.fd = -1,
 	};
-	struct inject_cost cost = { 0 };
 	int result;
 
-	if (tide_target_pid(target) == getpid()) {
-		result = sys_userfaultfd(O_NONBLOCK | flags);
-		return result < 0 ? error_system(err, result, "cannot create a userfaultfd") : result;
-	}
-	result = refuse_other_users(target, err);
-	if (result < 0)
-		return result;
-	result = inject_run(target, &call, 1, &cost, err);
-	*stopped_ns += cost.stopped_ns;
-	return result < 0 ? result : call.fd;
+	if (tide_target_pid(target) != getpid())
+		return fetch(target, &call, stopped_ns, err);
+	result = sys_userfaultfd(O_NONBLOCK | flags);
+	return result < 0 ? error_system(err, result, "cannot create a userfaultfd") : result;
+}
+
+/* The same by a device, whose descriptor makes up for privileges that the target has not got. */
+static int make_by(int device, struct tide_target *target, uint64_t *stopped_ns, struct tide_error *err)
+{
+	struct inject_call call = {
+		.nr = SYS_ioctl,
+		.args = { 0, UFFD_NEW, O_CLOEXEC | O_NONBLOCK },
+		.gives = true,
+		.given = device,
+		.fetch = true,
+		.fd = -1,
+	};
+
+	return fetch(target, &call, stopped_ns, err);
 }
 
 /* `fd`, or negative, after the handshake. */
@@ -95,10 +115,23 @@ static int shake_hands(struct tide_target *target, int fd, uint64_t features, st
 
 int target_userfaultfd(struct tide_target *target, uint64_t features, uint64_t *stopped_ns, struct tide_error *err)
 {
-	return shake_hands(target, fetch(target, UFFD_USER_ONLY, stopped_ns, err), features, err);
+	return shake_hands(target, make(target, UFFD_USER_ONLY, stopped_ns, err), features, err);
 }
 
 int target_userfaultfd_sync(struct tide_target *target, uint64_t features, uint64_t *stopped_ns, struct tide_error *err)
 {
-	return shake_hands(target, fetch(target, 0, stopped_ns, err), features, err);
+	scope_sys_fd int device = sys_open(UFFD_DEVICE, O_RDWR);
+	struct tide_error why = { 0 };
+	int fd = device < 0 ? device : make_by(device, target, stopped_ns, &why);
+
+	if (device < 0 || why.cause == TIDE_CAUSE_UNSUPPORTED)
+		fd = make(target, 0, stopped_ns, &why);
+	if (fd == -EPERM && device < 0)
+		error_set(&why, TIDE_CAUSE_DENIED, -EPERM,
+		          "making process %d (%s) wait when it writes takes access to " UFFD_DEVICE
+		          " here, CAP_SYS_PTRACE there, or vm.unprivileged_userfaultfd=1",
+		          tide_target_pid(target), tide_target_name(target));
+	if (fd < 0 && err != NULL)
+		*err = why;
+	return shake_hands(target, fd, features, err);
 }

@@ -22,7 +22,7 @@ static int fetch_from(int pidfd, int fd)
 }
 
 /* The process's pidfd stands for its main thread, which has no descriptors any more once it has exited. */
-static int fetch(struct job *job, int fd)
+int calls_fetch(struct job *job, int fd)
 {
 	int copy = fetch_from(job->target->pidfd, fd);
 	int thread;
@@ -38,7 +38,7 @@ static int fetch(struct job *job, int fd)
 }
 
 /* With a filter, who takes us away takes the filter's suspension away: until the call is over it would strike. */
-static int make(struct job *job, long nr, const uint64_t args[6], long *result)
+int calls_make_one(struct job *job, long nr, const uint64_t args[6], long *result)
 {
 	uint64_t since_ns = now_ns();
 	int made = thread_set_call(job, nr, args);
@@ -65,7 +65,7 @@ static int fetch_and_close(struct job *job, struct inject_call *call, uint64_t s
 	job->cost.leak_ns = leak_ns > job->cost.leak_ns ? leak_ns : job->cost.leak_ns;
 	if (made < 0)
 		return made;
-	call->fd = fetch(job, (int)call->result);
+	call->fd = calls_fetch(job, (int)call->result);
 	made = thread_call(job, &closed);
 	if (job->filtered && job->frame != 0)
 		job->cost.window_ns += now_ns() - set_ns;
@@ -78,22 +78,48 @@ static int fetch_and_close(struct job *job, struct inject_call *call, uint64_t s
 	return made;
 }
 
+static int make(struct job *job, struct inject_call *call)
+{
+	uint64_t since_ns = now_ns();
+	long result = 0;
+	int made = calls_make_one(job, call->nr, call->args, &result);
+
+	if (made < 0)
+		return made;
+	call->result = result;
+	if (result < 0 && result >= -4095)
+		return job_trouble(job, TROUBLE_CALL, (int)result, job->tid);
+	return call->fetch ? fetch_and_close(job, call, since_ns) : 0;
+}
+
+/* It is there for this call only; if we die in it, it stays. */
+static int make_with_given(struct job *job, struct inject_call *call)
+{
+	uint64_t since_ns = now_ns(), leak_ns;
+	uint64_t args[6] = { 0 };
+	long number, closed;
+	int made = pass_descriptor(job, call->given, &number);
+	int ended;
+
+	if (made < 0)
+		return made;
+	call->args[0] = args[0] = (uint64_t)number;
+	made = make(job, call);
+	ended = calls_make_one(job, arch_close_number(), args, &closed);
+	leak_ns = now_ns() - since_ns;
+	job->cost.leak_ns = leak_ns > job->cost.leak_ns ? leak_ns : job->cost.leak_ns;
+	return made < 0 ? made : ended;
+}
+
 int calls_make(struct job *job)
 {
 	for (size_t i = 0; i < job->nr_calls; i++) {
 		struct inject_call *call = &job->calls[i];
-		uint64_t since_ns = now_ns();
-		long result = 0;
-		int made = make(job, call->nr, call->args, &result);
+		int made;
 
 		if (job->outcome.trouble == TROUBLE_NONE)
 			job->outcome.index = (uint32_t)i;
-		if (made < 0)
-			return made;
-		call->result = result;
-		if (result < 0 && result >= -4095)
-			return job_trouble(job, TROUBLE_CALL, (int)result, job->tid);
-		made = call->fetch ? fetch_and_close(job, call, since_ns) : 0;
+		made = call->gives ? make_with_given(job, call) : make(job, call);
 		if (made < 0)
 			return made;
 	}

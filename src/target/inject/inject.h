@@ -17,6 +17,9 @@ enum {
 struct inject_call {
 	long nr;
 	uint64_t args[6];
+	/* args[0] is to be a copy of the caller's descriptor `given`, which is closed there after the call. */
+	bool gives;
+	int given;
 	/*
 	 * Its result is a descriptor: bring a copy of it here, and close it there before anything of the target runs.
 	 */

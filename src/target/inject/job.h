@@ -26,6 +26,8 @@ enum trouble {
 	TROUBLE_NO_CODE,     /* what was found before the stop has changed */
 	TROUBLE_CALL,        /* call `index` failed with `code` */
 	TROUBLE_FETCH,       /* its descriptor could not be fetched */
+	TROUBLE_PASS,        /* a descriptor could not be passed to it */
+	TROUBLE_NO_SCRATCH,  /* there is no memory of its own to do that in */
 	TROUBLE_ASTRAY,      /* the thread did something else than it was set to do */
 	TROUBLE_CHANGED,     /* its registers are not as they were before */
 	TROUBLE_SYSTEM,      /* `step` failed with `code` */
@@ -77,6 +79,10 @@ struct freeze {
 	VEC(pid_t) strangers; /* processes that shared nothing with the target before the stop; ascending */
 };
 
+enum {
+	JOB_SCRATCH_BYTES = 256,
+};
+
 struct job {
 	struct tide_target *target;
 	int mem; /* of /proc/PID/mem */
@@ -99,9 +105,10 @@ struct job {
 	struct arch_state after;  /* to compare */
 	uint64_t mask;            /* of blocked signals, as it was */
 	uint64_t frame;           /* address of the signal frame; 0: none */
-	size_t frame_bytes;       /* of it */
+	size_t frame_bytes;       /* of it, and of the scratch behind it */
+	uint64_t scratch;         /* JOB_SCRATCH_BYTES, for what calls read and write; 0: none */
 	unsigned char image[ARCH_FRAME_MAX]; /* the frame */
-	unsigned char saved[ARCH_FRAME_MAX]; /* what was there before */
+	unsigned char saved[ARCH_FRAME_MAX + JOB_SCRATCH_BYTES]; /* what was there before */
 };
 
 /* Notes the first trouble; later ones follow from it. Returns `code`. */
@@ -154,6 +161,16 @@ void thread_restore(struct job *job);
 
 /* calls.c. Fills in the results and the copies of descriptors. 0 when all were made and succeeded. */
 int calls_make(struct job *job);
+
+/* One call, which takes the filter's time into account. 0 and `*result`, or negative. */
+int calls_make_one(struct job *job, long nr, const uint64_t args[6], long *result);
+
+/* A copy of a descriptor of the process in question. It, or negative. */
+int calls_fetch(struct job *job, int fd);
+
+/* pass.c. Puts a copy of our descriptor `fd` into the target. 0 and its number there, or negative and nothing is left
+ * there. */
+int pass_descriptor(struct job *job, int fd, long *number);
 
 /* Sets the thread's registers to a call; runs it to the end of that. 0 and `*result`, or negative. */
 int thread_set_call(struct job *job, long nr, const uint64_t args[6]);

@@ -87,6 +87,15 @@ int outcome_say(const struct job *job, const struct outcome *outcome, struct tid
 		return say_call(who, job, outcome, err);
 	case TROUBLE_FETCH:
 		return error_system(err, outcome->code, "cannot fetch a descriptor from %s (pidfd_getfd)", who);
+	case TROUBLE_PASS:
+		return outcome->code == -EMFILE
+		               ? say_call(who, job, outcome, err)
+		               : error_system(err, outcome->code, "cannot pass a descriptor to %s", who);
+	case TROUBLE_NO_SCRATCH:
+		return error_set(err, TIDE_CAUSE_UNSUPPORTED, outcome->code,
+		                 "no descriptor can be passed to %s: there is no room on its main stack, or it uses "
+		                 "shadow stacks",
+		                 who);
 	case TROUBLE_ASTRAY:
 		return error_set(err, TIDE_CAUSE_SYSTEM, outcome->code,
 		                 "thread %d of %s did not make the call it was set to", outcome->tid, who);

@@ -102,22 +102,24 @@ static void place_frame(struct job *job)
 	const struct tide_range *stack = &job->stack;
 	uint64_t lowest = lowest_stack_pointer(job);
 	bool is_known = lowest < stack->end;
-	uint64_t top = lowest - arch_red_zone_bytes();
+	uint64_t top = lowest - arch_red_zone_bytes() - JOB_SCRATCH_BYTES;
 	uint64_t at = arch_frame_place(&job->state, top);
-	size_t size = top - at;
+	size_t size = top - at, all;
 
 	if (!is_known) {
 		at = stack->start + sizeof(uint64_t);
 		size += ARCH_FRAME_ALIGN;
 	}
-	if (job->code.resume == 0 || lowest - stack->start <= size + PAGE_BYTES || size > sizeof(job->saved) ||
+	all = size + JOB_SCRATCH_BYTES;
+	if (job->code.resume == 0 || lowest - stack->start <= all + PAGE_BYTES || all > sizeof(job->saved) ||
 	    arch_returns_are_guarded(job->tid))
 		return;
-	job->frame_bytes = size;
-	if (sys_pread(job->mem, job->saved, size, (off_t)at) != (ssize_t)size ||
-	    (!is_known && !is_zero(job->saved, size) && !arch_frame_is_ours(job->saved, &job->code)))
+	if (sys_pread(job->mem, job->saved, all, (off_t)at) != (ssize_t)all ||
+	    (!is_known && !is_zero(job->saved, all) && !arch_frame_is_ours(job->saved, &job->code)))
 		return;
+	job->frame_bytes = all;
 	job->frame = at;
+	job->scratch = at + size;
 }
 
 static int write_frame(struct job *job)
