@@ -56,6 +56,17 @@ int option_parse_interval(struct options *options, const struct option_spec *spe
 	return result < 0 ? result : refuse_zero(*us, err);
 }
 
+int option_parse_bytes(struct options *options, const struct option_spec *spec, const char *text,
+                       struct tide_error *err)
+{
+	uint64_t *bytes = MEMBER(options, spec, uint64_t);
+	int result = units_parse_size(text, bytes, err);
+
+	if (result == 0 && *bytes == 0)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "0 bytes are no size: give more");
+	return result;
+}
+
 int option_parse_width(struct options *options, const struct option_spec *spec, const char *text,
                        struct tide_error *err)
 {

@@ -9,6 +9,7 @@ option_parse_fn option_parse_flag;     /* bool */
 option_parse_fn option_parse_text;     /* const char * */
 option_parse_fn option_parse_duration; /* uint64_t us: how long; a number that stands alone is seconds */
 option_parse_fn option_parse_interval; /* uint64_t us: how often; the unit must be there */
+option_parse_fn option_parse_bytes;    /* uint64_t */
 option_parse_fn option_parse_width;
 option_parse_fn option_parse_size; /* pixels */
 option_parse_fn option_parse_top;

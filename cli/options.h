@@ -49,8 +49,11 @@ struct options {
 	uint64_t interval_us; /* of epochs; 0: not given */
 	uint64_t count;       /* epochs; 0: not given */
 	enum pins_mode pins;
-	const char *backend; /* of write tracking; NULL: the best */
-	bool excludes;       /* reused mappings */
+	const char *backend;        /* of write tracking; NULL: the best */
+	bool excludes;              /* reused mappings */
+	uint64_t granularity_bytes; /* 0: not given, as the next two */
+	uint64_t max_stall_us;      /* of one who writes */
+	uint64_t throttle_bytes_per_s;
 	bool runs;
 	bool verify;
 	bool quiet;

@@ -44,11 +44,16 @@ static int parse_pins(struct options *options, const struct option_spec *spec, c
 static int parse_backend(struct options *options, const struct option_spec *spec, const char *text,
                          struct tide_error *err)
 {
-	if (strcmp(text, "uffd_async") != 0 && strcmp(text, "soft_dirty") != 0)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of uffd_async and soft_dirty",
-		                 text);
-	options->backend = text;
-	return 0;
+	static const char *const names[] = { "uffd_async", "uffd_log", "soft_dirty" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->backend = text;
+			return 0;
+		}
+	}
+	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "'%.40s' is not one of uffd_async, uffd_log and soft_dirty",
+	                 text);
 }
 
 static int parse_reused(struct options *options, const struct option_spec *spec, const char *text,
@@ -77,9 +82,22 @@ static const struct option_spec specs[] = {
 	  "(none) (default: auto, the best that privileges allow)",
 	  parse_pins, 0, "auto walker fdinfo none" },
 	{ "backend", 0, "NAME",
-	  "Track writes by userfaultfd (uffd_async), or by soft-dirty bits (soft_dirty), for which the process stands "
-	  "still in each epoch and which are never exact (default: the first of them that works here)",
-	  parse_backend, 0, "uffd_async soft_dirty" },
+	  "Track writes by userfaultfd (uffd_async), or by a list of them that userfaultfd makes (uffd_log), for which "
+	  "each first write waits some microseconds and which costs what is written, not what is mapped, or by "
+	  "soft-dirty bits (soft_dirty), for which the process stands still in each epoch and which are never exact "
+	  "(default: uffd_async where it works, else soft_dirty)",
+	  parse_backend, 0, "uffd_async uffd_log soft_dirty" },
+	{ "granularity", 0, "SIZE",
+	  "With uffd_log, list writes in pieces of this size, from 4KiB to 2MiB (then huge pages are not split) "
+	  "(default: 4KiB)",
+	  option_parse_bytes, AT(granularity_bytes), "4KiB 64KiB 2MiB" },
+	{ "max-stall", 0, "TIME",
+	  "With uffd_log, let no writer wait for longer; what is written unlisted then is reported as over (default: "
+	  "100ms)",
+	  option_parse_interval, AT(max_stall_us), NULL },
+	{ "throttle", 0, "SIZE",
+	  "With uffd_log, let no more than this be first written each second; none waits for longer than --max-stall",
+	  option_parse_bytes, AT(throttle_bytes_per_s), NULL },
 	{ "reused", 0, "HOW",
 	  "With soft-dirty bits, what to report of a mapping that is new, or was merged with a new one: all its pages "
 	  "(include), or only those that have a mark of their own, which may miss writes (exclude) (default: include)",

@@ -27,6 +27,9 @@ static int open_with(struct watching *watching, const struct tide_pins_ops *pins
 		.pins = pins,
 		.backend = options->backend,
 		.reused = options->excludes ? tide_reused_walker() : NULL,
+		.granularity_bytes = options->granularity_bytes,
+		.max_stall_ns = options->max_stall_us * 1000,
+		.throttle_bytes_per_s = options->throttle_bytes_per_s,
 	};
 
 	watching->pins = name;
@@ -94,6 +97,9 @@ static void say_begin(const struct watching *watching)
 	if (strcmp(tide_watch_backend(watching->watch), "soft_dirty") == 0)
 		say("note: writes are tracked by soft-dirty bits: the process stands still while they are read and "
 		    "cleared, none is exact, and others who use these bits of it miss what is cleared");
+	if (strcmp(tide_watch_backend(watching->watch), "uffd_log") == 0)
+		say("note: first writes to large private memory wait until they are listed; the rest of the memory is "
+		    "tracked by uffd_async");
 	say("watching what process %d (%s) writes, every %s%s", (int)tide_target_pid(watching->target),
 	    tide_target_name(watching->target), units_duration_text(interval, watching->interval_ns / 1000),
 	    watching->shadow != NULL ? ", and comparing its memory with what is reported" : "");

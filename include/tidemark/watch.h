@@ -2,12 +2,25 @@
 /*
  * Which pages were written since one last asked: in one's own process, or in another that need not cooperate.
  *
- * There are two backends. uffd_async is taken where it works; what is said below without naming one is about it.
+ * There are three backends. uffd_async is taken where it works; what is said below without naming one is about it.
  *
  * uffd_async rests on userfaultfd's asynchronous write protection and PAGEMAP_SCAN (Linux 6.7;
  * Documentation/admin-guide/mm/userfaultfd.rst and pagemap.rst). The kernel notes a write by lifting the protection of
  * its page; a collect reads and renews it in one atomic step, so no write falls between two collects. No writer ever
  * waits. What cannot be known exactly is reported all the same, with a certainty below "exact".
+ *
+ * uffd_log rests on userfaultfd's synchronous write protection (Linux 6.7 for what it needs), for another process.
+ * Whoever first writes a page, or a piece of `granularity_bytes`, waits until it has been listed, about 10 us; a
+ * collect takes the list, and costs what was written, not what is mapped. The list is bounded; a writer that finds it
+ * full waits until it is collected, but no longer than `max_stall_ns`: then it goes on, and all that is listed is
+ * `over` (why: overflow) in this epoch. Two helpers keep the list, clones of the calling process that share its memory
+ * as fork() does (what it changes while it watches is there more than once): whoever is stopped, hangs or is killed,
+ * writers go on. Listed is large private anonymous memory (64 KiB); the rest of the process is tracked by uffd_async
+ * beside it: files, shared memory, stacks of threads, what KSM merges. tide_watch_switch() changes that. Costs the
+ * target more than uffd_async: writes through /proc/PID/mem and PTRACE_POKEDATA fail with EIO where a page waits to be
+ * written, and MADV_DONTNEED waits until it is heard. With a thread that exits while its descriptor lies in listed
+ * memory (on a stack of the program's own making), or holds a robust mutex there, those who wait for it may wait for
+ * ever.
  *
  * soft_dirty rests on soft-dirty bits (CONFIG_MEM_SOFT_DIRTY; soft-dirty.rst there), which Linux 6.1 has, too. At the
  * beginning of each epoch the process stands still while its bits are read and cleared: some 10 ms for each GiB
@@ -185,6 +198,16 @@ struct tide_watch_opts {
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_watch_open(struct tide_watch **out, struct tide_target *target,
                                               const struct tide_watch_opts *opts, struct tide_error *err);
+
+/*
+ * From now on what is mapped in [start, end), whole pages, mapping by mapping, is tracked by `backend`: "uffd_log", as
+ * far as that can (see above), or "uffd_async". Only for a watch that was opened with uffd_log, where it can be called
+ * at any time, between epochs or within one; no write is lost by it. The process stands still meanwhile: a millisecond,
+ * and some 20 ms for each GiB that is changed (`stopped_ns`). Returns 0 or negative: USAGE; BUSY, DENIED it cannot be
+ * stopped now; GONE; SYSTEM: then nothing, or a part, was changed, and what it may have forgotten is `over`.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_watch_switch(struct tide_watch *watch, uint64_t start, uint64_t end,
+                                                const char *backend, struct tide_error *err);
 
 /* The name of the backend in use. */
 TIDE_EXPORT const char *tide_watch_backend(const struct tide_watch *watch);

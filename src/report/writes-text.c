@@ -116,6 +116,8 @@ static const char *blind_sentence(unsigned bit)
 		return "writes of other processes at the instant an epoch begins";
 	case TIDE_BLIND_REUSED:
 		return "writes in reused mappings (--reused exclude)";
+	case TIDE_BLIND_GUARDS:
+		return "what guard regions did to listed memory (MADV_GUARD_INSTALL)";
 	default:
 		return "something this program has no words for";
 	}
@@ -217,6 +219,12 @@ static void write_cost(const struct writes *writes)
 	else
 		fprintf(writes->out, "the process was stopped once, for %s\n",
 		        format_duration_short(last->stopped_ns / 1000).s);
+	if (last->nr_faults > 0)
+		fprintf(writes->out, "%llu writes waited to be listed, the longest for %s\n",
+		        (unsigned long long)last->nr_faults, format_duration_short(last->longest_stall_ns / 1000).s);
+	if (last->throttled_ns > 0)
+		fprintf(writes->out, "writers were held back for %s in all\n",
+		        format_duration_short(last->throttled_ns / 1000).s);
 	if (last->huge_lost_bytes > 0)
 		fprintf(writes->out, "huge pages mapped by base pages now: %s\n",
 		        format_bytes(last->huge_lost_bytes).s);

@@ -40,8 +40,8 @@ TIDE_MUST_USE int target_open_file(struct tide_target *target, const char *name,
 
 /*
  * userfaultfd.c. A userfaultfd for the target's memory with these features (enum of kernel/uffd.h, asynchronous ones),
- * made inside of it where it is another process; `*stopped_ns` grows by how long that stood still. The descriptor, the caller's to
- * close, or negative: BUSY it uses userfaultfd itself; UNSUPPORTED; what inject_run() says.
+ * made inside of it where it is another process; `*stopped_ns` grows by how long that stood still. The descriptor, the
+ * caller's to close, or negative: BUSY it uses userfaultfd itself; UNSUPPORTED; what inject_run() says.
  */
 TIDE_MUST_USE int target_userfaultfd(struct tide_target *target, uint64_t features, uint64_t *stopped_ns,
                                      struct tide_error *err);

@@ -10,6 +10,7 @@
 
 #include <tidemark/watch.h>
 
+#include "base/intervals.h"
 #include "kernel/pagescan.h"
 
 struct watch_backend {
@@ -56,6 +57,15 @@ struct watch_backend {
 	 * asynchronously protected? peek() says whether it is tracked at all. NULL: there is no such memory.
 	 */
 	bool (*is_listed)(void *state, uint64_t start);
+	/*
+	 * From now on memory in [start, end) is to be tracked by a list, or is not. convert() makes it so for one
+	 * tracked mapping, of which `armed` is armed, while the process stands still and after begin(): nothing that
+	 * was written and not collected is lost; where it cannot be told, `doubts` gets it. -errno: all of the mapping
+	 * is neither tracked nor known any more. NULL: there is but one way.
+	 */
+	int (*prefer)(void *state, uint64_t start, uint64_t end, bool as_list);
+	int (*convert)(void *state, uint64_t start, uint64_t end, const struct intervals *armed,
+	               struct intervals *doubts);
 	/* What it has cost so far. NULL: nothing. */
 	void (*measure)(void *state, struct tide_epoch *epoch);
 	/* Lifts everything from [start, end) and tracks it no longer. */

@@ -46,7 +46,8 @@ struct log_shared {
 	uint64_t turn;
 	uint64_t head; /* entries appended; entry i is at i % nr_entries */
 	uint64_t tail; /* entries taken: written by who collects */
-	/* Writers were let go unlisted, as the list was full for too long. Set by the handler, cleared by who collects. */
+	/* Writers were let go unlisted, as the list was full for too long. Set by the handler, cleared by who collects.
+	 */
 	uint32_t has_overflowed;
 	uint32_t is_ending; /* written by who collects */
 

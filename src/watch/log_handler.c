@@ -18,6 +18,7 @@
 
 enum {
 	TICK_MS = 1,
+	BURST_NS = 10000000, /* the throttle lets so much pass at once: more than a tick's worth */
 };
 
 /* What was stored before is there, for whoever goes on after us, before what is stored after. */
@@ -119,8 +120,8 @@ static void charge(struct log_shared *shared, uint64_t now_ns)
 
 	if (shared->throttle_bytes_per_s == 0)
 		return;
-	if (shared->free_from_ns < now_ns)
-		shared->free_from_ns = now_ns;
+	if (shared->free_from_ns + BURST_NS < now_ns)
+		shared->free_from_ns = now_ns - BURST_NS;
 	shared->free_from_ns += (uint64_t)((double)bytes * 1e9 / (double)shared->throttle_bytes_per_s);
 }
 

@@ -162,7 +162,7 @@ static void live_as_standby(void *arg)
 
 static pid_t start_standby(struct log_handler *self)
 {
-	return helper_start(live_as_standby, self);
+	return clone_helper(live_as_standby, self);
 }
 
 static int insist_pidfd(pid_t pid)
@@ -181,7 +181,7 @@ int log_start(struct log *log, int uffd)
 
 	self.caller = result;
 	if (result >= 0)
-		result = log->handler_pid = helper_start(live_as_handler, &self);
+		result = log->handler_pid = clone_helper(live_as_handler, &self);
 	if (result > 0)
 		result = log->handler = self.handler = insist_pidfd(log->handler_pid);
 	if (result >= 0)

@@ -103,8 +103,8 @@ static int choose_named(struct tide_watch *watch, const char *name, struct tide_
 		if (strcmp(backends[i]->name, name) == 0)
 			watch->backend = backends[i];
 	if (watch->backend == NULL)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no backend '%.40s': %s, %s and %s are",
-		                 name, backends[0]->name, backends[1]->name, backends[2]->name);
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no backend '%.40s': %s, %s and %s are", name,
+		                 backends[0]->name, backends[1]->name, backends[2]->name);
 	usable = watch->backend->probe(&why);
 	if (usable > 0)
 		return 0;

@@ -48,8 +48,9 @@ static const struct option OPTIONS[] = {
 
 static const struct tracker_ops *tracker_named(const char *name)
 {
-	const struct tracker_ops *all[] = { &tracker_watch, &tracker_watch_list, &tracker_watch_soft,
-		                            &tracker_all,   &tracker_naive,      &tracker_soft };
+	const struct tracker_ops *all[] = { &tracker_watch,        &tracker_watch_list, &tracker_watch_soft,
+		                            &tracker_watch_switch, &tracker_all,        &tracker_naive,
+		                            &tracker_soft };
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (strcmp(all[i]->name, name) == 0)

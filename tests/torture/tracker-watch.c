@@ -3,18 +3,25 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "kernel/sys.h"
 #include "pins-early.h"
 #include "tracker.h"
 
 enum {
 	TRIES = 1000, /* while somebody else traces the mutator */
+	SWITCH_NS = 100000000,
 };
+
+#define EVERYTHING ((uint64_t)1 << 56)
 
 struct ours {
 	struct tide_target *target;
 	struct tide_watch *watch;
+	uint64_t switched_ns; /* when, at last */
+	bool is_list;
 };
 
 static const struct tide_pins_ops *pins_of(const char *name)
@@ -84,6 +91,24 @@ static long watch_collect(void *tracker, struct tide_run *runs, size_t max, stru
 	return tide_watch_collect(((struct ours *)tracker)->watch, runs, max, err);
 }
 
+/* From list to async, and back. While somebody else traces the mutator, later. */
+static long switch_collect(void *tracker, struct tide_run *runs, size_t max, struct tide_error *err)
+{
+	struct ours *ours = tracker;
+	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+
+	if (now_ns - ours->switched_ns >= SWITCH_NS) {
+		int result =
+		        tide_watch_switch(ours->watch, 0, EVERYTHING, ours->is_list ? "uffd_async" : "uffd_log", err);
+
+		if (result < 0 && err->cause != TIDE_CAUSE_BUSY && err->cause != TIDE_CAUSE_DENIED)
+			return result;
+		ours->is_list ^= result == 0;
+		ours->switched_ns = now_ns;
+	}
+	return watch_collect(tracker, runs, max, err);
+}
+
 /* Each epoch stops the mutator, which has to wait while somebody else traces it. */
 static long soft_collect(void *tracker, struct tide_run *runs, size_t max, struct tide_error *err)
 {
@@ -121,6 +146,16 @@ const struct tracker_ops tracker_watch_list = {
 	.takes_ranges = true,
 	.open = list_open,
 	.collect = watch_collect,
+	.epoch = watch_epoch,
+	.layout = watch_layout,
+	.close = watch_close,
+};
+
+const struct tracker_ops tracker_watch_switch = {
+	.name = "switch",
+	.takes_ranges = true,
+	.open = list_open,
+	.collect = switch_collect,
 	.epoch = watch_epoch,
 	.layout = watch_layout,
 	.close = watch_close,

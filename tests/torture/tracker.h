@@ -27,12 +27,13 @@ struct tracker_ops {
 	void (*close)(void *tracker);
 };
 
-extern const struct tracker_ops tracker_watch;      /* tidemark's, with the best backend */
-extern const struct tracker_ops tracker_watch_list; /* with uffd_log */
-extern const struct tracker_ops tracker_watch_soft; /* with soft_dirty */
-extern const struct tracker_ops tracker_all;        /* says of everything that it was written */
-extern const struct tracker_ops tracker_naive;      /* arms once, sees neither new mappings nor devices */
-extern const struct tracker_ops tracker_soft;       /* another's, by soft-dirty */
+extern const struct tracker_ops tracker_watch;        /* tidemark's, with the best backend */
+extern const struct tracker_ops tracker_watch_list;   /* with uffd_log */
+extern const struct tracker_ops tracker_watch_switch; /* from that to uffd_async and back, every 100 ms */
+extern const struct tracker_ops tracker_watch_soft;   /* with soft_dirty */
+extern const struct tracker_ops tracker_all;          /* says of everything that it was written */
+extern const struct tracker_ops tracker_naive;        /* arms once, sees neither new mappings nor devices */
+extern const struct tracker_ops tracker_soft;         /* another's, by soft-dirty */
 
 /* Whether this kernel has soft-dirty; without it, clearing succeeds and nothing is ever reported. */
 bool tracker_soft_works(void);

@@ -20,7 +20,7 @@ static void become_unlikely_to_die(void)
 		sys_pwrite(fd, "-1000", 5, 0);
 }
 
-pid_t helper_start(helper_fn *fn, void *arg)
+pid_t clone_helper(helper_fn *fn, void *arg)
 {
 	sigset_t all;
 	sigset_t before;

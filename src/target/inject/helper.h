@@ -14,6 +14,6 @@ typedef void helper_fn(void *arg);
  * nor print. It has no exit signal: a program that waits for its own children does not see it, and it is waited for
  * with __WALL. Its number, or -errno.
  */
-pid_t helper_start(helper_fn *fn, void *arg);
+pid_t clone_helper(helper_fn *fn, void *arg);
 
 #endif

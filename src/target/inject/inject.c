@@ -173,7 +173,7 @@ pid_t job_start_helper(struct job *job, job_helper_fn *help_with, const int sock
 {
 	struct helping helping = { job, help_with, sockets };
 
-	return helper_start(help_out, &helping);
+	return clone_helper(help_out, &helping);
 }
 
 static int run_helper(struct job *job)

@@ -107,7 +107,7 @@ struct job {
 	uint64_t frame;           /* address of the signal frame; 0: none */
 	size_t frame_bytes;       /* of it, and of the scratch behind it */
 	uint64_t scratch;         /* JOB_SCRATCH_BYTES, for what calls read and write; 0: none */
-	unsigned char image[ARCH_FRAME_MAX]; /* the frame */
+	unsigned char image[ARCH_FRAME_MAX];                     /* the frame */
 	unsigned char saved[ARCH_FRAME_MAX + JOB_SCRATCH_BYTES]; /* what was there before */
 };
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file takes what was listed, and finds out what was given up.
+ *
+ * A page that is given up loses its protection. The kernel tells before it does that, and goes on as soon as it was
+ * heard: it may have done it, or not yet. So the range is looked at in each epoch, page by page, until each is seen to
+ * have gone or to have been written, and for one more epoch.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kernel/pagescan.h"
+#include "kernel/uffd.h"
+#include "watch/soft_merge.h"
+#include "watch/uffd_log.h"
+
+enum {
+	NR_REGIONS = 512,
+};
+
+/* The list's entries become sets; only then does the list forget them. */
+static int take_entries(struct uffd_log *self)
+{
+	size_t nr = log_nr(&self->log);
+	int result = vec_reserve(&self->taken, nr + 1);
+
+	self->taken.nr = 0;
+	for (size_t i = 0; result == 0 && i < nr; i++) {
+		const struct log_entry *entry = log_entry(&self->log, i);
+
+		if (entry->is_removal)
+			result = intervals_add(&self->leaving, entry->start, entry->end);
+		else
+			self->taken.items[self->taken.nr++] = (struct interval){ entry->start, entry->end };
+	}
+	if (result == 0)
+		result = intervals_add_all(&self->written, self->taken.items, self->taken.nr);
+	if (result == 0)
+		log_drop(&self->log, nr);
+	return result;
+}
+
+static int note_hole(struct uffd_log *self)
+{
+	struct interval *part = self->listed.v.items;
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < self->listed.v.nr; i++)
+		result = intervals_add(&self->overflowed, part[i].start, part[i].end);
+	if (result == 0)
+		self->has_hole = false;
+	return result;
+}
+
+/*
+ * All that was written until now. First who lists is waited for; then what it has decided to leave out, before it was
+ * told to list everything again, is waited for; then what it has listed meanwhile, and may be lifting only now.
+ */
+static int take_all(struct uffd_log *self)
+{
+	int result = log_sync(&self->log);
+
+	self->has_hole |= log_overflowed(&self->log) || result < 0;
+	result = take_entries(self);
+	if (log_sync(&self->log) < 0)
+		self->has_hole = true;
+	return result == 0 && self->has_hole ? note_hole(self) : result;
+}
+
+/* Pages of [start, end) without protection are written, and need not be waited for any longer. */
+static int look_at(struct uffd_log *self, uint64_t start, uint64_t end)
+{
+	struct pagescan_region regions[NR_REGIONS];
+	int result = 0;
+
+	while (result == 0 && start < end) {
+		struct pagescan scan = {
+			.start = start,
+			.end = end,
+			.all_of = PAGESCAN_WRITTEN,
+			.returned = PAGESCAN_WRITTEN,
+		};
+		long nr = pagescan(self->async.pagemap, &scan, regions, NR_REGIONS);
+
+		if (nr < 0 || scan.next <= start)
+			return nr < 0 ? (int)nr : -EIO;
+		for (long i = 0; result == 0 && i < nr; i++) {
+			result = intervals_add(&self->written, regions[i].start, regions[i].end);
+			if (result == 0)
+				result = intervals_add(&self->left, regions[i].start, regions[i].end);
+		}
+		start = scan.next;
+	}
+	return result;
+}
+
+static int look_at_leaving(struct uffd_log *self)
+{
+	const struct intervals *const sets[] = { &self->leaving, &self->older };
+	int result = 0;
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; result == 0 && j < sets[i]->v.nr; j++) {
+			uint64_t end = sets[i]->v.items[j].end;
+			struct interval part;
+
+			for (uint64_t at = sets[i]->v.items[j].start;
+			     result == 0 && intervals_next(&self->listed, at, end, &part); at = part.end)
+				result = look_at(self, part.start, part.end);
+		}
+	for (size_t i = 0; result == 0 && i < self->left.v.nr; i++)
+		result = intervals_remove(&self->leaving, self->left.v.items[i].start, self->left.v.items[i].end);
+	return result;
+}
+
+/* What was seen to be given up in this epoch is looked at once more at the beginning of the next. */
+static void grow_older(struct uffd_log *self)
+{
+	struct intervals oldest = self->older;
+
+	self->older = self->left;
+	self->left = oldest;
+	intervals_clear(&self->left);
+}
+
+/* What KSM may merge is not listed any more: collect() will find it not to be tracked, and track() to be mergeable. */
+static int drop_mergeable(struct uffd_log *self)
+{
+	struct interval part;
+	int result;
+
+	intervals_clear(&self->mergeable);
+	result = soft_merge_find(self->target, &self->mergeable);
+	for (size_t i = 0; result == 0 && i < self->mergeable.v.nr; i++) {
+		uint64_t end = self->mergeable.v.items[i].end;
+
+		for (uint64_t at = self->mergeable.v.items[i].start;
+		     result == 0 && intervals_next(&self->listed, at, end, &part); at = part.end)
+			result = uffd_unregister(self->uffd, part.start, part.end);
+	}
+	return result;
+}
+
+static int follow(struct uffd_log *self, const struct tide_layout *layout)
+{
+	int result = 0;
+
+	intervals_clear(&self->mapped);
+	for (size_t i = 0; result == 0 && i < layout->nr_mappings; i++)
+		result = intervals_add(&self->mapped, layout->mappings[i].start, layout->mappings[i].end);
+	return result == 0 ? uffd_log_keep(self, &self->mapped) : result;
+}
+
+int uffd_log_drain(struct uffd_log *self, const struct tide_layout *layout)
+{
+	int result = follow(self, layout);
+
+	if (result == 0)
+		result = drop_mergeable(self);
+	if (result == 0)
+		result = take_all(self);
+	if (result == 0)
+		result = look_at_leaving(self);
+	if (result == 0)
+		grow_older(self);
+	return result;
+}
