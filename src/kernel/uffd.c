@@ -106,7 +106,7 @@ long uffd_read(int fd, struct uffd_message *messages, size_t nr)
 	return size < 0 ? size : size / (ssize_t)sizeof(messages[0]);
 }
 
-enum uffd_kind uffd_decode(const struct uffd_message *message, uint64_t *start, uint64_t *end)
+enum uffd_kind uffd_decode(const struct uffd_message *message, uint64_t *start, uint64_t *end, uint64_t *to)
 {
 	struct uffd_msg msg;
 
@@ -119,9 +119,15 @@ enum uffd_kind uffd_decode(const struct uffd_message *message, uint64_t *start, 
 		*end = *start + 4096;
 		return UFFD_WRITE;
 	case UFFD_EVENT_REMOVE:
+	case UFFD_EVENT_UNMAP:
 		*start = msg.arg.remove.start;
 		*end = msg.arg.remove.end;
-		return UFFD_REMOVAL;
+		return msg.event == UFFD_EVENT_UNMAP ? UFFD_UNMAP : UFFD_REMOVAL;
+	case UFFD_EVENT_REMAP:
+		*start = msg.arg.remap.from;
+		*end = msg.arg.remap.from + msg.arg.remap.len;
+		*to = msg.arg.remap.to;
+		return UFFD_MOVE;
 	default:
 		return UFFD_OTHER;
 	}

@@ -12,7 +12,9 @@
 
 /* The bits of the handshake, as Debian 12's headers do not have all of them yet. */
 enum {
+	UFFD_MOVES = 1 << 2,    /* messages after mremap has moved memory, which keeps its registration: the same */
 	UFFD_REMOVALS = 1 << 3, /* messages before memory is given up (madvise): who does it waits until that is read */
+	UFFD_UNMAPS = 1 << 6,   /* messages after memory was unmapped: the same */
 	UFFD_WP_UNPOPULATED = 1 << 13,
 	UFFD_WP_ASYNC = 1 << 15,
 	UFFD_RWP = 1 << 17, /* Linux 7.3 */
@@ -56,13 +58,15 @@ enum uffd_kind {
 	UFFD_NOTHING, /* all zero */
 	UFFD_WRITE,   /* somebody waits to write the page at *start */
 	UFFD_REMOVAL, /* [*start, *end) is going to be given up, now that this has been read */
+	UFFD_MOVE,    /* [*start, *end) has moved to *to */
+	UFFD_UNMAP,   /* [*start, *end) is not mapped any more */
 	UFFD_OTHER,
 };
 
 /* At most `nr` messages, which have to be all zero: who dies after it leaves as many that are not. Their number, or
  * -EAGAIN: there are none. */
 long uffd_read(int fd, struct uffd_message *messages, size_t nr);
-enum uffd_kind uffd_decode(const struct uffd_message *message, uint64_t *start, uint64_t *end);
+enum uffd_kind uffd_decode(const struct uffd_message *message, uint64_t *start, uint64_t *end, uint64_t *to);
 
 /*
  * A userfaultfd for whoever makes this call, whose privileges do not matter (/dev/userfaultfd, Linux 6.1): `device` is

@@ -57,6 +57,8 @@ struct watch_backend {
 	 * asynchronously protected? peek() says whether it is tracked at all. NULL: there is no such memory.
 	 */
 	bool (*is_listed)(void *state, uint64_t start);
+	/* Of listed memory in [start, end): adds to `out` what is not mapped any more, or is other memory by now. */
+	int (*find_replaced)(void *state, uint64_t start, uint64_t end, struct intervals *out);
 	/*
 	 * From now on memory in [start, end) is to be tracked by a list, or is not. convert() makes it so for one
 	 * tracked mapping, of which `armed` is armed, while the process stands still and after begin(): nothing that

@@ -69,16 +69,6 @@ static int mark_lost(void *arg, const struct pagescan_region *region)
 	return 0;
 }
 
-/* Is the mapping at `start` tracked by a list, and the same that it was? */
-static bool is_listed_still(const struct copying *self, uint64_t start)
-{
-	struct tide_watch *watch = self->watch;
-	uint64_t next;
-
-	return watch_is_listed(watch, start) &&
-	       watch->backend->peek(watch->state, start, start + WATCH_PAGE, 1, watch->regions, 1, &next) >= 0;
-}
-
 /* What of the mapping is still there, and of it what is not armed for writes that would be noticed. */
 static int judge_mapped(struct copying *self, uint64_t start, uint64_t end)
 {
@@ -90,11 +80,48 @@ static int judge_mapped(struct copying *self, uint64_t start, uint64_t end)
 	};
 	struct interval gap;
 
-	if (is_listed_still(self, start))
+	if (watch_is_listed(self->watch, start)) /* what is not, judge_listed_freed() finds */
 		mark(self, start, end, self->hole);
 	for (uint64_t at = start; intervals_next_gap(&self->watch->tracked, at, end, &gap); at = gap.end)
 		mark(self, gap.start, gap.end, TIDE_OVER);
 	return watch_each_region(self->watch, &mapped, mark_mapped, self);
+}
+
+/* Of armed memory whose writes are listed. The kernel says so only in answer to the one question that peek() asks. */
+static int find_freed(struct tide_watch *watch, const struct interval *armed, struct intervals *freed)
+{
+	struct pagescan there = {
+		.start = armed->start,
+		.end = armed->end,
+		.any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+		.returned = PAGESCAN_PRESENT,
+	};
+	struct intervals present = { 0 };
+	int result = watch_peek(watch, armed->start, armed->end, freed);
+
+	if (result == 0)
+		result = watch_each_region(watch, &there, watch_add_region, &present);
+	for (size_t i = 0; result == 0 && i < present.v.nr; i++)
+		result = intervals_remove(freed, present.v.items[i].start, present.v.items[i].end);
+	intervals_fini(&present);
+	return result;
+}
+
+/* ... and what was unmapped, or replaced. */
+static int judge_listed_freed(struct copying *self, uint64_t start, uint64_t end)
+{
+	struct intervals freed = { 0 };
+	struct interval armed;
+	int result = 0;
+
+	for (uint64_t at = start; result == 0 && intervals_next(&self->watch->armed, at, end, &armed); at = armed.end)
+		result = find_freed(self->watch, &armed, &freed);
+	if (result == 0)
+		result = watch_find_replaced(self->watch, start, end, &freed);
+	for (size_t i = 0; result == 0 && i < freed.v.nr; i++)
+		mark(self, freed.v.items[i].start, freed.v.items[i].end, TIDE_LOST);
+	intervals_fini(&freed);
+	return result;
 }
 
 /* Pages that were there and armed, and were given up since. */
@@ -164,7 +191,9 @@ static int judge_untracked(struct copying *self, uint64_t start, uint64_t end)
 
 	for (uint64_t at = start; intervals_next(&self->watch->doubtful, at, end, &part); at = part.end)
 		mark_unsure(self, &(struct pagescan_region){ .start = part.start, .end = part.end });
-	return is_listed_still(self, start) ? 0 : watch_each_region(self->watch, &untracked, mark_unsure, self);
+	return watch_is_listed(self->watch, start)
+	               ? 0
+	               : watch_each_region(self->watch, &untracked, mark_unsure, self);
 }
 
 /* The same for a backend that tracks everything, and knows of no registration. */
@@ -207,7 +236,9 @@ static int judge(struct copying *self, uint64_t start, uint64_t end)
 
 	if (result == 0)
 		result = judge_untracked(self, start, end);
-	if (result == 0)
+	if (result == 0 && watch_is_listed(self->watch, start))
+		result = judge_listed_freed(self, start, end);
+	else if (result == 0)
 		result = judge_freed(self, start, end);
 	judge_pinned(self, start, end);
 	return result;

@@ -121,6 +121,8 @@ static int peek_part(struct tide_watch *watch, const struct tide_mapping *mappin
 		result = add_all(&watch->refused, start, end, pages);
 	if (result == 0)
 		result = peek(watch, start, end, pages);
+	if (result == 0)
+		result = watch_find_replaced(watch, start, end, pages);
 	if (result == 0 && mapping->inode != 0)
 		result = watch_copies_gone(watch, start, end, &gone, &present);
 	if (result == 0)

@@ -23,11 +23,16 @@ enum {
 	LOG_NR_WAITING = 4096,
 };
 
-/* A range that was written, or, with `is_removal`, is about to be given up. */
+enum log_what {
+	LOG_WRITTEN,
+	LOG_LEAVING, /* is about to be given up, or has moved away */
+	LOG_UNKNOWN, /* is not mapped any more, or other memory has moved there, with its protection */
+};
+
 struct log_entry {
 	uint64_t start;
 	uint64_t end;
-	uint64_t is_removal;
+	uint64_t what; /* enum log_what */
 };
 
 struct log_waiting {
@@ -61,7 +66,7 @@ struct log_shared {
 	struct uffd_message batch[LOG_NR_BATCH]; /* all zero: nothing was read */
 	uint64_t free_from_ns;                   /* the throttle lets the next one go */
 	uint32_t nr_waiting;
-	uint32_t first_is_listed; /* waiting[0] has its entry, and is not lifted yet */
+	uint32_t first_may_go; /* neither the list nor the throttle keeps waiting[0] */
 	struct log_waiting waiting[LOG_NR_WAITING];
 
 	struct log_entry entries[];

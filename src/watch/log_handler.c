@@ -27,7 +27,7 @@ static void in_order(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-static void append(struct log_shared *shared, uint64_t start, uint64_t end, bool is_removal)
+static void append(struct log_shared *shared, uint64_t start, uint64_t end, enum log_what what)
 {
 	uint64_t head = shared->head;
 	uint64_t tail = __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE);
@@ -37,7 +37,7 @@ static void append(struct log_shared *shared, uint64_t start, uint64_t end, bool
 		__atomic_store_n(&shared->has_overflowed, 1, __ATOMIC_SEQ_CST);
 		return;
 	}
-	*entry = (struct log_entry){ start, end, is_removal };
+	*entry = (struct log_entry){ start, end, what };
 	__atomic_store_n(&shared->head, head + 1, __ATOMIC_RELEASE);
 }
 
@@ -51,9 +51,9 @@ static bool is_full(const struct log_shared *shared)
 static void sort_out(struct log_shared *shared, uint64_t now_ns)
 {
 	for (size_t i = 0; i < LOG_NR_BATCH; i++) {
-		uint64_t start, end;
+		uint64_t start, end, to;
 
-		switch (uffd_decode(&shared->batch[i], &start, &end)) {
+		switch (uffd_decode(&shared->batch[i], &start, &end, &to)) {
 		case UFFD_WRITE:
 			if (shared->nr_waiting == LOG_NR_WAITING) /* cannot be: nothing was read then */
 				continue;
@@ -63,7 +63,14 @@ static void sort_out(struct log_shared *shared, uint64_t now_ns)
 			shared->nr_faults++;
 			break;
 		case UFFD_REMOVAL:
-			append(shared, start, end, true);
+			append(shared, start, end, LOG_LEAVING);
+			break;
+		case UFFD_MOVE:
+			append(shared, start, end, LOG_LEAVING);
+			append(shared, to, to + (end - start), LOG_UNKNOWN);
+			break;
+		case UFFD_UNMAP:
+			append(shared, start, end, LOG_UNKNOWN);
 			break;
 		default:
 			break;
@@ -103,8 +110,10 @@ static int lift(struct log_handler *handler, const struct log_waiting *waiting, 
 	if (result == -ENOENT)
 		result = uffd_wake(handler->uffd, waiting->page, waiting->page + LOG_PAGE);
 	/* So many threads give up memory that there was no instant between: it is not tracked any more. */
-	if (result < 0 && is_overdue)
+	if (result < 0 && is_overdue) {
+		append(handler->shared, waiting->page, waiting->page + LOG_PAGE, LOG_UNKNOWN);
 		result = uffd_unregister(handler->uffd, waiting->page, waiting->page + LOG_PAGE);
+	}
 	return result < 0 ? -EAGAIN : 0;
 }
 
@@ -125,12 +134,38 @@ static void charge(struct log_shared *shared, uint64_t now_ns)
 	shared->free_from_ns += (uint64_t)((double)bytes * 1e9 / (double)shared->throttle_bytes_per_s);
 }
 
+/*
+ * Listed anew at each attempt to lift it: who collects may have taken the entry meanwhile, and protected the page. What
+ * is still there as the last one will not be taken without waiting for us.
+ */
 static void list(struct log_shared *shared, const struct log_waiting *waiting)
 {
 	uint64_t start = waiting->page & ~(shared->granularity_bytes - 1);
+	const struct log_entry *last = &shared->entries[(shared->head - 1) % shared->nr_entries];
 
-	if (!__atomic_load_n(&shared->has_overflowed, __ATOMIC_SEQ_CST))
-		append(shared, start, start + shared->granularity_bytes, false);
+	if (__atomic_load_n(&shared->has_overflowed, __ATOMIC_SEQ_CST))
+		return;
+	if (shared->head != __atomic_load_n(&shared->tail, __ATOMIC_SEQ_CST) && last->what == LOG_WRITTEN &&
+	    last->start == start)
+		return;
+	append(shared, start, start + shared->granularity_bytes, LOG_WRITTEN);
+}
+
+/* Is it the turn of the first one that waits, who then need not ask again? */
+static bool may_go(struct log_shared *shared, uint64_t now_ns, bool is_overdue)
+{
+	bool has_hole = __atomic_load_n(&shared->has_overflowed, __ATOMIC_SEQ_CST) != 0;
+
+	if (shared->first_may_go)
+		return true;
+	if (!has_hole && !is_overdue && (is_full(shared) || !is_free(shared, now_ns)))
+		return false;
+	charge(shared, now_ns);
+	if (shared->throttle_bytes_per_s != 0)
+		shared->throttled_ns += now_ns - shared->waiting[0].since_ns;
+	in_order();
+	shared->first_may_go = 1;
+	return true;
 }
 
 /* The first one that waits. 0: it has gone; -EAGAIN: it has to wait on. */
@@ -139,32 +174,21 @@ static int serve(struct log_handler *handler)
 	struct log_shared *shared = handler->shared;
 	struct log_waiting waiting = shared->waiting[0];
 	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	uint64_t waited_ns = now_ns - waiting.since_ns;
-	bool is_overdue = waited_ns >= shared->max_stall_ns;
-	int result;
+	bool is_overdue = now_ns - waiting.since_ns >= shared->max_stall_ns;
+	uint64_t waited_ns;
 
-	if (!shared->first_is_listed) {
-		bool has_hole = __atomic_load_n(&shared->has_overflowed, __ATOMIC_SEQ_CST) != 0;
-
-		if (!has_hole && !is_overdue && (is_full(shared) || !is_free(shared, now_ns)))
-			return -EAGAIN;
-		if (is_full(shared))
-			__atomic_store_n(&shared->has_overflowed, 1, __ATOMIC_SEQ_CST);
-		list(shared, &waiting);
-		in_order();
-		shared->first_is_listed = 1;
-		charge(shared, now_ns);
-		if (shared->throttle_bytes_per_s != 0)
-			shared->throttled_ns += waited_ns;
-	}
-	result = lift(handler, &waiting, is_overdue);
-	if (result < 0)
-		return result;
+	if (!may_go(shared, now_ns, is_overdue))
+		return -EAGAIN;
+	if (is_full(shared))
+		__atomic_store_n(&shared->has_overflowed, 1, __ATOMIC_SEQ_CST);
+	list(shared, &waiting);
+	if (lift(handler, &waiting, is_overdue) < 0)
+		return -EAGAIN;
 	waited_ns = sys_clock_ns(CLOCK_MONOTONIC) - waiting.since_ns;
 	if (waited_ns > shared->longest_stall_ns)
 		shared->longest_stall_ns = waited_ns;
 	in_order();
-	shared->first_is_listed = 0;
+	shared->first_may_go = 0;
 	return 0;
 }
 

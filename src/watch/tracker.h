@@ -114,6 +114,9 @@ int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, 
 /* watch.c. Is `at` in memory whose writes the backend lists, and tells in one step, however large it is? */
 bool watch_is_listed(const struct tide_watch *watch, uint64_t at);
 
+/* Of listed memory in [start, end), what was unmapped, or replaced, since the mappings were read. 0 or -errno. */
+int watch_find_replaced(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *out);
+
 /* enlist.c. Each mapping that is tracked keeps neighbours from merging with it: is the target's limit far enough? */
 bool watch_has_room(const struct tide_watch *watch);
 

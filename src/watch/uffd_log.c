@@ -26,8 +26,9 @@
 enum {
 	DEFAULT_STALL_NS = 100000000,
 	PATIENCE_NS = 100000000,
+	DOUBTFUL = 1 << 16, /* of a collected run's categories: they are an enum tide_why, not the kernel's */
 	ADVICE_GUARD_INSTALL = 102, /* MADV_GUARD_INSTALL, Linux 6.13 */
-	FEATURES = UFFD_WP_UNPOPULATED | UFFD_REMOVALS,
+	FEATURES = UFFD_WP_UNPOPULATED | UFFD_MOVES | UFFD_REMOVALS | UFFD_UNMAPS,
 };
 
 bool uffd_log_is_listed(const struct uffd_log *self, uint64_t start)
@@ -72,7 +73,7 @@ static int ask_registered(const struct uffd_log *self, uint64_t page)
 }
 
 enum {
-	NR_SETS = 6,
+	NR_SETS = 7,
 };
 
 /* Whatever is known by addresses of listed mappings. */
@@ -84,6 +85,7 @@ static void find_sets(struct uffd_log *self, struct intervals *sets[NR_SETS])
 	sets[3] = &self->leaving;
 	sets[4] = &self->left;
 	sets[5] = &self->older;
+	sets[6] = &self->unknown;
 }
 
 int uffd_log_forget(struct uffd_log *self, uint64_t start, uint64_t end)
@@ -170,10 +172,12 @@ static int arm(void *state, uint64_t start, uint64_t end)
 
 	if (!is_listed(self, start))
 		return watch_uffd_async.arm(&self->async, start, end);
-	result = protect(self, start, end);
+	result = uffd_log_protect(self, start, end);
 	if (result == 0)
 		result = intervals_remove(&self->written, start, end);
-	return result == 0 ? intervals_remove(&self->overflowed, start, end) : result;
+	if (result == 0)
+		result = intervals_remove(&self->overflowed, start, end);
+	return result == 0 ? intervals_remove(&self->unknown, start, end) : result;
 }
 
 static int begin(void *state, uint64_t *stopped_ns, uint32_t *blind, struct tide_error *err)
@@ -192,17 +196,13 @@ static int begin(void *state, uint64_t *stopped_ns, uint32_t *blind, struct tide
 	                                  tide_target_pid(self->target), tide_target_name(self->target));
 }
 
-/* Writes may have been left out of the list: all of it, after it has been armed. */
-static long collect_overflowed(struct uffd_log *self, const struct interval *part, struct pagescan_region *run,
-                               uint64_t *next)
+/* Writes there may have been left out of the list: all of it, after it has been armed. */
+static long collect_doubtful(struct uffd_log *self, const struct interval *part, enum tide_why why,
+                             struct pagescan_region *run, uint64_t *next)
 {
-	int result = uffd_log_protect(self, part->start, part->end);
+	int result = arm(self, part->start, part->end);
 
-	if (result == 0)
-		result = intervals_remove(&self->overflowed, part->start, part->end);
-	if (result == 0)
-		result = intervals_remove(&self->written, part->start, part->end);
-	*run = (struct pagescan_region){ part->start, part->end, TIDE_WHY_OVERFLOW };
+	*run = (struct pagescan_region){ part->start, part->end, DOUBTFUL | why };
 	*next = part->end;
 	return result < 0 ? result : 1;
 }
@@ -243,9 +243,13 @@ static long collect(void *state, uint64_t start, uint64_t end, uint64_t max_page
 	result = ask_registered(self, start);
 	if (result <= 0)
 		return result < 0 ? result : -EPERM;
-	if (intervals_next(&self->overflowed, start, end, &part)) {
+	for (size_t i = 0; i < 2; i++) {
+		const struct intervals *doubtful = i == 0 ? &self->unknown : &self->overflowed;
+
+		if (!intervals_next(doubtful, start, end, &part))
+			continue;
 		if (part.start == start)
-			return collect_overflowed(self, &part, runs, next);
+			return collect_doubtful(self, &part, i == 0 ? TIDE_WHY_NEW : TIDE_WHY_OVERFLOW, runs, next);
 		end = part.start;
 	}
 	result = collect_written(self, start, end, max_pages, runs, nr, next);
@@ -276,7 +280,18 @@ static long peek(void *state, uint64_t start, uint64_t end, uint64_t max_pages, 
 
 static enum tide_why why(const struct pagescan_region *run)
 {
-	return run->categories == TIDE_WHY_OVERFLOW ? TIDE_WHY_OVERFLOW : TIDE_WHY_NONE;
+	return run->categories & DOUBTFUL ? (enum tide_why)(run->categories & ~(uint64_t)DOUBTFUL) : TIDE_WHY_NONE;
+}
+
+static int find_replaced(void *state, uint64_t start, uint64_t end, struct intervals *out)
+{
+	struct uffd_log *self = state;
+	struct interval part;
+	int result = uffd_log_take(self);
+
+	for (uint64_t at = start; result == 0 && intervals_next(&self->unknown, at, end, &part); at = part.end)
+		result = intervals_add(out, part.start, part.end);
+	return result;
 }
 
 static int untrack(void *state, uint64_t start, uint64_t end)
@@ -302,7 +317,8 @@ static void log_backend_close(void *state)
 	struct uffd_log *self = state;
 	struct intervals *const sets[] = { &self->mapped,   &self->listed,  &self->mergeable,
 		                           &self->unwanted, &self->written, &self->overflowed,
-		                           &self->leaving,  &self->left,    &self->older };
+		                           &self->leaving,  &self->left,    &self->older,
+		                           &self->unknown };
 
 	log_close(&self->log);
 	sys_close(self->uffd);
@@ -381,6 +397,7 @@ const struct watch_backend watch_uffd_log = {
 	.peek = peek,
 	.why = why,
 	.is_listed = is_listed,
+	.find_replaced = find_replaced,
 	.prefer = uffd_log_prefer,
 	.convert = uffd_log_convert,
 	.measure = measure,

@@ -20,6 +20,7 @@ struct uffd_log {
 	struct intervals mergeable;   /* by KSM, which has begun */
 	struct intervals unwanted;    /* not to be listed, by the caller's wish */
 	struct intervals written;     /* listed, and not collected yet */
+	struct intervals unknown;     /* what is mapped there is not what was: its marks mean nothing */
 	struct intervals overflowed;  /* may have been written, and is not protected */
 	struct intervals leaving;     /* announced to be given up, and not seen to be */
 	struct intervals left, older; /* seen to be, in this epoch and the last */
@@ -42,6 +43,9 @@ int uffd_log_keep(struct uffd_log *self, const struct intervals *mapped);
 
 /* uffd_log_drain.c. All that was written until now is in the sets. 0 or -errno: nothing is lost, ask again. */
 int uffd_log_drain(struct uffd_log *self, const struct tide_layout *layout);
+
+/* The same without a look at what was given up, and at new mappings. */
+int uffd_log_take(struct uffd_log *self);
 
 /* uffd_log_switch.c. As of struct watch_backend. */
 int uffd_log_prefer(void *state, uint64_t start, uint64_t end, bool as_list);

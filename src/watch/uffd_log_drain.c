@@ -28,8 +28,10 @@ static int take_entries(struct uffd_log *self)
 	for (size_t i = 0; result == 0 && i < nr; i++) {
 		const struct log_entry *entry = log_entry(&self->log, i);
 
-		if (entry->is_removal)
+		if (entry->what == LOG_LEAVING)
 			result = intervals_add(&self->leaving, entry->start, entry->end);
+		else if (entry->what == LOG_UNKNOWN)
+			result = intervals_add(&self->unknown, entry->start, entry->end);
 		else
 			self->taken.items[self->taken.nr++] = (struct interval){ entry->start, entry->end };
 	}
@@ -56,7 +58,7 @@ static int note_hole(struct uffd_log *self)
  * All that was written until now. First who lists is waited for; then what it has decided to leave out, before it was
  * told to list everything again, is waited for; then what it has listed meanwhile, and may be lifting only now.
  */
-static int take_all(struct uffd_log *self)
+int uffd_log_take(struct uffd_log *self)
 {
 	int result = log_sync(&self->log);
 
@@ -158,7 +160,7 @@ int uffd_log_drain(struct uffd_log *self, const struct tide_layout *layout)
 	if (result == 0)
 		result = drop_mergeable(self);
 	if (result == 0)
-		result = take_all(self);
+		result = uffd_log_take(self);
 	if (result == 0)
 		result = look_at_leaving(self);
 	if (result == 0)

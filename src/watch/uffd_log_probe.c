@@ -24,14 +24,14 @@ enum {
 };
 
 /* Exactly one entry is there, this one; it is taken. */
-static bool expect(struct log *log, uint64_t page, bool is_removal)
+static bool expect(struct log *log, uint64_t page, enum log_what what)
 {
 	bool is_right;
 
 	if (log_sync(log) < 0 || log_nr(log) != 1)
 		return false;
 	is_right = log_entry(log, 0)->start == page && log_entry(log, 0)->end == page + LOG_PAGE &&
-	           log_entry(log, 0)->is_removal == is_removal;
+	           log_entry(log, 0)->what == what;
 	log_drop(log, 1);
 	return is_right;
 }
@@ -57,11 +57,11 @@ static int control(int uffd, struct log *log, unsigned char *memory, const char 
 		return result;
 	*failed = "report a write";
 	((volatile unsigned char *)memory)[3 * LOG_PAGE] = 2;
-	if (!expect(log, written, false))
+	if (!expect(log, written, LOG_WRITTEN))
 		return 0;
 	*failed = "report a page that was freed";
 	result = sys_madvise(memory + 5 * LOG_PAGE, LOG_PAGE, MADV_DONTNEED);
-	return result < 0 ? result : expect(log, given_up, true);
+	return result < 0 ? result : expect(log, given_up, LOG_LEAVING);
 }
 
 static int try(int uffd, const char **failed)
@@ -69,7 +69,7 @@ static int try(int uffd, const char **failed)
 	const struct log_opts opts = { .granularity_bytes = LOG_PAGE, .max_stall_ns = STALL_NS };
 	struct log log = { 0 };
 	void *memory = NULL;
-	int result = uffd_api(uffd, UFFD_WP_UNPOPULATED | UFFD_REMOVALS);
+	int result = uffd_api(uffd, UFFD_WP_UNPOPULATED | UFFD_MOVES | UFFD_REMOVALS | UFFD_UNMAPS);
 
 	if (result == 0)
 		result = sys_mmap(&memory, PROBE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -284,6 +284,19 @@ bool watch_is_listed(const struct tide_watch *watch, uint64_t at)
 	return watch->backend->is_listed != NULL && watch->backend->is_listed(watch->state, at);
 }
 
+int watch_find_replaced(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *out)
+{
+	struct interval part;
+	int result = 0;
+
+	if (watch->backend->find_replaced == NULL)
+		return 0;
+	/* What is known not to be mapped, or to be new, is not asked for. */
+	for (uint64_t at = start; result == 0 && intervals_next(&watch->tracked, at, end, &part); at = part.end)
+		result = watch->backend->find_replaced(watch->state, part.start, part.end, out);
+	return result;
+}
+
 int watch_refresh(struct tide_watch *watch, struct tide_error *err)
 {
 	const struct tide_layout *layout;

@@ -165,12 +165,24 @@ void watched_first_copy(struct watched *self)
 	read_range(self, 0, self->size / PAGE, self->copy);
 }
 
+const struct tide_watch_opts *watched_opts(struct tide_watch_opts *ask, const struct tide_watch_opts *opts)
+{
+	if (opts != NULL)
+		memcpy(ask, opts, opts->size);
+	if (ask->backend == NULL)
+		ask->backend = getenv("WATCHED_BACKEND");
+	ask->size = sizeof(*ask);
+	return ask;
+}
+
 void watched_open(struct watched *self, const struct tide_watch_opts *opts)
 {
+	struct tide_watch_opts ask = { .size = sizeof(ask) };
+
 	int result = tide_target_open(&self->target, self->child.pid, &self->err);
 
 	if (result == 0)
-		result = tide_watch_open(&self->watch, self->target, opts, &self->err);
+		result = tide_watch_open(&self->watch, self->target, watched_opts(&ask, opts), &self->err);
 	if (result < 0)
 		fail_msg("%s", self->err.text);
 	watched_first_copy(self);
