@@ -329,7 +329,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		stride = (unsigned)strtoul(argv[1], NULL, 10);
 	if (argc > 2) {
-		int skipped = need_soft_dirty();
+		int skipped = need_backend(argv[2]);
 
 		if (skipped != 0)
 			return skipped;

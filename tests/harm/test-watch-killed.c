@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 	};
 
 	if (argc > 1) {
-		int skipped = need_soft_dirty();
+		int skipped = need_backend(argv[1]);
 
 		if (skipped != 0)
 			return skipped;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -43,10 +44,12 @@ static int try_watch(pid_t pid, const char *backend)
 
 int need_watch(void)
 {
-	return try_watch(getpid(), "uffd_async");
+	const char *backend = getenv("WATCHED_BACKEND");
+
+	return backend != NULL ? need_backend(backend) : try_watch(getpid(), "uffd_async");
 }
 
-int need_soft_dirty(void)
+int need_backend(const char *backend)
 {
 	pid_t pid = fork();
 	int skipped;
@@ -60,7 +63,7 @@ int need_soft_dirty(void)
 		perror("fork");
 		return 1;
 	}
-	skipped = try_watch(pid, "soft_dirty");
+	skipped = try_watch(pid, backend);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return skipped;

@@ -480,7 +480,7 @@ int main(void)
 		WATCHED_TEST(C1_a_copy_says_what_was_written_since),
 		WATCHED_TEST(C1_a_write_that_ksm_hides_is_reported),
 	};
-	int skipped = need_soft_dirty();
+	int skipped = need_backend("soft_dirty");
 
 	if (skipped != 0)
 		return skipped;
