@@ -181,6 +181,7 @@ struct tide_watch_opts {
 	uint64_t granularity_bytes;    /* of what is listed, a power of two, 4 KiB (0) to 2 MiB: then huge pages stay */
 	uint64_t max_stall_ns;         /* no writer waits for longer; 0: 100 ms */
 	uint64_t throttle_bytes_per_s; /* listed memory is first written no faster than that; 0: no limit */
+	uint64_t max_listed;           /* pieces that the list holds until it is collected, 64 or more; 0: 131,072 */
 };
 
 /*

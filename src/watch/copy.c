@@ -191,9 +191,7 @@ static int judge_untracked(struct copying *self, uint64_t start, uint64_t end)
 
 	for (uint64_t at = start; intervals_next(&self->watch->doubtful, at, end, &part); at = part.end)
 		mark_unsure(self, &(struct pagescan_region){ .start = part.start, .end = part.end });
-	return watch_is_listed(self->watch, start)
-	               ? 0
-	               : watch_each_region(self->watch, &untracked, mark_unsure, self);
+	return watch_is_listed(self->watch, start) ? 0 : watch_each_region(self->watch, &untracked, mark_unsure, self);
 }
 
 /* The same for a backend that tracks everything, and knows of no registration. */

@@ -10,34 +10,31 @@
 #include "kernel/sys.h"
 
 enum {
-	NR_ENTRIES = 1 << 17, /* half a gigabyte, page by page, in 3 MiB */
+	MIN_FOR_REMOVALS = 1024,
 	NR_TRIES = 4,
 	NR_SPINS = 256,
 	SYNC_MS = 2000,
 };
 
-static size_t shared_bytes(void)
-{
-	return sizeof(struct log_shared) + NR_ENTRIES * sizeof(struct log_entry);
-}
-
 int log_open(struct log *log, int uffd, const struct log_opts *opts)
 {
+	uint64_t nr_entries = opts->max_entries + opts->max_entries / 8 + MIN_FOR_REMOVALS;
+	size_t bytes = sizeof(struct log_shared) + nr_entries * sizeof(struct log_entry);
 	void *memory = NULL;
 	int result;
 
-	*log = (struct log){ .handler = -1, .standby = -1 };
-	result = sys_mmap(&memory, shared_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE,
-	                  -1, 0);
+	*log = (struct log){ .handler = -1, .standby = -1, .shared_bytes = bytes };
+	result = sys_mmap(&memory, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (result < 0)
 		return result;
 	/* Where that is not permitted, the writers wait for swap. */
-	sys_mlock(memory, shared_bytes());
+	sys_mlock(memory, bytes);
 	log->shared = memory;
 	log->shared->granularity_bytes = opts->granularity_bytes;
 	log->shared->max_stall_ns = opts->max_stall_ns;
 	log->shared->throttle_bytes_per_s = opts->throttle_bytes_per_s;
-	log->shared->nr_entries = NR_ENTRIES;
+	log->shared->nr_entries = nr_entries;
+	log->shared->max_written = opts->max_entries;
 	result = log_start(log, uffd);
 	if (result < 0)
 		log_close(log);
@@ -66,7 +63,7 @@ void log_close(struct log *log)
 	__atomic_store_n(&log->shared->is_ending, 1, __ATOMIC_SEQ_CST);
 	end(log->standby, log->standby_pid);
 	end(log->handler, log->handler_pid);
-	sys_munmap(log->shared, shared_bytes());
+	sys_munmap(log->shared, log->shared_bytes);
 	*log = (struct log){ .handler = -1, .standby = -1 };
 }
 

@@ -46,6 +46,7 @@ struct log_shared {
 	uint64_t max_stall_ns;
 	uint64_t throttle_bytes_per_s; /* 0: no limit */
 	uint64_t nr_entries;
+	uint64_t max_written; /* of them: the rest is for what is given up, which nobody waits to list */
 
 	/* Odd while the handler works: all that it has read until it is even again is in the list, and lifted. */
 	uint64_t turn;
@@ -76,10 +77,12 @@ struct log_opts {
 	uint64_t granularity_bytes;
 	uint64_t max_stall_ns;
 	uint64_t throttle_bytes_per_s;
+	uint64_t max_entries; /* of writes */
 };
 
 struct log {
 	struct log_shared *shared;
+	size_t shared_bytes;
 	int handler; /* pidfds */
 	int standby;
 	pid_t handler_pid;

@@ -43,8 +43,7 @@ static void append(struct log_shared *shared, uint64_t start, uint64_t end, enum
 
 static bool is_full(const struct log_shared *shared)
 {
-	/* Removals are listed in any case: they have some room of their own. */
-	return shared->head - __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE) >= shared->nr_entries / 8 * 7;
+	return shared->head - __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE) >= shared->max_written;
 }
 
 /* What was read becomes entries and waiting writers; nothing is left in the batch. */

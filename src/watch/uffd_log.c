@@ -25,8 +25,9 @@
 
 enum {
 	DEFAULT_STALL_NS = 100000000,
+	DEFAULT_LISTED = 1 << 17, /* half a gigabyte, page by page, in 3 MiB */
 	PATIENCE_NS = 100000000,
-	DOUBTFUL = 1 << 16, /* of a collected run's categories: they are an enum tide_why, not the kernel's */
+	DOUBTFUL = 1 << 16,         /* of a collected run's categories: they are an enum tide_why, not the kernel's */
 	ADVICE_GUARD_INSTALL = 102, /* MADV_GUARD_INSTALL, Linux 6.13 */
 	FEATURES = UFFD_WP_UNPOPULATED | UFFD_MOVES | UFFD_REMOVALS | UFFD_UNMAPS,
 };
@@ -315,10 +316,9 @@ static void measure(void *state, struct tide_epoch *epoch)
 static void log_backend_close(void *state)
 {
 	struct uffd_log *self = state;
-	struct intervals *const sets[] = { &self->mapped,   &self->listed,  &self->mergeable,
-		                           &self->unwanted, &self->written, &self->overflowed,
-		                           &self->leaving,  &self->left,    &self->older,
-		                           &self->unknown };
+	struct intervals *const sets[] = { &self->mapped,  &self->listed,     &self->mergeable, &self->unwanted,
+		                           &self->written, &self->overflowed, &self->leaving,   &self->left,
+		                           &self->older,   &self->unknown };
 
 	log_close(&self->log);
 	sys_close(self->uffd);
@@ -348,6 +348,7 @@ static int open_log(struct uffd_log *self, const struct tide_watch_opts *opts, u
 		.granularity_bytes = opts->granularity_bytes != 0 ? opts->granularity_bytes : LOG_PAGE,
 		.max_stall_ns = opts->max_stall_ns != 0 ? opts->max_stall_ns : DEFAULT_STALL_NS,
 		.throttle_bytes_per_s = opts->throttle_bytes_per_s,
+		.max_entries = opts->max_listed != 0 ? opts->max_listed : DEFAULT_LISTED,
 	};
 	int result = target_userfaultfd_sync(self->target, FEATURES, stopped_ns, err);
 

@@ -66,7 +66,9 @@ static int control(int uffd, struct log *log, unsigned char *memory, const char 
 
 static int try(int uffd, const char **failed)
 {
-	const struct log_opts opts = { .granularity_bytes = LOG_PAGE, .max_stall_ns = STALL_NS };
+	const struct log_opts opts = { .granularity_bytes = LOG_PAGE,
+		                       .max_stall_ns = STALL_NS,
+		                       .max_entries = PROBE_PAGES };
 	struct log log = { 0 };
 	void *memory = NULL;
 	int result = uffd_api(uffd, UFFD_WP_UNPOPULATED | UFFD_MOVES | UFFD_REMOVALS | UFFD_UNMAPS);

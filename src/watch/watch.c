@@ -18,6 +18,8 @@
 enum {
 	DEFAULT_TABLE_BYTES = 64 << 20,
 	MIN_RUNS = 8,
+	MIN_LISTED = 64,
+	MAX_LISTED = 1 << 28,
 	RAW_RUNS = 16384, /* collected before they are looked at for pins, about */
 };
 
@@ -137,7 +139,8 @@ static int check_list_opts(struct tide_watch *watch, const struct tide_watch_opt
 {
 	uint64_t granularity = opts->granularity_bytes;
 
-	if (!watch->backend->has_list && (granularity | opts->max_stall_ns | opts->throttle_bytes_per_s) != 0)
+	if (!watch->backend->has_list &&
+	    (granularity | opts->max_stall_ns | opts->throttle_bytes_per_s | opts->max_listed) != 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "with %s no writer waits: granularity, longest stall and throttle are uffd_log's",
 		                 watch->backend->name);
@@ -146,6 +149,9 @@ static int check_list_opts(struct tide_watch *watch, const struct tide_watch_opt
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "a granularity of %llu bytes cannot be: powers of two from 4 KiB to 2 MiB can",
 		                 (unsigned long long)granularity);
+	if (opts->max_listed != 0 && (opts->max_listed < MIN_LISTED || opts->max_listed > MAX_LISTED))
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "a list of %llu pieces cannot be: %d to %d can",
+		                 (unsigned long long)opts->max_listed, MIN_LISTED, MAX_LISTED);
 	watch->granularity = granularity != 0 ? granularity : WATCH_PAGE;
 	return 0;
 }

@@ -58,24 +58,12 @@ static void live(struct watched *self)
 	_exit(0);
 }
 
-static unsigned nr_descriptors(pid_t pid)
-{
-	char path[64], link[8];
-	unsigned nr = 0;
-
-	for (int fd = 0; fd < 64; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-		nr += readlink(path, link, sizeof(link)) > 0;
-	}
-	return nr;
-}
-
 /* What is left of the watcher ends by itself, if not at once. */
 static bool is_clean(pid_t pid, unsigned descriptors)
 {
 	for (int i = 0; i < 20000; i++) {
 		if (mappings_with_flag(pid, "uw") == 0 && number_of(pid, "status", "TracerPid") == 0 &&
-		    nr_descriptors(pid) == descriptors)
+		    descriptors_of(pid) == descriptors)
 			return true;
 		usleep(1000);
 	}
@@ -120,7 +108,7 @@ static void C1_a_watcher_killed_at_any_call_leaves_the_process_whole(void **stat
 
 	watched_start(self, area_map(AREA, MAP_PRIVATE), AREA);
 	watched_order(self, do_fill, self->area, AREA, 1);
-	descriptors = nr_descriptors(self->child.pid);
+	descriptors = descriptors_of(self->child.pid);
 	for (; kill_at(self, nth, descriptors); nth++) {
 		if (nth % EVERY != 0)
 			continue;

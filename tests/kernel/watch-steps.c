@@ -282,6 +282,18 @@ unsigned mappings_with_flag(pid_t pid, const char *flag)
 	return nr;
 }
 
+unsigned descriptors_of(pid_t pid)
+{
+	char path[64], link[8];
+	unsigned nr = 0;
+
+	for (int fd = 0; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		nr += readlink(path, link, sizeof(link)) > 0;
+	}
+	return nr;
+}
+
 long do_fill(struct order *order)
 {
 	memset(order->at, (int)order->value, order->size);

@@ -88,6 +88,9 @@ uint64_t number_of(pid_t pid, const char *file, const char *key);
 /* How many mappings of the process have this flag in VmFlags of smaps. */
 unsigned mappings_with_flag(pid_t pid, const char *flag);
 
+/* How many descriptors the process has open, of the first 64. */
+unsigned descriptors_of(pid_t pid);
+
 /* Each test has a struct watched, all zero, which ends with it. */
 int watched_setup(void **state);
 int watched_teardown(void **state);
