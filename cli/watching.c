@@ -25,6 +25,7 @@ static int open_with(struct watching *watching, const struct tide_pins_ops *pins
 		.ranges = options->ranges.items,
 		.nr_ranges = options->ranges.nr,
 		.pins = pins,
+		.shared = !options->verify,
 		.backend = options->backend,
 		.reused = options->excludes ? tide_reused_walker() : NULL,
 		.granularity_bytes = options->granularity_bytes,
@@ -70,6 +71,16 @@ static int open_watch(struct watching *watching, struct tide_error *err)
 	}
 }
 
+/* Others may want to know the same. Who cannot be served, be it for want of a name, is told by them that it is held. */
+static void serve_others(struct watching *watching)
+{
+	struct tide_error why = { 0 };
+
+	if (tide_watch_holder(watching->watch) == 0 && tide_watch_serve(watching->watch, &why) < 0 &&
+	    !watching->options->quiet)
+		say("note: others cannot share this watch: %s", why.text);
+}
+
 static int begin_report(struct watching *watching, struct tide_error *err)
 {
 	const struct options *options = watching->options;
@@ -94,6 +105,9 @@ static void say_begin(const struct watching *watching)
 
 	if (watching->options->quiet)
 		return;
+	if (tide_watch_holder(watching->watch) != 0)
+		say("note: process %d watches this process already, and shares what it finds",
+		    (int)tide_watch_holder(watching->watch));
 	if (strcmp(tide_watch_backend(watching->watch), "soft_dirty") == 0)
 		say("note: writes are tracked by soft-dirty bits: the process stands still while they are read and "
 		    "cleared, none is exact, and others who use these bits of it miss what is cleared");
@@ -134,6 +148,7 @@ int watching_open(struct watching *watching, const struct options *options, pid_
 		result = begin_shadow(watching, err);
 	if (result < 0)
 		return result;
+	serve_others(watching);
 	say_begin(watching);
 	return begin_report(watching, err);
 }
@@ -235,20 +250,28 @@ static void note_overrun(struct watching *watching, uint64_t spent_ns)
 	    units_duration_text(spent, spent_ns / 1000), units_duration_text(asked, watching->interval_ns / 1000));
 }
 
-/* Waits for the epoch's end. True: a signal came first. The process's own end is for the collect to find. */
+/*
+ * Waits for the epoch's end, and serves others meanwhile. True: a signal came first. The process's own end is for the
+ * collect to find.
+ */
 static bool wait_for_end(const struct watching *watching, const struct stop *stop)
 {
-	struct pollfd fds[3] = {
-		{ .fd = stop->fd, .events = POLLIN },
-		{ .fd = watching->timer, .events = POLLIN },
-		{ .fd = tide_target_pidfd(watching->target), .events = POLLIN },
+	enum { STOP, TIMER, TARGET, OTHERS, NR };
+	struct pollfd fds[NR] = {
+		[STOP] = { .fd = stop->fd, .events = POLLIN },
+		[TIMER] = { .fd = watching->timer, .events = POLLIN },
+		[TARGET] = { .fd = tide_target_pidfd(watching->target), .events = POLLIN },
+		[OTHERS] = { .fd = tide_watch_fd(watching->watch), .events = POLLIN },
 	};
-	bool from_terminal;
-	int nr;
+	bool from_terminal, is_over = false;
 
-	do
-		nr = poll(fds, 3, -1);
-	while (nr < 0 && errno == EINTR);
+	while (!is_over) {
+		int nr = poll(fds, NR, -1);
+
+		if (nr > 0 && fds[OTHERS].revents != 0)
+			tide_watch_step(watching->watch);
+		is_over = nr < 0 ? errno != EINTR : (fds[STOP].revents | fds[TIMER].revents | fds[TARGET].revents) != 0;
+	}
 	return stop_take(stop, &from_terminal) != 0;
 }
 

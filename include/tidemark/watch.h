@@ -172,7 +172,11 @@ struct tide_watch_opts {
 	 * tables: 2 MiB for each GiB. Only with `ranges`.
 	 */
 	uint32_t arm_holes;
-	uint32_t pad;
+	/*
+	 * When somebody else watches the target and serves others, be served by it, with its means and in its ranges:
+	 * collect, epoch and layout work, the rest is refused. The first epoch begins at the return, as always.
+	 */
+	uint32_t shared;
 	uint64_t max_table_bytes; /* page tables that arming may add; 0: 64 MiB. Beyond it memory is `over` */
 	/* The rest may be missing in a struct of programs built before it was there: then it is all zero. */
 	const char *backend; /* "uffd_async", "uffd_log", "soft_dirty"; NULL: the best that works here of 1 and 3 */
@@ -209,6 +213,36 @@ TIDE_EXPORT TIDE_MUST_USE int tide_watch_open(struct tide_watch **out, struct ti
  */
 TIDE_EXPORT TIDE_MUST_USE int tide_watch_switch(struct tide_watch *watch, uint64_t start, uint64_t end,
                                                 const char *backend, struct tide_error *err);
+
+/*
+ * A share of a watch: an epoch of one's own, at one's own pace. What the tracker finds when one consumer collects is
+ * kept for the others until they do (24 MiB for each at most; beyond it, a consumer gets all memory as `over`, why:
+ * bound). tide_watch_collect() goes on to be the consumer that it was. What is written after the return is reported by
+ * the first collect. While there are others, tide_watch_get() is refused. Consumers end with their watch. Errors and
+ * the rule for threads are those of tide_watch_collect(); a consumer counts as its watch.
+ */
+struct tide_consumer;
+TIDE_EXPORT TIDE_MUST_USE int tide_consumer_open(struct tide_consumer **out, struct tide_watch *watch,
+                                                 struct tide_error *err);
+TIDE_EXPORT void tide_consumer_close(struct tide_consumer *consumer); /* NULL is fine */
+
+/* As tide_watch_collect() and tide_watch_epoch(); costs are those of the epochs that this consumer began. */
+TIDE_EXPORT TIDE_MUST_USE long tide_consumer_collect(struct tide_consumer *consumer, struct tide_run *runs, size_t max,
+                                                     struct tide_error *err);
+TIDE_EXPORT void tide_consumer_epoch(const struct tide_consumer *consumer, struct tide_epoch *out);
+
+/*
+ * Serves other processes of the same user, or root's, that want to watch the target, each as a consumer, over a socket
+ * (in the abstract namespace of Unix sockets: nothing is left behind; who may is told by the credentials that the
+ * kernel gives). When the descriptor from tide_watch_fd() is readable, tide_watch_step() does what there is to do, and
+ * does not wait for anybody; a collect of theirs takes its time here. BUSY: somebody serves it already; SYSTEM.
+ */
+TIDE_EXPORT TIDE_MUST_USE int tide_watch_serve(struct tide_watch *watch, struct tide_error *err);
+TIDE_EXPORT int tide_watch_fd(const struct tide_watch *watch); /* -1: it does not serve */
+TIDE_EXPORT void tide_watch_step(struct tide_watch *watch);
+
+/* The process that watches for this one (opts.shared); 0: this one does. */
+TIDE_EXPORT pid_t tide_watch_holder(const struct tide_watch *watch);
 
 /* The name of the backend in use. */
 TIDE_EXPORT const char *tide_watch_backend(const struct tide_watch *watch);

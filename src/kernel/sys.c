@@ -171,6 +171,12 @@ const struct sys_table sys_table_linux = {
 	.flock = flock,
 	.close_range = raw_close_range,
 	.sched_yield = sched_yield,
+	.socket = socket,
+	.bind = bind,
+	.listen = listen,
+	.connect = connect,
+	.accept4 = accept4,
+	.getsockopt = getsockopt,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -402,6 +408,49 @@ ssize_t sys_sendmsg(int fd, const struct msghdr *message)
 ssize_t sys_recvmsg(int fd, struct msghdr *message)
 {
 	return RETRIED(ssize_t, sys_table->recvmsg(fd, message, MSG_CMSG_CLOEXEC));
+}
+
+static int new_socket(void)
+{
+	return RETRIED(int, sys_table->socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+/* Who cannot be reached is not kept open. */
+static int or_close(int fd, int result)
+{
+	if (result >= 0)
+		return fd;
+	sys_close(fd);
+	return result;
+}
+
+int sys_listen(const struct sockaddr *address, socklen_t size)
+{
+	int fd = new_socket();
+	int result = fd < 0 ? fd : RETRIED(int, sys_table->bind(fd, address, size));
+
+	if (fd < 0)
+		return fd;
+	return or_close(fd, result < 0 ? result : RETRIED(int, sys_table->listen(fd, SOMAXCONN)));
+}
+
+int sys_accept(int fd)
+{
+	return RETRIED(int, sys_table->accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+}
+
+int sys_connect(const struct sockaddr *address, socklen_t size)
+{
+	int fd = new_socket();
+
+	return fd < 0 ? fd : or_close(fd, RETRIED(int, sys_table->connect(fd, address, size)));
+}
+
+int sys_socket_peer(int fd, struct ucred *peer)
+{
+	socklen_t size = sizeof(*peer);
+
+	return RETRIED(int, sys_table->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size));
 }
 
 ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size)

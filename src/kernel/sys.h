@@ -70,6 +70,12 @@ struct sys_table {
 	int (*flock)(int fd, int operation);
 	int (*close_range)(unsigned first, unsigned last, int flags);
 	int (*sched_yield)(void);
+	int (*socket)(int domain, int type, int protocol);
+	int (*bind)(int fd, const struct sockaddr *address, socklen_t size);
+	int (*listen)(int fd, int nr);
+	int (*connect)(int fd, const struct sockaddr *address, socklen_t size);
+	int (*accept4)(int fd, struct sockaddr *address, socklen_t *size, int flags);
+	int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -113,6 +119,11 @@ pid_t sys_clone(unsigned long flags); /* as fork(), but no handler runs and mall
 int sys_socketpair(int fds[2]);       /* datagrams that keep their bounds, close-on-exec */
 ssize_t sys_sendmsg(int fd, const struct msghdr *message);
 ssize_t sys_recvmsg(int fd, struct msghdr *message); /* descriptors that come are close-on-exec */
+/* Of Unix sockets that keep the bounds of messages; non-blocking and close-on-exec. */
+int sys_listen(const struct sockaddr *address, socklen_t size);
+int sys_accept(int fd);
+int sys_connect(const struct sockaddr *address, socklen_t size);
+int sys_socket_peer(int fd, struct ucred *peer); /* who was at the other end when it was connected */
 ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size);
 int sys_pidfd_open_thread(pid_t tid);                /* of one thread (6.9); -EINVAL before */
 int sys_sigmask(const sigset_t *set, sigset_t *old); /* the calling thread's, replaced; `old` may be NULL */

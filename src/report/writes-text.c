@@ -105,57 +105,6 @@ int writes_text_lost(const struct writes *writes, uint64_t start, uint64_t end, 
 	return 0;
 }
 
-static const char *blind_sentence(unsigned bit)
-{
-	switch (bit) {
-	case TIDE_BLIND_DEVICE_WRITES:
-		return "device writes into pinned memory";
-	case TIDE_BLIND_REFERENCES:
-		return "direct I/O without pins";
-	case TIDE_BLIND_OTHERS:
-		return "writes of other processes at the instant an epoch begins";
-	case TIDE_BLIND_REUSED:
-		return "writes in reused mappings (--reused exclude)";
-	case TIDE_BLIND_GUARDS:
-		return "what guard regions did to listed memory (MADV_GUARD_INSTALL)";
-	default:
-		return "something this program has no words for";
-	}
-}
-
-static void write_blind(const struct writes *writes, uint32_t blind)
-{
-	const char *lead = "not seen: ";
-
-	for (unsigned bit = 1; bit != 0; bit <<= 1) {
-		if ((blind & bit) == 0)
-			continue;
-		fprintf(writes->out, "%s%s", lead, blind_sentence(bit));
-		lead = "; ";
-	}
-	if (blind != 0)
-		fputc('\n', writes->out);
-}
-
-int writes_text_epoch(const struct writes *writes, const struct writes_verified *verified, bool blind_is_new)
-{
-	const struct tide_epoch *epoch = &writes->last;
-	struct writes_sum sum = { epoch->written_bytes, epoch->over_bytes, epoch->pinned_bytes };
-
-	fprintf(writes->out, "%6.1f s", (double)writes->at_us / 1e6);
-	write_sum(writes, &sum, writes->length_us);
-	fprintf(writes->out, "%s mapping%s; cost %s\n", format_count(writes->mappings.nr).s,
-	        writes->mappings.nr == 1 ? "" : "s", format_duration_short(epoch->cost_ns / 1000).s);
-	if (verified != NULL)
-		fprintf(writes->out, "%10sverified %s pages, %s lost\n", "", format_count(verified->nr_pages).s,
-		        format_count(verified->nr_lost).s);
-	if (blind_is_new) {
-		fprintf(writes->out, "%10s", "");
-		write_blind(writes, epoch->blind);
-	}
-	return write_mappings(writes, &writes->mappings, TOP_OF_EPOCH, writes->length_us);
-}
-
 /* Breaks `text` between words; lines after the first begin at `indent`, where the first is already. */
 static void write_indented(const struct writes *writes, const char *text, int indent)
 {
@@ -174,6 +123,60 @@ static void write_indented(const struct writes *writes, const char *text, int in
 		text += *text == ' ';
 	}
 	fputc('\n', writes->out);
+}
+
+static const char *blind_sentence(unsigned bit)
+{
+	switch (bit) {
+	case TIDE_BLIND_DEVICE_WRITES:
+		return "device writes into pinned memory";
+	case TIDE_BLIND_REFERENCES:
+		return "direct I/O without pins";
+	case TIDE_BLIND_OTHERS:
+		return "writes of other processes at the instant an epoch begins";
+	case TIDE_BLIND_REUSED:
+		return "writes in reused mappings (--reused exclude)";
+	case TIDE_BLIND_GUARDS:
+		return "what guard regions did to listed memory (MADV_GUARD_INSTALL)";
+	default:
+		return "something this program has no words for";
+	}
+}
+
+/* At `indent`, where the line is already. */
+static void write_blind(const struct writes *writes, uint32_t blind, int indent)
+{
+	const char *lead = "not seen: ";
+	char text[400];
+	size_t used = 0;
+
+	for (unsigned bit = 1; bit != 0; bit <<= 1) {
+		if ((blind & bit) == 0 || used >= sizeof(text))
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", lead, blind_sentence(bit));
+		lead = "; ";
+	}
+	if (blind != 0)
+		write_indented(writes, text, indent);
+}
+
+int writes_text_epoch(const struct writes *writes, const struct writes_verified *verified, bool blind_is_new)
+{
+	const struct tide_epoch *epoch = &writes->last;
+	struct writes_sum sum = { epoch->written_bytes, epoch->over_bytes, epoch->pinned_bytes };
+
+	fprintf(writes->out, "%6.1f s", (double)writes->at_us / 1e6);
+	write_sum(writes, &sum, writes->length_us);
+	fprintf(writes->out, "%s mapping%s; cost %s\n", format_count(writes->mappings.nr).s,
+	        writes->mappings.nr == 1 ? "" : "s", format_duration_short(epoch->cost_ns / 1000).s);
+	if (verified != NULL)
+		fprintf(writes->out, "%10sverified %s pages, %s lost\n", "", format_count(verified->nr_pages).s,
+		        format_count(verified->nr_lost).s);
+	if (blind_is_new) {
+		fprintf(writes->out, "%10s", "");
+		write_blind(writes, epoch->blind, 10);
+	}
+	return write_mappings(writes, &writes->mappings, TOP_OF_EPOCH, writes->length_us);
 }
 
 static void write_whys(const struct writes *writes)
@@ -220,8 +223,9 @@ static void write_cost(const struct writes *writes)
 		fprintf(writes->out, "the process was stopped once, for %s\n",
 		        format_duration_short(last->stopped_ns / 1000).s);
 	if (last->nr_faults > 0)
-		fprintf(writes->out, "%llu writes waited to be listed, the longest for %s\n",
-		        (unsigned long long)last->nr_faults, format_duration_short(last->longest_stall_ns / 1000).s);
+		fprintf(writes->out, "%s write%s waited to be listed, the longest for %s\n",
+		        format_count(last->nr_faults).s, last->nr_faults == 1 ? "" : "s",
+		        format_duration_short(last->longest_stall_ns / 1000).s);
 	if (last->throttled_ns > 0)
 		fprintf(writes->out, "writers were held back for %s in all\n",
 		        format_duration_short(last->throttled_ns / 1000).s);
@@ -258,7 +262,7 @@ int writes_text_end(const struct writes *writes, const char *ended)
 		        format_rate(written, writes->at_us).s, format_bytes(writes->max_rate).s);
 	fputc('\n', writes->out);
 	write_certainty(writes);
-	write_blind(writes, writes->blind);
+	write_blind(writes, writes->blind, 0);
 	write_verified(writes);
 	write_cost(writes);
 	if (writes->all_mappings.nr == 0)

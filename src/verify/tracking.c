@@ -5,15 +5,21 @@
 
 #include "kernel/fault.h"
 #include "kernel/pagescan.h"
+#include "kernel/uffd.h"
 #include "kernel/uffd_access.h"
 #include "verify/apart.h"
 #include "verify/hazards.h"
+#include "watch/uffd_log_probe.h"
 
 #define TIMEOUT_MS 20000
 
 #define FILTER_REMEDY                                                                                                  \
 	"write tracking needs userfaultfd(2), which a seccomp filter may refuse: in a container, --security-opt "      \
 	"seccomp=unconfined"
+
+#define LIST_REMEDY                                                                                                    \
+	"uffd_log needs CAP_SYS_PTRACE (run as root, in a container with --cap-add SYS_PTRACE), access "               \
+	"to " UFFD_DEVICE ", or the sysctl vm.unprivileged_userfaultfd=1"
 
 static void try_out(struct arena *arena, const struct arena_tracker *tracker)
 {
@@ -67,6 +73,27 @@ static void ask_uffd(struct doctor_row *row)
 		apart_ask(row, ask_uffd_here, TIMEOUT_MS);
 }
 
+static void ask_list_here(struct doctor_row *row)
+{
+	struct tide_error why = { 0 };
+
+	if (uffd_log_probe(&why) > 0)
+		row_yes(row, "userfaultfd listed a write of our own, and a page that was freed: uffd_log works");
+	else
+		row_error(row, &why);
+	if (why.cause == TIDE_CAUSE_DENIED)
+		row_remedy(row, LIST_REMEDY);
+}
+
+/* Whoever answers our writes may not do so. */
+static void ask_list(struct doctor_row *row)
+{
+	if (fault_forced("no-pagemap-scan"))
+		row_no(row, "switched off by TIDEMARK_FAULT=no-pagemap-scan");
+	else
+		apart_ask(row, ask_list_here, TIMEOUT_MS);
+}
+
 static void ask_soft_dirty_here(struct doctor_row *row)
 {
 	struct arena arena;
@@ -109,6 +136,7 @@ static void ask_access(struct doctor_row *row)
 
 const struct doctor_question questions_tracking[] = {
 	{ "write-protect-tracking", ask_uffd },
+	{ "write-list", ask_list },
 	{ "access-protection", ask_access },
 	{ "soft-dirty", ask_soft_dirty },
 	{ 0 },

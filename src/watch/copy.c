@@ -220,6 +220,23 @@ static int judge_whole(struct copying *self, uint64_t start, uint64_t end)
 	return result;
 }
 
+/* Written since the caller's last collect, and collected for others. */
+static void judge_pending(struct copying *self, uint64_t start, uint64_t end)
+{
+	const struct tide_consumer *owner = &self->watch->consumers.owner;
+
+	for (size_t i = 0; i < owner->pending.v.nr; i++) {
+		const struct tide_run *run = &owner->pending.v.items[i];
+		struct pagescan_region part = { run->start > start ? run->start : start,
+			                        run->end < end ? run->end : end, 0 };
+
+		if (part.start < part.end)
+			mark_torn(self, &part);
+	}
+	if (owner->has_hole)
+		mark_unsure(self, &(struct pagescan_region){ .start = start, .end = end });
+}
+
 /* After the reading: what has been written by then, was written before it or under way. */
 static int judge(struct copying *self, uint64_t start, uint64_t end)
 {
@@ -266,6 +283,8 @@ static int copy_part(struct copying *self, const struct tide_mapping *mapping, u
 		result = watch_each_region(self->watch, &there, read_run, self);
 	if (result == 0 && self->certainty != NULL)
 		result = is_whole ? judge_whole(self, start, end) : judge(self, start, end);
+	if (result == 0 && self->certainty != NULL)
+		judge_pending(self, start, end);
 	return result;
 }
 
@@ -278,6 +297,8 @@ int tide_watch_copy(struct tide_watch *watch, uint64_t start, uint64_t end, void
 	if (start > end || (start | end) % WATCH_PAGE != 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "%llx-%llx is no range of whole pages",
 		                 (unsigned long long)start, (unsigned long long)end);
+	if (watch->client != NULL)
+		return client_refuse("copies are made by who watches itself", err);
 	if (watch->mem < 0)
 		watch->mem = target_open_file(watch->target, "mem", O_RDONLY, err);
 	if (watch->mem < 0)

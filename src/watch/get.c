@@ -206,6 +206,8 @@ int tide_watch_get(struct tide_watch *watch, unsigned flags, uint64_t start, uin
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "%llx-%llx, %zu pages: a range of whole pages and room for one are needed",
 		                 (unsigned long long)start, (unsigned long long)end, *count);
+	if (watch->client != NULL || consumers_are_several(&watch->consumers))
+		return client_refuse("pages are got one by one by who watches alone", err);
 	if (self.max > (end - start) / WATCH_PAGE)
 		self.max = (end - start) / WATCH_PAGE;
 	*count = 0;

@@ -66,6 +66,46 @@ int runs_overlay(struct runs *out, const struct runs *in, const struct runs *ove
 	return result;
 }
 
+/* How much a run says. */
+static unsigned strength(const struct tide_run *run)
+{
+	return run->certainty == TIDE_EXACT ? TIDE_OVER : run->certainty == TIDE_OVER ? TIDE_EXACT : run->certainty;
+}
+
+/* The run that holds `at`, or the next one above; NULL: there is none. `*i` moves on. */
+static const struct tide_run *run_from(const struct runs *runs, size_t *i, uint64_t at)
+{
+	while (*i < runs->v.nr && runs->v.items[*i].end <= at)
+		(*i)++;
+	return *i < runs->v.nr ? &runs->v.items[*i] : NULL;
+}
+
+int runs_unite(struct runs *out, const struct runs *one, const struct runs *other)
+{
+	const struct tide_run *a, *b;
+	size_t i = 0, j = 0;
+	uint64_t at = 0;
+	int result = 0;
+
+	while (result == 0 && ((a = run_from(one, &i, at)) != NULL) | ((b = run_from(other, &j, at)) != NULL)) {
+		const struct tide_run *first = b == NULL || (a != NULL && a->start <= b->start) ? a : b;
+		const struct tide_run *second = first == a ? b : a;
+		uint64_t start = first->start > at ? first->start : at;
+		uint64_t end = first->end;
+
+		/* Up to where the second begins, or both are there. */
+		if (second != NULL && second->start > start)
+			end = second->start < end ? second->start : end;
+		else if (second != NULL) {
+			end = second->end < end ? second->end : end;
+			first = strength(second) > strength(first) ? second : first;
+		}
+		result = runs_push(out, start, end, first->certainty, first->why);
+		at = end;
+	}
+	return result;
+}
+
 int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out)
 {
 	static const struct runs nothing;

@@ -84,6 +84,8 @@ int tide_watch_switch(struct tide_watch *watch, uint64_t start, uint64_t end, co
 	if (!as_list && strcmp(backend, "uffd_async") != 0)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "'%.40s' cannot be switched to: uffd_async and uffd_log can", backend);
+	if (watch->client != NULL)
+		return client_refuse("only who watches itself can switch", err);
 	if (watch->backend->convert == NULL)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "a watch that was opened with %s cannot be switched: only one with uffd_log can",

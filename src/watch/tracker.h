@@ -7,7 +7,11 @@
 #include "base/vec.h"
 #include "kernel/pagescan.h"
 #include "watch/backend.h"
+#include "watch/client.h"
+#include "watch/consumer.h"
 #include "watch/pins.h"
+#include "watch/runs.h"
+#include "watch/server.h"
 
 #define WATCH_PAGE  ((uint64_t)4096)
 #define WATCH_BLOCK ((uint64_t)2 << 20) /* what one page table maps, and what one huge page is */
@@ -19,10 +23,6 @@ enum {
 	WATCH_STEP_PAGES = 16384,     /* written, that one scan takes at most: half a millisecond */
 	WATCH_ARM_BYTES = 16 << 20,   /* of one arming, which touches every entry */
 	WATCH_MAX_BYTES = 1 << 30,    /* written memory that one call of tide_watch_collect takes, about */
-};
-
-struct runs {
-	VEC(struct tide_run) v;
 };
 
 /* What one step found, layer by layer; kept from step to step, as memory is dear to get and to give back. */
@@ -79,17 +79,14 @@ struct tide_watch {
 	struct step_lists lists;
 	struct runs ready; /* to be returned, from ready_at on */
 	size_t ready_at;
+	struct consumers consumers;
+	struct server *server;           /* of other processes; NULL: nobody is served */
+	struct client *client;           /* another process watches for us; then nothing above is used; NULL: no */
 	struct pagescan_region *regions; /* WATCH_NR_REGIONS, locked: a scan must not fail for want of it */
 	uint64_t nr_max_mappings;
 };
 
-/* runs.c. Appends [start, end) above what is there; neighbours of one kind become one run. 0 or -ENOMEM. */
-int runs_push(struct runs *runs, uint64_t start, uint64_t end, enum tide_certainty certainty, enum tide_why why);
-
-/* Appends to `out` the runs of `in` with [page runs of] `over` laid upon them; both ascending, `in` may have gaps. */
-int runs_overlay(struct runs *out, const struct runs *in, const struct runs *over);
-
-/* Appends to `out` what of `runs` was asked for: whole page tables are tracked. */
+/* runs.c. Appends to `out` what of `runs` was asked for: whole page tables are tracked. */
 int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out);
 
 /* step.c. Collects from watch->at on a bounded part of the address space into watch->raw, and moves watch->at. */
@@ -110,6 +107,12 @@ int watch_collect_part(struct tide_watch *watch, const struct tide_mapping *mapp
  * it ended. */
 int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
                   uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err);
+
+/* watch.c. Sums up what is returned. */
+void epoch_add_runs(struct tide_epoch *epoch, const struct tide_run *runs, size_t nr);
+
+/* watch.c. The tracker's own epoch, as tide_watch_collect() says. */
+long watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err);
 
 /* watch.c. Is `at` in memory whose writes the backend lists, and tells in one step, however large it is? */
 bool watch_is_listed(const struct tide_watch *watch, uint64_t at);

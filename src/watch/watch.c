@@ -189,7 +189,7 @@ static int take_baseline(struct tide_watch *watch, struct tide_error *err)
 
 	watch->baseline = true;
 	do
-		nr = tide_watch_collect(watch, ignored, 256, err);
+		nr = watch_collect(watch, ignored, 256, err);
 	while (nr > 0);
 	watch->baseline = false;
 	watch->last = (struct tide_epoch){ 0 };
@@ -206,6 +206,37 @@ static int open_pagemap(struct tide_watch *watch, struct tide_error *err)
 	watch->has_scan = result > 0;
 	watch->pagemap = target_open_file(watch->target, "pagemap", O_RDONLY, err);
 	return watch->pagemap < 0 ? watch->pagemap : 0;
+}
+
+/* Two trackers of one process spoil each other's state, where the kernel does not keep the second off itself. */
+static int check_holder(struct tide_target *target, struct tide_error *err)
+{
+	pid_t holder = client_find_holder(target);
+
+	if (holder <= 0)
+		return 0; /* nobody, or it cannot be told: the kernel will */
+	return error_set(
+	        err, TIDE_CAUSE_BUSY, -EBUSY,
+	        "process %d (%s) is watched by process %d, and can have one tracker only: be served by that one, or "
+	        "end it",
+	        tide_target_pid(target), tide_target_name(target), (int)holder);
+}
+
+/* 1: somebody watches for us. 0: nobody, or negative. */
+static int open_shared(struct tide_watch *watch, const struct tide_watch_opts *opts, struct tide_error *err)
+{
+	pid_t holder;
+
+	if (opts->nr_ranges == 0 && opts->backend == NULL && opts->reused == NULL)
+		return client_open(&watch->client, watch->target, err);
+	holder = client_find_holder(watch->target);
+	if (holder <= 0)
+		return 0;
+	return error_set(
+	        err, TIDE_CAUSE_BUSY, -EBUSY,
+	        "process %d (%s) is watched by process %d, which shares what it finds, in its own ranges and by its "
+	        "own means: name none, or end it",
+	        tide_target_pid(watch->target), tide_target_name(watch->target), (int)holder);
 }
 
 int tide_watch_open(struct tide_watch **out, struct tide_target *target, const struct tide_watch_opts *opts,
@@ -225,6 +256,12 @@ int tide_watch_open(struct tide_watch **out, struct tide_target *target, const s
 	result = take_size(&asked, opts != NULL ? opts : &defaults, err);
 	if (result == 0)
 		result = take_opts(watch, &asked, err);
+	if (result == 0)
+		result = asked.shared ? open_shared(watch, &asked, err) : check_holder(target, err);
+	if (result > 0) {
+		*out = watch;
+		return 0;
+	}
 	if (result == 0)
 		result = make_regions(watch, err);
 	if (result == 0)
@@ -265,12 +302,15 @@ void tide_watch_close(struct tide_watch *watch)
 {
 	if (watch == NULL)
 		return;
+	server_close(watch->server);
+	client_close(watch->client);
 	if (watch->state != NULL) {
 		watch_release(watch);
 		watch->backend->close(watch->state);
 		free(watch->state);
 	}
 	pinned_close(&watch->pinned);
+	consumers_fini(&watch->consumers);
 	free_sets(watch);
 	sys_munmap(watch->regions, REGIONS_BYTES);
 	sys_close(watch->pagemap);
@@ -384,6 +424,17 @@ static int fill(struct tide_watch *watch, struct tide_error *err)
 	return 0;
 }
 
+void epoch_add_runs(struct tide_epoch *epoch, const struct tide_run *runs, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t bytes = runs[i].end - runs[i].start;
+
+		epoch->written_bytes += bytes;
+		epoch->over_bytes += runs[i].certainty == TIDE_OVER ? bytes : 0;
+		epoch->pinned_bytes += runs[i].certainty == TIDE_PINNED ? bytes : 0;
+	}
+}
+
 static long hand_out(struct tide_watch *watch, struct tide_run *runs, size_t max)
 {
 	size_t nr = watch->ready.v.nr - watch->ready_at;
@@ -393,17 +444,11 @@ static long hand_out(struct tide_watch *watch, struct tide_run *runs, size_t max
 	if (nr > 0)
 		memcpy(runs, &watch->ready.v.items[watch->ready_at], nr * sizeof(runs[0]));
 	watch->ready_at += nr;
-	for (size_t i = 0; i < nr; i++) {
-		uint64_t bytes = runs[i].end - runs[i].start;
-
-		watch->now.written_bytes += bytes;
-		watch->now.over_bytes += runs[i].certainty == TIDE_OVER ? bytes : 0;
-		watch->now.pinned_bytes += runs[i].certainty == TIDE_PINNED ? bytes : 0;
-	}
+	epoch_add_runs(&watch->now, runs, nr);
 	return (long)nr;
 }
 
-long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err)
+long watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err)
 {
 	uint64_t began_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	long nr = 0;
@@ -424,14 +469,38 @@ long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t 
 	return nr;
 }
 
+long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err)
+{
+	struct tide_consumer *owner = &watch->consumers.owner;
+	long nr;
+
+	if (watch->client != NULL)
+		return client_collect(watch->client, runs, max, err);
+	if (consumers_are_several(&watch->consumers))
+		return consumer_collect(owner, runs, max, err);
+	nr = watch_collect(watch, runs, max, err);
+	if (nr == 0) {
+		owner->last = watch->last;
+		owner->last.number = ++owner->now.number;
+	}
+	return nr;
+}
+
 const char *tide_watch_backend(const struct tide_watch *watch)
 {
-	return watch->backend->name;
+	return watch->client != NULL ? client_backend(watch->client) : watch->backend->name;
 }
 
 void tide_watch_epoch(const struct tide_watch *watch, struct tide_epoch *out)
 {
-	*out = watch->last;
+	*out = watch->consumers.owner.last;
+	if (watch->client != NULL)
+		client_epoch(watch->client, out);
+}
+
+pid_t tide_watch_holder(const struct tide_watch *watch)
+{
+	return watch->client != NULL ? client_holder(watch->client) : 0;
 }
 
 const struct tide_layout *tide_watch_layout(const struct tide_watch *watch)

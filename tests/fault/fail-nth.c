@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,7 +109,13 @@ static bool due(const char *name)
 	  (fd, submit, complete, flags))                                                                               \
 	X(int, mkdir, (const char *path, mode_t mode), (path, mode))                                                   \
 	X(int, flock, (int fd, int operation), (fd, operation))                                                        \
-	X(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))
+	X(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))                          \
+	X(int, socket, (int domain, int type, int protocol), (domain, type, protocol))                                 \
+	X(int, bind, (int fd, const struct sockaddr *address, socklen_t size), (fd, address, size))                    \
+	X(int, listen, (int fd, int nr), (fd, nr))                                                                     \
+	X(int, connect, (int fd, const struct sockaddr *address, socklen_t size), (fd, address, size))                 \
+	X(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))    \
+	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size), (fd, level, name, value, size))
 
 #define DEFINE(type, member, parameters, arguments)                                                                    \
 	static type fail_##member parameters                                                                           \

@@ -9,14 +9,15 @@ import guest
 
 KERNEL = ["target", "exec", "threads", "layout", "refs", "refs-exact", "refs-others", "rwp", "rwp-exact", "writes-sensor",
           "soft-dirty", "walk", "walk-turn", "walker", "watch", "watch-life", "watch-kinds", "watch-process", "watch-bounds",
-          "watch-copy", "watch-others", "pins", "pins-list", "watch-pins", "kernel:pages", "pages-summary", "watch-shadow",
+          "watch-copy", "watch-others", "watch-list", "watch-stall", "watch-list-life", "pins", "pins-list", "watch-pins", "kernel:pages", "pages-summary", "watch-shadow",
           "target-32bit", "hazards", "doctor"]
 ORACLE = ["lane-record", "lane-wss"]
 # What page-table levels, addresses of the kernel, processors, huge pages, swap and limits can change.
 SHORT = ["layout", "walk", "walker", "watch", "watch-process", "watch-pins", "pages-summary", "hazards"]
 KINDS = ["kinds", "kinds-huge", "kinds-away", "kinds-special", "kinds-moving"]
 # All families at once, and those of which kernels differ.
-TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", "B5_another_tracker_by_soft_dirty_loses_nothing"]
+TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", "B5_another_tracker_by_soft_dirty_loses_nothing",
+           "E2_a_list_loses_no_write", "E4_switching_every_100_ms_loses_no_write"]
 # A kernel's DAMON that watches the machine from the start leaves none to us: there it is switched off.
 DAMON = ["exact", "way-damon", "way-damon-claim"]
 ROWS = "doctor-rows"
