@@ -66,12 +66,19 @@ struct log_shared {
 	/* In the handler's hands; the standby goes on from here. */
 	struct uffd_message batch[LOG_NR_BATCH]; /* all zero: nothing was read */
 	uint64_t free_from_ns;                   /* the throttle lets the next one go */
-	uint32_t nr_waiting;
-	uint32_t first_may_go; /* neither the list nor the throttle keeps waiting[0] */
+	uint32_t first_may_go;  /* neither the list nor the throttle keeps the first of those that wait */
+	uint64_t held_since_ns; /* the throttle has kept the first of those that wait, and so the others; 0: no */
+	uint64_t first, next;   /* of those that wait; number i is at i % LOG_NR_WAITING */
 	struct log_waiting waiting[LOG_NR_WAITING];
 
 	struct log_entry entries[];
 };
+
+/* How many writers wait. */
+static inline uint64_t log_nr_waiting(const struct log_shared *shared)
+{
+	return __atomic_load_n(&shared->next, __ATOMIC_SEQ_CST) - __atomic_load_n(&shared->first, __ATOMIC_SEQ_CST);
+}
 
 struct log_opts {
 	uint64_t granularity_bytes;

@@ -46,53 +46,72 @@ static bool is_full(const struct log_shared *shared)
 	return shared->head - __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE) >= shared->max_written;
 }
 
-/* What was read becomes entries and waiting writers; nothing is left in the batch. */
-static void sort_out(struct log_shared *shared, uint64_t now_ns)
+static void add_waiting(struct log_shared *shared, uint64_t page, uint64_t now_ns)
 {
-	for (size_t i = 0; i < LOG_NR_BATCH; i++) {
-		uint64_t start, end, to;
+	shared->waiting[shared->next % LOG_NR_WAITING] = (struct log_waiting){ page, now_ns };
+	in_order();
+	shared->next++;
+	shared->nr_faults++;
+}
 
-		switch (uffd_decode(&shared->batch[i], &start, &end, &to)) {
-		case UFFD_WRITE:
-			if (shared->nr_waiting == LOG_NR_WAITING) /* cannot be: nothing was read then */
-				continue;
-			shared->waiting[shared->nr_waiting] = (struct log_waiting){ start, now_ns };
-			in_order();
-			shared->nr_waiting++;
-			shared->nr_faults++;
-			break;
-		case UFFD_REMOVAL:
-			append(shared, start, end, LOG_LEAVING);
-			break;
-		case UFFD_MOVE:
-			append(shared, start, end, LOG_LEAVING);
-			append(shared, to, to + (end - start), LOG_UNKNOWN);
-			break;
-		case UFFD_UNMAP:
-			append(shared, start, end, LOG_UNKNOWN);
-			break;
-		default:
-			break;
+/* One message becomes a waiting writer, or entries. False: there is no room for it now. */
+static bool take(struct log_shared *shared, const struct uffd_message *message, uint64_t now_ns)
+{
+	uint64_t start, end, to;
+
+	switch (uffd_decode(message, &start, &end, &to)) {
+	case UFFD_WRITE:
+		if (log_nr_waiting(shared) == LOG_NR_WAITING)
+			return false;
+		add_waiting(shared, start, now_ns);
+		return true;
+	case UFFD_REMOVAL:
+		append(shared, start, end, LOG_LEAVING);
+		return true;
+	case UFFD_MOVE:
+		append(shared, start, end, LOG_LEAVING);
+		append(shared, to, to + (end - start), LOG_UNKNOWN);
+		return true;
+	case UFFD_UNMAP:
+		append(shared, start, end, LOG_UNKNOWN);
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* What was read. False: some of it is left, which can be only what one who was killed had half done. */
+static bool sort_out(struct log_shared *shared)
+{
+	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	bool is_done = true;
+
+	for (size_t i = 0; i < LOG_NR_BATCH; i++) {
+		if (!take(shared, &shared->batch[i], now_ns)) {
+			is_done = false;
+			continue;
 		}
 		in_order();
 		memset(&shared->batch[i], 0, sizeof(shared->batch[i]));
 	}
+	return is_done;
 }
 
-static void take_messages(struct log_handler *handler)
+/* All that is there to be read, as far as there is room. False: something is left. */
+static bool take_messages(struct log_handler *handler)
 {
 	struct log_shared *shared = handler->shared;
+	bool is_done = sort_out(shared); /* what somebody else has read, and was killed */
 
-	/* What somebody else has read, and was killed. */
-	sort_out(shared, sys_clock_ns(CLOCK_MONOTONIC));
-	while (shared->nr_waiting + LOG_NR_BATCH <= LOG_NR_WAITING) {
+	while (is_done && log_nr_waiting(shared) + LOG_NR_BATCH <= LOG_NR_WAITING) {
 		long nr = uffd_read(handler->uffd, shared->batch, LOG_NR_BATCH);
 
 		if (nr > 0)
-			sort_out(shared, sys_clock_ns(CLOCK_MONOTONIC));
+			is_done = sort_out(shared);
 		if (nr < LOG_NR_BATCH)
 			break;
 	}
+	return is_done;
 }
 
 /* Lets go who waits for the page: 0, or -EAGAIN: not now. */
@@ -109,11 +128,14 @@ static int lift(struct log_handler *handler, const struct log_waiting *waiting, 
 	if (result == -ENOENT)
 		result = uffd_wake(handler->uffd, waiting->page, waiting->page + LOG_PAGE);
 	/* So many threads give up memory that there was no instant between: it is not tracked any more. */
-	if (result < 0 && is_overdue) {
+	if (result == -EAGAIN && is_overdue) {
 		append(handler->shared, waiting->page, waiting->page + LOG_PAGE, LOG_UNKNOWN);
 		result = uffd_unregister(handler->uffd, waiting->page, waiting->page + LOG_PAGE);
+		/* Which wakes nobody who waits to write. */
+		if (result == 0)
+			result = uffd_wake(handler->uffd, waiting->page, waiting->page + LOG_PAGE);
 	}
-	return result < 0 ? -EAGAIN : 0;
+	return result < 0 && result != -ESRCH ? -EAGAIN : 0;
 }
 
 /* May the first one that waits go, as far as the throttle is concerned? */
@@ -122,15 +144,20 @@ static bool is_free(const struct log_shared *shared, uint64_t now_ns)
 	return shared->throttle_bytes_per_s == 0 || now_ns >= shared->free_from_ns;
 }
 
+/* Nobody's debt is for much longer than he may be made to wait. */
 static void charge(struct log_shared *shared, uint64_t now_ns)
 {
-	uint64_t bytes = shared->granularity_bytes;
+	uint64_t latest_ns = now_ns + shared->max_stall_ns;
+	uint64_t cost_ns;
 
 	if (shared->throttle_bytes_per_s == 0)
 		return;
+	cost_ns = (uint64_t)((double)shared->granularity_bytes * 1e9 / (double)shared->throttle_bytes_per_s);
 	if (shared->free_from_ns + BURST_NS < now_ns)
 		shared->free_from_ns = now_ns - BURST_NS;
-	shared->free_from_ns += (uint64_t)((double)bytes * 1e9 / (double)shared->throttle_bytes_per_s);
+	if (shared->free_from_ns > latest_ns)
+		shared->free_from_ns = latest_ns;
+	shared->free_from_ns += cost_ns;
 }
 
 /*
@@ -147,21 +174,33 @@ static void list(struct log_shared *shared, const struct log_waiting *waiting)
 	if (shared->head != __atomic_load_n(&shared->tail, __ATOMIC_SEQ_CST) && last->what == LOG_WRITTEN &&
 	    last->start == start)
 		return;
-	append(shared, start, start + shared->granularity_bytes, LOG_WRITTEN);
+	if (is_full(shared))
+		__atomic_store_n(&shared->has_overflowed, 1, __ATOMIC_SEQ_CST);
+	else
+		append(shared, start, start + shared->granularity_bytes, LOG_WRITTEN);
 }
 
 /* Is it the turn of the first one that waits, who then need not ask again? */
-static bool may_go(struct log_shared *shared, uint64_t now_ns, bool is_overdue)
+static bool may_go(struct log_shared *shared, const struct log_waiting *waiting, uint64_t now_ns, bool is_overdue)
 {
 	bool has_hole = __atomic_load_n(&shared->has_overflowed, __ATOMIC_SEQ_CST) != 0;
 
 	if (shared->first_may_go)
 		return true;
-	if (!has_hole && !is_overdue && (is_full(shared) || !is_free(shared, now_ns)))
+	if (!has_hole && !is_overdue && !is_free(shared, now_ns)) {
+		if (shared->held_since_ns == 0)
+			shared->held_since_ns = now_ns;
 		return false;
-	charge(shared, now_ns);
-	if (shared->throttle_bytes_per_s != 0)
-		shared->throttled_ns += now_ns - shared->waiting[0].since_ns;
+	}
+	if (!has_hole && !is_overdue && is_full(shared)) {
+		shared->held_since_ns = 0;
+		return false;
+	}
+	if (!has_hole)
+		charge(shared, now_ns);
+	if (shared->held_since_ns != 0)
+		shared->throttled_ns += now_ns - (waiting->since_ns > shared->held_since_ns ? waiting->since_ns
+		                                                                            : shared->held_since_ns);
 	in_order();
 	shared->first_may_go = 1;
 	return true;
@@ -171,42 +210,39 @@ static bool may_go(struct log_shared *shared, uint64_t now_ns, bool is_overdue)
 static int serve(struct log_handler *handler)
 {
 	struct log_shared *shared = handler->shared;
-	struct log_waiting waiting = shared->waiting[0];
+	struct log_waiting waiting = shared->waiting[shared->first % LOG_NR_WAITING];
 	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	bool is_overdue = now_ns - waiting.since_ns >= shared->max_stall_ns;
 	uint64_t waited_ns;
 
-	if (!may_go(shared, now_ns, is_overdue))
+	if (!may_go(shared, &waiting, now_ns, is_overdue))
 		return -EAGAIN;
-	if (is_full(shared))
-		__atomic_store_n(&shared->has_overflowed, 1, __ATOMIC_SEQ_CST);
 	list(shared, &waiting);
 	if (lift(handler, &waiting, is_overdue) < 0)
 		return -EAGAIN;
 	waited_ns = sys_clock_ns(CLOCK_MONOTONIC) - waiting.since_ns;
 	if (waited_ns > shared->longest_stall_ns)
 		shared->longest_stall_ns = waited_ns;
+	/* Whoever goes on for us in between lets the next one go too early, at worst. */
+	in_order();
+	shared->first++;
 	in_order();
 	shared->first_may_go = 0;
 	return 0;
 }
 
-static void drop_first(struct log_shared *shared)
-{
-	memmove(&shared->waiting[0], &shared->waiting[1], (shared->nr_waiting - 1) * sizeof(shared->waiting[0]));
-	in_order();
-	shared->nr_waiting--;
-}
-
 int log_handle(struct log_handler *handler)
 {
 	struct log_shared *shared = handler->shared;
+	bool is_done;
 
 	/* It may be odd already: who worked was killed. */
 	__atomic_store_n(&shared->turn, shared->turn | 1, __ATOMIC_SEQ_CST);
-	take_messages(handler);
-	while (shared->nr_waiting > 0 && serve(handler) == 0)
-		drop_first(shared);
+	is_done = take_messages(handler);
+	while (log_nr_waiting(shared) > 0 && serve(handler) == 0)
+		;
+	if (log_nr_waiting(shared) == 0)
+		shared->held_since_ns = 0;
 	__atomic_store_n(&shared->turn, shared->turn + 1, __ATOMIC_SEQ_CST);
-	return shared->nr_waiting > 0 ? TICK_MS : -1;
+	return is_done && log_nr_waiting(shared) == 0 ? -1 : TICK_MS;
 }

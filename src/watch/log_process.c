@@ -113,8 +113,7 @@ static bool is_stuck(const struct log_handler *self, int faults, uint64_t *turn)
 	*turn = __atomic_load_n(&shared->turn, __ATOMIC_SEQ_CST);
 	if (*turn != before)
 		return false;
-	return (*turn & 1) != 0 || __atomic_load_n(&shared->nr_waiting, __ATOMIC_SEQ_CST) > 0 ||
-	       sys_epoll_wait(faults, &event, 1, 0) > 0;
+	return (*turn & 1) != 0 || log_nr_waiting(shared) > 0 || sys_epoll_wait(faults, &event, 1, 0) > 0;
 }
 
 /* Until the handler is dead. */

@@ -96,6 +96,45 @@ static void runs_laid_upon_others_hide_them(void **state)
 	}
 }
 
+/* Of two answers for a page: pinned or worse, then written, then perhaps written. */
+static int says_more(int one, int other)
+{
+	static const int order[] = { [TIDE_EXACT] = 1, [TIDE_OVER] = 0, [TIDE_LOST] = 2 };
+
+	if (one == NONE || other == NONE)
+		return one == NONE ? other : one;
+	return order[other / 100] > order[one / 100] ? other : one;
+}
+
+static void E6_what_two_epochs_found_is_united(void **state)
+{
+	int one[NR], other[NR];
+
+	(void)state;
+	for (int step = 0; step < NR_STEPS; step++) {
+		struct runs a = { 0 }, b = { 0 }, out = { 0 };
+
+		fill(&a, one);
+		fill(&b, other);
+		assert_int_equal(runs_unite(&out, &a, &b), 0);
+		/* Of two that say as much, either may be it. */
+		for (size_t i = 0, j = 0; i < NR; i++) {
+			int both = says_more(one[i], other[i]);
+
+			while (j < out.v.nr && out.v.items[j].end <= i * WATCH_PAGE)
+				j++;
+			if (j < out.v.nr && out.v.items[j].start <= i * WATCH_PAGE && other[i] != NONE &&
+			    one[i] / 100 == other[i] / 100 && out.v.items[j].why == (uint32_t)(other[i] % 100))
+				both = other[i];
+			one[i] = both;
+		}
+		compare(&out, one);
+		vec_free(&a.v);
+		vec_free(&b.v);
+		vec_free(&out.v);
+	}
+}
+
 static void C2_only_what_was_asked_for_is_left(void **state)
 {
 	int pages[NR];
@@ -144,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_laid_upon_others_hide_them),
+		cmocka_unit_test(E6_what_two_epochs_found_is_united),
 		cmocka_unit_test(C2_only_what_was_asked_for_is_left),
 		cmocka_unit_test(every_word_has_a_name),
 	};
