@@ -103,6 +103,14 @@ static int pump(struct tide_watch *watch, const struct tide_consumer *payer, str
 	return result < 0 ? result : (int)nr;
 }
 
+/* A whole one, after what was left of one that failed, or that the owner began: that has passed some memory already. */
+static int pump_whole(struct tide_watch *watch, const struct tide_consumer *payer, struct tide_error *err)
+{
+	int result = watch->in_epoch ? pump(watch, payer, err) : 0;
+
+	return result == 0 ? pump(watch, payer, err) : result;
+}
+
 /* All that is mapped, and was asked for. */
 static int take_everything(struct tide_watch *watch, struct runs *out)
 {
@@ -145,7 +153,7 @@ static int take_pending(struct tide_watch *watch, const struct runs *pending, st
 static int begin(struct tide_consumer *consumer, struct tide_error *err)
 {
 	struct tide_watch *watch = consumer->watch;
-	int result = pump(watch, consumer, err);
+	int result = pump_whole(watch, consumer, err);
 
 	if (result < 0)
 		return result;
@@ -219,6 +227,7 @@ static int finish_for_owner(struct tide_watch *watch, struct tide_error *err)
 	owner->now.over_bytes = watch->now.over_bytes;
 	owner->now.pinned_bytes = watch->now.pinned_bytes;
 	owner->in_epoch = true;
+	watch->consumers.owner_is_half_way = false;
 	result = pump(watch, NULL, err);
 	if (result < 0)
 		return result;
@@ -229,16 +238,16 @@ static int finish_for_owner(struct tide_watch *watch, struct tide_error *err)
 	return 0;
 }
 
-/* The tracker's epoch under way has passed some memory already, so a whole one follows. */
-static int begin_clean(struct tide_consumer *consumer, bool owner_was_alone, struct tide_error *err)
+/* Nothing from before is left for it. */
+static int begin_clean(struct tide_consumer *consumer, struct tide_error *err)
 {
 	struct tide_watch *watch = consumer->watch;
 	int result = 0;
 
-	if (watch->in_epoch)
-		result = owner_was_alone ? finish_for_owner(watch, err) : pump(watch, NULL, err);
+	if (watch->in_epoch && watch->consumers.owner_is_half_way)
+		result = finish_for_owner(watch, err);
 	if (result == 0)
-		result = pump(watch, NULL, err);
+		result = pump_whole(watch, NULL, err);
 	vec_free(&consumer->pending.v);
 	consumer->has_hole = false;
 	consumer->now = (struct tide_epoch){ 0 };
@@ -247,7 +256,6 @@ static int begin_clean(struct tide_consumer *consumer, bool owner_was_alone, str
 
 int tide_consumer_open(struct tide_consumer **out, struct tide_watch *watch, struct tide_error *err)
 {
-	bool owner_was_alone = !consumers_are_several(&watch->consumers);
 	struct tide_consumer *consumer;
 	int result;
 
@@ -262,7 +270,7 @@ int tide_consumer_open(struct tide_consumer **out, struct tide_watch *watch, str
 	}
 	consumer->watch = watch;
 	watch->consumers.owner.watch = watch;
-	result = begin_clean(consumer, owner_was_alone, err);
+	result = begin_clean(consumer, err);
 	if (result < 0) {
 		tide_consumer_close(consumer);
 		return result;

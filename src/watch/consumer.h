@@ -26,6 +26,7 @@ struct tide_consumer {
 /* The watch's own consumer, and the others. All zero: there are no others. */
 struct consumers {
 	struct tide_consumer owner;
+	bool owner_is_half_way; /* alone, through the tracker's own epoch */
 	VEC(struct tide_consumer *) others;
 };
 

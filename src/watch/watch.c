@@ -476,9 +476,11 @@ long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t 
 
 	if (watch->client != NULL)
 		return client_collect(watch->client, runs, max, err);
-	if (consumers_are_several(&watch->consumers))
+	/* Alone, but the tracker is in an epoch that somebody else began, and failed to end. */
+	if (consumers_are_several(&watch->consumers) || (watch->in_epoch && !watch->consumers.owner_is_half_way))
 		return consumer_collect(owner, runs, max, err);
 	nr = watch_collect(watch, runs, max, err);
+	watch->consumers.owner_is_half_way = nr != 0;
 	if (nr == 0) {
 		owner->last = watch->last;
 		owner->last.number = ++owner->now.number;
