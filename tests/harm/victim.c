@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -231,14 +232,26 @@ int victim_fetch(struct tide_target *target, struct inject_cost *cost, struct ti
 	struct inject_call calls[] = {
 		{ .nr = SYS_getpid },
 		{ .nr = SYS_userfaultfd, .args = { O_CLOEXEC | UFFD_USER_ONLY }, .fetch = true },
+		/* A descriptor goes there, and comes back. */
+		{ .nr = SYS_fcntl, .args = { 0, F_DUPFD_CLOEXEC }, .gives = true, .fetch = true },
 	};
 	struct uffdio_api api = { .api = UFFD_API };
-	int result = inject_run(target, calls, 2, cost, err);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct stat given, back;
+	int result;
 
+	calls[2].given = null;
+	assert_int_equal(fstat(null, &given), 0);
+	result = inject_run(target, calls, 3, cost, err);
+	close(null);
 	if (result < 0) {
 		assert_int_equal(calls[1].fd, -1);
+		assert_int_equal(calls[2].fd, -1);
 		return result;
 	}
+	assert_int_equal(fstat(calls[2].fd, &back), 0);
+	assert_true(back.st_rdev == given.st_rdev && back.st_ino == given.st_ino);
+	close(calls[2].fd);
 	assert_true(calls[0].result > 0);
 	/* Not through the table of system calls, where the call may be one that is to fail. */
 	assert_int_equal(ioctl(calls[1].fd, UFFDIO_API, &api), 0);

@@ -105,7 +105,8 @@ struct job {
 	struct arch_state after;  /* to compare */
 	uint64_t mask;            /* of blocked signals, as it was */
 	uint64_t frame;           /* address of the signal frame; 0: none */
-	size_t frame_bytes;       /* of it, and of the scratch behind it */
+	uint64_t saved_at;        /* where frame and scratch lie, next to each other, */
+	size_t saved_bytes;       /* and how much of it; 0: there is no room for either */
 	uint64_t scratch;         /* JOB_SCRATCH_BYTES, for what calls read and write; 0: none */
 	unsigned char image[ARCH_FRAME_MAX];                     /* the frame */
 	unsigned char saved[ARCH_FRAME_MAX + JOB_SCRATCH_BYTES]; /* what was there before */

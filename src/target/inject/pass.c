@@ -16,6 +16,10 @@
 #include "kernel/sys.h"
 #include "target/inject/job.h"
 
+enum {
+	NR_TRIES = 4,
+};
+
 /* What the target's call reads and writes, in its own memory. */
 struct letter {
 	int ends[2];
@@ -37,9 +41,13 @@ static int put(struct job *job, const struct letter *letter)
 	return size == sizeof(*letter) ? 0 : job_system(job, STEP_MEMORY, size < 0 ? (int)size : -EFAULT, job->tid);
 }
 
+/* What it opened must be known, to be closed. */
 static int get(struct job *job, struct letter *letter)
 {
-	ssize_t size = sys_pread(job->mem, letter, sizeof(*letter), (off_t)job->scratch);
+	ssize_t size = -EIO;
+
+	for (int tries = 0; tries < NR_TRIES && size != sizeof(*letter) && size != -ESRCH; tries++)
+		size = sys_pread(job->mem, letter, sizeof(*letter), (off_t)job->scratch);
 
 	return size == sizeof(*letter) ? 0 : job_system(job, STEP_MEMORY, size < 0 ? (int)size : -EFAULT, job->tid);
 }

@@ -93,9 +93,7 @@ int outcome_say(const struct job *job, const struct outcome *outcome, struct tid
 		               : error_system(err, outcome->code, "cannot pass a descriptor to %s", who);
 	case TROUBLE_NO_SCRATCH:
 		return error_set(err, TIDE_CAUSE_UNSUPPORTED, outcome->code,
-		                 "no descriptor can be passed to %s: there is no room on its main stack, or it uses "
-		                 "shadow stacks",
-		                 who);
+		                 "no descriptor can be passed to %s: there is no room on its main stack", who);
 	case TROUBLE_ASTRAY:
 		return error_set(err, TIDE_CAUSE_SYSTEM, outcome->code,
 		                 "thread %d of %s did not make the call it was set to", outcome->tid, who);

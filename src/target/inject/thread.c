@@ -111,15 +111,15 @@ static void place_frame(struct job *job)
 		size += ARCH_FRAME_ALIGN;
 	}
 	all = size + JOB_SCRATCH_BYTES;
-	if (job->code.resume == 0 || lowest - stack->start <= all + PAGE_BYTES || all > sizeof(job->saved) ||
-	    arch_returns_are_guarded(job->tid))
-		return;
-	if (sys_pread(job->mem, job->saved, all, (off_t)at) != (ssize_t)all ||
+	if (lowest - stack->start <= all + PAGE_BYTES || all > sizeof(job->saved) ||
+	    sys_pread(job->mem, job->saved, all, (off_t)at) != (ssize_t)all ||
 	    (!is_known && !is_zero(job->saved, all) && !arch_frame_is_ours(job->saved, &job->code)))
 		return;
-	job->frame_bytes = all;
-	job->frame = at;
+	job->saved_at = at;
+	job->saved_bytes = all;
 	job->scratch = at + size;
+	if (job->code.resume != 0 && !arch_returns_are_guarded(job->tid))
+		job->frame = at;
 }
 
 static int write_frame(struct job *job)
@@ -305,11 +305,11 @@ static int restore_memory(struct job *job)
 {
 	ssize_t put = -EIO;
 
-	if (job->frame == 0)
+	if (job->saved_bytes == 0)
 		return 0;
-	for (int tries = 0; tries < NR_TRIES && put != (ssize_t)job->frame_bytes && put != -ESRCH; tries++)
-		put = sys_pwrite(job->mem, job->saved, job->frame_bytes, (off_t)job->frame);
-	if (put == (ssize_t)job->frame_bytes)
+	for (int tries = 0; tries < NR_TRIES && put != (ssize_t)job->saved_bytes && put != -ESRCH; tries++)
+		put = sys_pwrite(job->mem, job->saved, job->saved_bytes, (off_t)job->saved_at);
+	if (put == (ssize_t)job->saved_bytes)
 		return 0;
 	return put < 0 ? (int)put : -EFAULT;
 }
