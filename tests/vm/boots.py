@@ -16,8 +16,7 @@ ORACLE = ["lane-record", "lane-wss"]
 SHORT = ["layout", "walk", "walker", "watch", "watch-process", "watch-pins", "pages-summary", "hazards"]
 KINDS = ["kinds", "kinds-huge", "kinds-away", "kinds-special", "kinds-moving"]
 # All families at once, and those of which kernels differ.
-TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", "B5_another_tracker_by_soft_dirty_loses_nothing",
-           "E2_a_list_loses_no_write", "E4_switching_every_100_ms_loses_no_write"]
+TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", "B5_another_tracker_by_soft_dirty_loses_nothing"]
 # A kernel's DAMON that watches the machine from the start leaves none to us: there it is switched off.
 DAMON = ["exact", "way-damon", "way-damon-claim"]
 ROWS = "doctor-rows"
