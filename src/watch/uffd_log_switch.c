@@ -36,6 +36,16 @@ static int arm_unwritten(struct uffd_log *self, uint64_t start, uint64_t end)
 	return result;
 }
 
+static int doubt(const struct intervals *set, uint64_t start, uint64_t end, struct intervals *doubts)
+{
+	struct interval part;
+	int result = 0;
+
+	for (uint64_t at = start; result == 0 && intervals_next(set, at, end, &part); at = part.end)
+		result = intervals_add(doubts, part.start, part.end);
+	return result;
+}
+
 static int to_async(struct uffd_log *self, uint64_t start, uint64_t end, const struct intervals *armed,
                     struct intervals *doubts)
 {
@@ -50,8 +60,10 @@ static int to_async(struct uffd_log *self, uint64_t start, uint64_t end, const s
 		result = uffd_log_track(self, false, start, end);
 	for (uint64_t at = start; result == 0 && intervals_next(armed, at, end, &part); at = part.end)
 		result = arm_unwritten(self, part.start, part.end);
-	for (uint64_t at = start; result == 0 && intervals_next(&self->overflowed, at, end, &part); at = part.end)
-		result = intervals_add(doubts, part.start, part.end);
+	if (result == 0)
+		result = doubt(&self->overflowed, start, end, doubts);
+	if (result == 0)
+		result = doubt(&self->unknown, start, end, doubts);
 	return result == 0 ? uffd_log_forget(self, start, end) : result;
 }
 

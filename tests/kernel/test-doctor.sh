@@ -148,6 +148,7 @@ expect procmap-query no TIDEMARK_FAULT=no-procmap-query
 
 run 0 env TIDEMARK_FAULT=no-pagemap-scan,no-damon
 expect write-protect-tracking no TIDEMARK_FAULT=no-pagemap-scan
+expect write-list no TIDEMARK_FAULT=no-pagemap-scan
 printf '%s\n' "$out" | grep -q '"name":"tracked-' && fail "what needs PAGEMAP_SCAN was asked without it"
 printf '%s\n' "$out" | grep -q '"name":"soft-dirty"' || fail "no soft-dirty row"
 
@@ -161,11 +162,22 @@ row sensor-rwp | grep -qF '"remedy":""' || fail "a remedy for $(row sensor-rwp)"
 if grep -q ' pagemap_scan_' /proc/kallsyms; then
 	run 0 env TIDEMARK_FAULT=no-damon
 	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
+	# A list of writes needs one, unless this machine gives it to everybody.
+	row write-list | grep -qE '"answer":"(yes|no)"' || fail "write-list was not asked"
+	listed=$(row write-list)
 	run 0 setpriv --reuid=65534 --regid=65534 --clear-groups env TIDEMARK_FAULT=no-damon
 	all_of yes write-protect-tracking tracked-pte-hole tracked-fork sensor-writes
+	case $(cat /proc/sys/vm/unprivileged_userfaultfd)$(stat -c %A /dev/userfaultfd)$listed in
+	0c??????---*'"answer":"yes"'*)
+		expect write-list no "CAP_SYS_PTRACE (run as root"
+		run 0 setpriv --bounding-set -sys_ptrace env TIDEMARK_FAULT=no-damon
+		expect write-list yes
+		;;
+	esac
 else
 	run 0 env TIDEMARK_FAULT=no-damon
 	expect write-protect-tracking no PAGEMAP_SCAN
+	expect write-list no PAGEMAP_SCAN
 fi
 
 # 5. Namespaces: root inside of one is told that it is not root.

@@ -370,6 +370,35 @@ static void E4_a_switch_within_an_epoch_loses_no_write(void **state)
 	assert_int_equal(watched_collect(self), 0);
 }
 
+/* Moves the second half of [at, at + size) onto the first. */
+static long do_move_down(struct order *order)
+{
+	size_t half = order->size / 2;
+
+	return mremap(order->at + half, half, half, MREMAP_MAYMOVE | MREMAP_FIXED, order->at) == order->at ? 0 : -1;
+}
+
+/* It comes with its registration and its marks, which mean nothing where it is now. */
+static void E4_a_switch_does_not_believe_what_has_moved_in(void **state)
+{
+	struct watched *self = *state;
+
+	for (int i = 0; i < 2; i++) {
+		begin(self, 0);
+		touch(self, NR / 2, NR / 2, 2);
+		watched_collect(self);
+		assert_int_equal(watched_order(self, do_move_down, self->area, AREA, 0), 0);
+		if (i == 0)
+			switch_to(self, "uffd_async");
+		assert_int_equal(watched_collect(self), AREA / 2);
+		assert_pages(self, 0, NR / 2, TIDE_OVER);
+		assert_int_equal(watched_collect(self), 0);
+		touch(self, 5, 1, 3);
+		assert_int_equal(watched_collect(self), PAGE);
+		watched_end(self);
+	}
+}
+
 static void E4_only_a_list_can_be_switched(void **state)
 {
 	struct watched *self = *state;
@@ -420,6 +449,7 @@ int main(void)
 		WATCHED_TEST(E2_a_thread_that_exits_can_be_joined),
 		WATCHED_TEST(E4_a_switch_loses_no_write),
 		WATCHED_TEST(E4_a_switch_within_an_epoch_loses_no_write),
+		WATCHED_TEST(E4_a_switch_does_not_believe_what_has_moved_in),
 		WATCHED_TEST(E4_only_a_list_can_be_switched),
 		WATCHED_TEST(E5_at_2_MiB_huge_pages_stay_huge),
 		WATCHED_TEST(E5_at_4_KiB_huge_pages_are_split_and_put_back),
