@@ -125,6 +125,7 @@ struct log_handler {
 	int uffd;
 	int caller;  /* pidfd of the process that collects */
 	int handler; /* pidfd; -1: we are it */
+	int stat;    /* of the handler's /proc/PID/stat */
 	int epoll;
 };
 
