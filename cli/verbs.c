@@ -42,11 +42,12 @@
 	"to each page in each epoch takes about a microsecond longer, and huge pages that it writes are "              \
 	"split. When watching ends, all this is lifted, and huge pages are put together again as far as "              \
 	"the kernel agrees.\n"                                                                                         \
-	"With --backend uffd_log a first write to large private memory waits until it has been listed, some "          \
-	"ten microseconds, by a process that goes on when this one stops or hangs. Programs that poke into "           \
-	"such memory from outside (debuggers, /proc/PID/mem) get an input/output error where it was not "              \
-	"written yet. Large means 64 KiB; stacks, shared memory, files and what KSM merges are left to "               \
-	"uffd_async.\n"                                                                                                \
+	"With --backend uffd_log the first write to each page in each epoch waits, some ten "                          \
+	"microseconds, until it has been listed. Two helper processes do that: writers go on also when "               \
+	"tidemark is stopped, hangs or is killed. Only private memory of 64 KiB and more is listed; "                  \
+	"stacks, shared memory, files and what KSM merges are tracked by uffd_async. Debuggers "                       \
+	"and whoever else writes through /proc/PID/mem get an input/output error (EIO) where the "                     \
+	"process has not written yet in that epoch.\n"                                                                 \
 	"Ends after --count epochs, by an interrupt (Ctrl-C), or when the process exits or executes "                  \
 	"another program; then the exit status is 4 if --count was given, else 0.\n"
 

@@ -15,6 +15,11 @@
 
 #define AT(member) offsetof(struct options, member)
 
+enum {
+	MIN_GRANULARITY = 4 << 10,
+	MAX_GRANULARITY = 2 << 20,
+};
+
 static int parse_count(struct options *options, const struct option_spec *spec, const char *text,
                        struct tide_error *err)
 {
@@ -56,6 +61,18 @@ static int parse_backend(struct options *options, const struct option_spec *spec
 	                 text);
 }
 
+static int parse_granularity(struct options *options, const struct option_spec *spec, const char *text,
+                             struct tide_error *err)
+{
+	uint64_t *bytes = &options->granularity_bytes;
+	int result = units_parse_size(text, bytes, err);
+
+	if (result == 0 && (*bytes < MIN_GRANULARITY || *bytes > MAX_GRANULARITY || (*bytes & (*bytes - 1)) != 0))
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+		                 "'%.40s' is not a power of two from 4KiB to 2MiB, as 64KiB is", text);
+	return result;
+}
+
 static int parse_reused(struct options *options, const struct option_spec *spec, const char *text,
                         struct tide_error *err)
 {
@@ -82,21 +99,22 @@ static const struct option_spec specs[] = {
 	  "(none) (default: auto, the best that privileges allow)",
 	  parse_pins, 0, "auto walker fdinfo none" },
 	{ "backend", 0, "NAME",
-	  "Track writes by userfaultfd (uffd_async), or by a list of them that userfaultfd makes (uffd_log), for which "
-	  "each first write waits some microseconds and which costs what is written, not what is mapped, or by "
-	  "soft-dirty bits (soft_dirty), for which the process stands still in each epoch and which are never exact "
-	  "(default: uffd_async where it works, else soft_dirty)",
+	  "How to track writes: uffd_async, for which no writer waits; uffd_log, for big processes that write little: "
+	  "its cost follows what is written, not what is mapped, but the first write to each page waits for some "
+	  "microseconds; or soft_dirty, which older kernels have: the process stands still in each epoch, and nothing "
+	  "is exact (default: uffd_async where it works, else soft_dirty)",
 	  parse_backend, 0, "uffd_async uffd_log soft_dirty" },
 	{ "granularity", 0, "SIZE",
-	  "With uffd_log, list writes in pieces of this size, from 4KiB to 2MiB (then huge pages are not split) "
-	  "(default: 4KiB)",
-	  option_parse_bytes, AT(granularity_bytes), "4KiB 64KiB 2MiB" },
+	  "With uffd_log, report writes in pieces of this size, a power of two from 4KiB to 2MiB: the larger, the "
+	  "fewer writes wait, and at 2MiB huge pages are not split (default: 4KiB)",
+	  parse_granularity, 0, "4KiB 64KiB 2MiB" },
 	{ "max-stall", 0, "TIME",
-	  "With uffd_log, let no writer wait for longer; what is written unlisted then is reported as over (default: "
-	  "100ms)",
+	  "With uffd_log, let no write wait for longer than this; if the list is full even then, what is written is "
+	  "reported as over (default: 100ms)",
 	  option_parse_interval, AT(max_stall_us), NULL },
 	{ "throttle", 0, "SIZE",
-	  "With uffd_log, let no more than this be first written each second; none waits for longer than --max-stall",
+	  "With uffd_log, slow the process down where it begins to write to more memory than this per second; no write "
+	  "waits for longer than --max-stall (default: no limit)",
 	  option_parse_bytes, AT(throttle_bytes_per_s), NULL },
 	{ "reused", 0, "HOW",
 	  "With soft-dirty bits, what to report of a mapping that is new, or was merged with a new one: all its pages "
@@ -112,9 +130,25 @@ static const struct option_spec specs[] = {
 
 const struct option_group option_group_watch = { "What to watch, and what to show", specs };
 
+/* Refused before a process is looked at. */
+static int check_list(const struct options *options, struct tide_error *err)
+{
+	const char *given = options->granularity_bytes != 0      ? "granularity"
+	                    : options->max_stall_us != 0         ? "max-stall"
+	                    : options->throttle_bytes_per_s != 0 ? "throttle"
+	                                                         : NULL;
+
+	if (given == NULL || (options->backend != NULL && strcmp(options->backend, "uffd_log") == 0))
+		return 0;
+	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
+	                 "--%s is for --backend uffd_log only: ask for that, or leave --%s out", given, given);
+}
+
 static int check_usage(const struct options *options, struct tide_error *err)
 {
-	return whom_check_one(options, "watch", err);
+	int result = whom_check_one(options, "watch", err);
+
+	return result == 0 ? check_list(options, err) : result;
 }
 
 static void say_ending(const struct watching *watching, const char *how)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* This file is a program to watch: it holds 32 MiB, keeps touching the first quarter, and ends when its starter does.
+/*
+ * This file is a program to watch: it holds 32 MiB, keeps touching the first quarter, and ends when its starter does.
+ * With an argument ("huge") it asks for huge pages.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@
 
 #define SIZE (32u << 20)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	char *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -19,6 +21,8 @@ int main(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (memory == MAP_FAILED)
 		return 1;
+	if (argc > 1)
+		madvise(memory, SIZE, MADV_HUGEPAGE);
 	memset(memory, 1, SIZE);
 	for (;;) {
 		for (size_t i = 0; i < SIZE / 4; i += 4096)

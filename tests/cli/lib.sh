@@ -76,6 +76,15 @@ start() {
 	started="$started $pid"
 }
 
+# await CONDITION...: until it holds.
+await() {
+	for _ in $(seq 200); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.05
+	done
+	return 1
+}
+
 # Same text as the golden file; UPDATE_GOLDEN=1 writes it instead.
 same_as_golden() {
 	if [ -n "${UPDATE_GOLDEN:-}" ]; then

@@ -16,14 +16,6 @@ complete() {
 	"$TIDEMARK" report info --json "$1" | grep -Eq '"complete": ?(1|true)'
 }
 
-# await FILE: until it is there.
-await() {
-	for _ in $(seq 100); do
-		[ -e "$1" ] && return
-		sleep 0.05
-	done
-}
-
 all_json() {
 	python3 -c 'import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
@@ -150,7 +142,7 @@ for signal in INT TERM HUP; do
 	check "the file is complete after SIG$signal" complete s.db
 done
 start "$TIDEMARK" record -s 1ms -a 20ms -u 200ms -o k.db -p "$busy"
-await k.db
+await test -e k.db
 sleep 2.5
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null

@@ -112,6 +112,16 @@ refused 2 "--count: 'x' is not a number of epochs" watch -p "$me" -n x
 refused 2 "--top: '0' is not a number of mappings" watch -p "$me" --top 0
 refused 2 "--pins: 'x' is not one of auto, walker, fdinfo and none" watch -p "$me" --pins x
 refused 2 "--range: 'x' is not START-END" watch -p "$me" --range x
+refused 2 "--backend: 'x' is not one of uffd_async, uffd_log and soft_dirty" watch -p "$me" --backend x
+for size in 3KiB 2KiB 4MiB 0; do
+	refused 2 "--granularity: '$size' is not a power of two from 4KiB to 2MiB" watch -p "$me" --backend uffd_log --granularity $size
+done
+refused 2 "--max-stall: '5' lacks a unit: write 5ms or 5s" watch -p "$me" --backend uffd_log --max-stall 5
+refused 2 '--max-stall: 0 is no time at all' watch -p "$me" --backend uffd_log --max-stall 0s
+refused 2 '--throttle: 0 bytes are no size' watch -p "$me" --backend uffd_log --throttle 0
+refused 2 '--granularity is for --backend uffd_log only: ask for that' watch -p "$me" --backend uffd_async --granularity 64KiB
+refused 2 '--max-stall is for --backend uffd_log only: ask for that' watch -p "$me" --max-stall 5ms
+refused 2 '--throttle is for --backend uffd_log only: .* or leave --throttle out' watch -p "$me" --backend soft_dirty --throttle 1MiB
 
 # Reports.
 refused 2 'a word is missing: report REPORT FILE' report

@@ -3,6 +3,7 @@
 # Watching writes for real: what is said of a process with a known pattern, whom it refuses, how it ends, and that the process is
 # left as it was found. Needs root and write tracking. $BUSY writes the first 8 MiB of a 32 MiB mapping all the time.
 . "$(dirname "$0")/lib.sh"
+. "$here/watched.sh"
 
 [ "$(id -u)" = 0 ] || skip_all 'reaching into other processes needs root'
 start "$BUSY"
@@ -13,65 +14,7 @@ run "$TIDEMARK" watch -q -n 1 -i 10ms -p "$busy"
 expect 'one epoch' 0 ''
 check '-q is quiet' test ! -s err
 
-# state PID: what must not change.
-state() {
-	grep -E '^(TracerPid|Threads|SigBlk|SigIgn|SigCgt|Seccomp|VmLck):' "/proc/$1/status"
-	echo "mappings $(wc -l <"/proc/$1/maps") tracked $(grep -cE '^VmFlags:.* uw( |$)' "/proc/$1/smaps")"
-	echo "descriptors $(find "/proc/$1/fd" -mindepth 1 | wc -l)"
-}
-
-# await CONDITION...: until it holds.
-await() {
-	for _ in $(seq 200); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.05
-	done
-	return 1
-}
-
-# What the known pattern allows: $1 the output, $2 where the 32 MiB begin.
-cat >judge.py <<'EOF'
-import json, sys
-rows = [json.loads(line) for line in open(sys.argv[1])]
-start = int(sys.argv[2], 16)
-head, summary = rows[0], rows[-1]["summary"]
-assert head["schema"] == "tidemark/1" and head["page_bytes"] == 4096
-total = 0
-nr_epochs = 0
-runs = []
-seen = set()
-for row in rows[1:-1]:
-    if "epoch" not in row:
-        runs.append((int(row["start"], 16), int(row["end"], 16), row))
-        continue
-    nr_epochs += 1
-    assert row["epoch"] == nr_epochs
-    assert all(a[1] <= b[0] for a, b in zip(runs, runs[1:])), "runs in order"
-    for kind, key in (("over", "over_bytes"), ("pinned", "pinned_bytes")):
-        assert sum(e - s for s, e, r in runs if r["certainty"] == kind) == row[key] == sum(m[key] for m in row["mappings"])
-    assert sum(e - s for s, e, r in runs) == row["written_bytes"] == sum(m["written_bytes"] for m in row["mappings"])
-    for s, e, r in runs:
-        for page in range(max(s, start), min(e, start + (32 << 20)), 4096):
-            assert page < start + (8 << 20), "a page nobody writes"
-            assert r["certainty"] == "exact"
-            seen.add(page)
-    assert any(s < start + (8 << 20) and e > start for s, e, r in runs), "it writes in every epoch"
-    assert isinstance(row["blind"], list) and row["cost_us"] >= 0
-    assert row.get("lost_pages", 0) == 0
-    total += row["written_bytes"]
-    runs = []
-assert not runs and summary["nr_epochs"] == nr_epochs == 4 and summary["written_bytes"] == total
-assert len(seen) == 2048, "all that it writes was seen"
-EOF
-mapping=$(python3 - "$busy" <<'EOF'
-import sys
-for line in open(f"/proc/{sys.argv[1]}/maps"):
-    start, end = (int(word, 16) for word in line.split()[0].split("-"))
-    if end - start >= 32 << 20 and len(line.split()) == 5:
-        print(f"{start:x}")
-        break
-EOF
-)
+mapping=$(mapping_of "$busy")
 state "$busy" >before
 
 # What is said.
@@ -146,12 +89,17 @@ await grep -q . zombie
 await grep -q '^State:.Z' "/proc/$(cat zombie)/status"
 run "$TIDEMARK" watch -p "$(cat zombie)"
 expect 'a zombie' 4 'exited'
-start "$TIDEMARK" watch -i 60s -p "$busy"
-await grep -Eq '^VmFlags:.* uw( |$)' "/proc/$busy/smaps"
-run "$TIDEMARK" watch -n 1 -p "$busy"
-expect 'a process that is watched already' 1 'tracked by somebody else'
-kill -INT "$pid"
-wait "$pid"
+"$TIDEMARK" watch -i 60s -p "$busy" >/dev/null 2>first </dev/null &
+first=$!
+started="$started $first"
+await grep -q 'watching what' first
+run "$TIDEMARK" watch -n 2 -i 200ms --json --runs -p "$busy"
+expect 'E6_a_second_watch_is_served_by_the_first' 0 "process $first watches this process already, and shares what it finds"
+check 'and told of what is written' grep -Eq "^{\"start\":\"0x$mapping\",.*\"exact\"" out
+run "$TIDEMARK" watch -n 1 --verify -p "$busy"
+expect 'E6_who_cannot_be_served_is_told_by_whom_it_is_held' 1 "is watched by process $first"
+kill -INT "$first"
+wait "$first"
 start "$BUSY"
 traced=$pid
 python3 -c 'import ctypes, sys, time
@@ -216,25 +164,9 @@ for _ in 1 2 3; do
 	kill -KILL "$pid"
 	wait "$pid" 2>/dev/null
 done
-left_alone() {
-	state "$busy" >after
-	cmp before after
-}
-check 'also after SIGKILL' await left_alone
+check 'also after SIGKILL' await left_alone "$busy"
 check 'and lives on' kill -0 "$busy"
 
-# until_seen SIGNAL TARGET OPTION...: the target gets the signal when its first epoch has been reported.
-until_seen() {
-	local signal=$1 target=$2
-	shift 2
-	"$TIDEMARK" watch -i 100ms -p "$target" "$@" >out 2>err </dev/null &
-	pid=$!
-	started="$started $pid"
-	await grep -q '; cost ' out
-	kill "-$signal" "$target"
-	wait "$pid"
-	code=$?
-}
 start sleep 100
 await grep -qx sleep "/proc/$pid/comm"
 until_seen TERM "$pid"

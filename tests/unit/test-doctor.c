@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernel/pagescan.h"
 #include "kernel/sys.h"
 #include "verify/doctor.h"
 #include "kernel/sysfile.h"
@@ -178,23 +179,31 @@ static int fake_open(const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+static struct doctor_row put(const struct doctor_question *questions, const char *name, const struct sys_table *fake)
+{
+	struct doctor_row row = { .answer = DOCTOR_UNKNOWN };
+
+	while (strcmp(questions->name, name) != 0)
+		questions++;
+	strcpy(row.name, name);
+	sys_table = fake;
+	questions->ask(&row);
+	sys_table = &sys_table_linux;
+	return row;
+}
+
 static struct doctor_row asked(const struct doctor_question *questions, const char *name, const char *path,
                                const char *first, const char *then)
 {
 	struct sys_table fake = sys_table_linux;
-	struct doctor_row row = { .answer = DOCTOR_UNKNOWN };
+	struct doctor_row row;
 
 	fake.open = fake_open;
 	fake_path = path;
 	fake_texts[0] = first;
 	fake_texts[1] = then;
 	nr_opens = 0;
-	while (strcmp(questions->name, name) != 0)
-		questions++;
-	strcpy(row.name, name);
-	sys_table = &fake;
-	questions->ask(&row);
-	sys_table = &sys_table_linux;
+	row = put(questions, name, &fake);
 	assert_true(nr_opens > 0);
 	return row;
 }
@@ -286,6 +295,38 @@ static void capabilities_are_told_apart(void **unused)
 	assert_int_equal(asked(questions_place, "seccomp", path, admin, admin).answer, DOCTOR_NO);
 }
 
+static int refuse_userfaultfd(int flags)
+{
+	(void)flags;
+	errno = EPERM;
+	return -1;
+}
+
+/* It is asked in a child, as writers wait for it. */
+static void E2_who_may_not_list_writes_is_told_the_way_out(void **unused)
+{
+	struct sys_table fake = sys_table_linux;
+	struct doctor_row row;
+
+	(void)unused;
+	fake.userfaultfd = refuse_userfaultfd;
+	fake.open = fake_open;
+	fake_path = "/dev/userfaultfd";
+	fake_texts[0] = NULL;
+	nr_opens = 0;
+	row = put(questions_tracking, "write-list", &fake);
+	assert_int_equal(row.answer, DOCTOR_NO);
+	assert_non_null(strstr(row.reason, pagescan_probe() == 0 ? "Linux 6.7" : "CAP_SYS_PTRACE"));
+	if (pagescan_probe() != 0)
+		assert_non_null(strstr(row.remedy, "access to /dev/userfaultfd"));
+
+	setenv("TIDEMARK_FAULT", "no-pagemap-scan", 1);
+	row = put(questions_tracking, "write-list", &sys_table_linux);
+	unsetenv("TIDEMARK_FAULT");
+	assert_int_equal(row.answer, DOCTOR_NO);
+	assert_non_null(strstr(row.reason, "switched off by TIDEMARK_FAULT"));
+}
+
 static void numbers_are_found_by_whole_keys(void **unused)
 {
 	(void)unused;
@@ -309,6 +350,7 @@ int main(void)
 		cmocka_unit_test(A8_others_that_clear_are_named),
 		cmocka_unit_test(missing_btf_is_a_no),
 		cmocka_unit_test(capabilities_are_told_apart),
+		cmocka_unit_test(E2_who_may_not_list_writes_is_told_the_way_out),
 		cmocka_unit_test(numbers_are_found_by_whole_keys),
 	};
 
