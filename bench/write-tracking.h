@@ -18,7 +18,14 @@ enum {
 	NR_RUNS = 4096, /* runs or regions asked for at once */
 };
 
-_Noreturn void fail(const char *what, int code); /* `code`: -errno, or 0 */
+/* write-tracking-program.c */
+struct bench {
+	const char *name;
+	void (*run)(size_t nr_pairs);
+};
+
+int run_benches(int argc, char **argv, const struct bench *benches, size_t nr); /* what main() returns */
+_Noreturn void fail(const char *what, int code);                                /* `code`: -errno, or 0 */
 _Noreturn void fail_error(const struct tide_error *err);
 uint64_t now_ns(void);
 uint64_t spent_ns(void); /* processor time of this thread: other work of the machine does not count */
