@@ -2,7 +2,7 @@
 /*
  * Which pages were written since one last asked: in one's own process, or in another that need not cooperate.
  *
- * There are three backends. uffd_async is taken where it works; what is said below without naming one is about it.
+ * There are four backends. uffd_async is taken where it works; what is said below without naming one is about it.
  *
  * uffd_async rests on userfaultfd's asynchronous write protection and PAGEMAP_SCAN (Linux 6.7;
  * Documentation/admin-guide/mm/userfaultfd.rst and pagemap.rst). The kernel notes a write by lifting the protection of
@@ -30,6 +30,16 @@
  * Pages that were given up are reported in each epoch until they are there again. Not tracked, hence always `over`:
  * hugetlb mappings, and those that KSM may merge. Lost, before Linux 6.19: a move of page tables (mremap of whole 2
  * MiB) onto memory that was there, if the kernel makes one mapping of what was moved and its new neighbour.
+ *
+ * mprotect rests on nothing but mprotect(2): for one's own process, in given ranges, where userfaultfd is not to be
+ * had. Whoever first writes a page comes to a handler of SIGSEGV, some microseconds; what is not ours is passed on to
+ * the handler that was there before. Who installs one later passes on to ours; no thread may block SIGSEGV; and stacks,
+ * of signals, too, must not lie in the ranges, now or later. System calls that write into protected memory (read(2)
+ * into it) fail with EFAULT, ours into our own heap, too: write a byte of each page first, or use uffd_async. Not seen
+ * is what the program gives up (MADV_DONTNEED), moves or protects itself; what it moves out of the ranges (mremap,
+ * realloc) stays protected, and what it makes read-only may become writable at a write. Written pages among others are
+ * mappings: with more than a quarter of vm.max_map_count of them, their whole range is `over` (why: bound). After
+ * fork() the child goes on unharmed, and is not watched.
  *
  *     tide_target_open(&target, pid, &err);
  *     tide_watch_open(&watch, target, NULL, &err);
@@ -109,9 +119,12 @@ enum tide_blind {
 	TIDE_BLIND_REUSED = 1 << 3, /* reused mappings were left out (tide_reused_walker), and there were some */
 	/* uffd_log only: */
 	TIDE_BLIND_GUARDS = 1 << 4, /* memory made a guard region, and back again (MADV_GUARD_INSTALL, Linux 6.13) */
+	/* mprotect only: */
+	TIDE_BLIND_GIVEN_UP = 1 << 5, /* memory that the program gives up (MADV_DONTNEED), moves or protects itself */
 };
 
-/* "device-writes", "references", "others", "reused", "guards"; NULL for anything but one bit of enum tide_blind. */
+/* "device-writes", "references", "others", "reused", "guards", "given-up"; NULL for anything but one bit of the enum.
+ */
 TIDE_EXPORT const char *tide_blind_name(unsigned bit);
 
 /* The time between two collects, as of the last call of tide_watch_collect that returned 0. */
@@ -131,7 +144,9 @@ struct tide_epoch {
 	uint64_t huge_lost_bytes; /* huge pages that are mapped by base pages now; some go back at close */
 	uint64_t table_bytes;     /* page tables that arming made, at most */
 	uint64_t stopped_ns;      /* the target stood still for us; 0 for one's own process */
-	/* Of uffd_log, since tide_watch_open; else 0: */
+	/* Of uffd_log, else 0: */
+	uint64_t listed_bytes; /* of watched_bytes, or more: mapped and tracked by the list, the rest by uffd_async */
+	/* ... since tide_watch_open: */
 	uint64_t nr_faults;        /* writes that waited until they were listed */
 	uint64_t longest_stall_ns; /* of these, as the one who lets them go sees it */
 	uint64_t throttled_ns;     /* they waited, all of them together, while `throttle_bytes_per_s` was set */
@@ -179,11 +194,12 @@ struct tide_watch_opts {
 	uint32_t shared;
 	uint64_t max_table_bytes; /* page tables that arming may add; 0: 64 MiB. Beyond it memory is `over` */
 	/* The rest may be missing in a struct of programs built before it was there: then it is all zero. */
-	const char *backend; /* "uffd_async", "uffd_log", "soft_dirty"; NULL: the best that works here of 1 and 3 */
+	/* "uffd_async", "uffd_log", "soft_dirty", "mprotect"; NULL: the best that works here of 1 and 3. */
+	const char *backend;
 	const struct tide_reused_ops *reused; /* NULL: include. With soft_dirty only */
 	/* With uffd_log only: */
 	uint64_t granularity_bytes;    /* of what is listed, a power of two, 4 KiB (0) to 2 MiB: then huge pages stay */
-	uint64_t max_stall_ns;         /* no writer waits for longer; 0: 100 ms */
+	uint64_t max_stall_ns;         /* no writer waits for longer; an hour at most; 0: 100 ms */
 	uint64_t throttle_bytes_per_s; /* listed memory is first written no faster than that; 0: no limit */
 	uint64_t max_listed;           /* pieces that the list holds until it is collected, 64 or more; 0: 131,072 */
 };

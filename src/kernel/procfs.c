@@ -174,6 +174,28 @@ int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out)
 	return 0;
 }
 
+int procfs_has_pending(int dir, pid_t tid, int signal)
+{
+	static const char key[] = "\nSigPnd:";
+	char path[32];
+	char text[4096];
+	const char *found;
+	struct text rest;
+	uint64_t pending;
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "task/%d/status", tid);
+	size = procfs_read(dir, path, text, sizeof(text));
+	if (size < 0)
+		return (int)size;
+	found = memmem(text, (size_t)size, key, sizeof(key) - 1);
+	if (found == NULL)
+		return -EBADMSG;
+	rest = (struct text){ found + sizeof(key) - 1, text + size };
+	text_blanks(&rest);
+	return text_hex(&rest, &pending) ? (int)(pending >> (signal - 1) & 1) : -EBADMSG;
+}
+
 /* What getdents64(2) writes; libc has no name for it. */
 struct entry {
 	uint64_t inode;

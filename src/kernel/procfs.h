@@ -57,6 +57,9 @@ struct procfs_trace {
 /* 0; -ESRCH it has gone; -EBADMSG not what a kernel writes. */
 int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out);
 
+/* Has this thread a signal to come that was sent to it alone, as faults are? 1, 0, or -errno as above. */
+int procfs_has_pending(int dir, pid_t tid, int signal);
+
 /* Return 0 to go on, anything else ends the listing and is returned by it. */
 typedef int procfs_thread_fn(void *arg, pid_t tid);
 

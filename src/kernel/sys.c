@@ -177,6 +177,8 @@ const struct sys_table sys_table_linux = {
 	.connect = connect,
 	.accept4 = accept4,
 	.getsockopt = getsockopt,
+	.mprotect = mprotect,
+	.raise = raise,
 };
 
 const struct sys_table *sys_table = &sys_table_linux;
@@ -476,6 +478,16 @@ int sys_signal_default(int signal)
 	return RETRIED(int, sys_table->sigaction(signal, &action, NULL));
 }
 
+int sys_sigaction(int signal, const struct sigaction *action, struct sigaction *old)
+{
+	return RETRIED(int, sys_table->sigaction(signal, action, old));
+}
+
+int sys_raise(int signal)
+{
+	return sys_table->raise(signal) == 0 ? 0 : -EIO;
+}
+
 int sys_signal_wait(int signal, uint64_t timeout_ns)
 {
 	struct timespec timeout = { .tv_sec = (time_t)(timeout_ns / 1000000000u),
@@ -552,4 +564,20 @@ void sys_yield(void)
 int sys_lock(int fd)
 {
 	return RETRIED(int, sys_table->flock(fd, LOCK_EX | LOCK_NB));
+}
+
+int sys_mprotect(void *addr, size_t size, int prot)
+{
+	return RETRIED(int, sys_table->mprotect(addr, size, prot));
+}
+
+int sys_errno_take(void)
+{
+	return errno;
+}
+
+void sys_errno_give_back(int taken)
+{
+	if (errno != taken)
+		errno = taken;
 }

@@ -76,6 +76,8 @@ struct sys_table {
 	int (*connect)(int fd, const struct sockaddr *address, socklen_t size);
 	int (*accept4)(int fd, struct sockaddr *address, socklen_t *size, int flags);
 	int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
+	int (*mprotect)(void *addr, size_t size, int prot);
+	int (*raise)(int signal);
 };
 
 /* The table in use. Tests copy sys_table_linux, wrap members and point this at their copy; nothing else writes it. */
@@ -128,6 +130,8 @@ ssize_t sys_readlinkat(int dir, const char *path, char *buf, size_t size);
 int sys_pidfd_open_thread(pid_t tid);                /* of one thread (6.9); -EINVAL before */
 int sys_sigmask(const sigset_t *set, sigset_t *old); /* the calling thread's, replaced; `old` may be NULL */
 int sys_signal_default(int signal);
+int sys_sigaction(int signal, const struct sigaction *action, struct sigaction *old); /* either may be NULL */
+int sys_raise(int signal);                                                            /* for the calling thread */
 int sys_signal_wait(int signal, uint64_t timeout_ns); /* a blocked one; -EAGAIN: it did not come */
 int sys_setsid(void);
 _Noreturn void sys_exit(int code); /* at once: no handlers, no buffers */
@@ -141,6 +145,10 @@ int sys_io_uring_setup(unsigned nr, void *params);
 int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr);
 int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags);
 int sys_mkdir(const char *path, mode_t mode);
+int sys_mprotect(void *addr, size_t size, int prot);
+/* Of the thread, as a handler of signals found it, and must leave it. */
+int sys_errno_take(void);
+void sys_errno_give_back(int taken); /* not written when it is still so: it may lie in memory that faults */
 void sys_yield(void);
 int sys_close_range(unsigned first, unsigned last); /* all that are open of these */
 int sys_lock(

@@ -105,6 +105,7 @@ static void add_effects(json_t *object, const struct tide_epoch *epoch)
 	json_object_set_new(object, "huge_lost_bytes", json_number(epoch->huge_lost_bytes));
 	json_object_set_new(object, "table_bytes", json_number(epoch->table_bytes));
 	json_object_set_new(object, "stopped_us", json_number(epoch->stopped_ns / 1000));
+	json_object_set_new(object, "listed_bytes", json_number(epoch->listed_bytes));
 	json_object_set_new(object, "faults", json_number(epoch->nr_faults));
 	json_object_set_new(object, "max_stall_us", json_number(epoch->longest_stall_ns / 1000));
 	json_object_set_new(object, "throttled_us", json_number(epoch->throttled_ns / 1000));

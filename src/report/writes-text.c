@@ -138,6 +138,8 @@ static const char *blind_sentence(unsigned bit)
 		return "writes in reused mappings (--reused exclude)";
 	case TIDE_BLIND_GUARDS:
 		return "what guard regions did to listed memory (MADV_GUARD_INSTALL)";
+	case TIDE_BLIND_GIVEN_UP:
+		return "memory that the program gives up, moves or protects itself (MADV_DONTNEED, mremap, mprotect)";
 	default:
 		return "something this program has no words for";
 	}
@@ -222,6 +224,9 @@ static void write_cost(const struct writes *writes)
 	else
 		fprintf(writes->out, "the process was stopped once, for %s\n",
 		        format_duration_short(last->stopped_ns / 1000).s);
+	if (last->listed_bytes > 0)
+		fprintf(writes->out, "listed: %s of %s mapped; the rest was scanned\n",
+		        format_bytes(last->listed_bytes).s, format_bytes(last->watched_bytes).s);
 	if (last->nr_faults > 0)
 		fprintf(writes->out, "%s write%s waited to be listed, the longest for %s\n",
 		        format_count(last->nr_faults).s, last->nr_faults == 1 ? "" : "s",

@@ -75,6 +75,6 @@ struct watch_backend {
 	void (*close)(void *state);
 };
 
-extern const struct watch_backend watch_uffd_async, watch_uffd_log, watch_soft_dirty;
+extern const struct watch_backend watch_uffd_async, watch_uffd_log, watch_soft_dirty, watch_mprotect;
 
 #endif

@@ -197,11 +197,15 @@ static int judge_untracked(struct copying *self, uint64_t start, uint64_t end)
 /* The same for a backend that tracks everything, and knows of no registration. */
 static int judge_whole(struct copying *self, uint64_t start, uint64_t end)
 {
+	const struct intervals *wanted = &self->watch->wanted;
 	struct intervals pages = { 0 };
 	struct interval gap;
 	int result = 0;
 
 	for (uint64_t at = start; intervals_next_gap(&self->watch->tracked, at, end, &gap); at = gap.end)
+		mark_unsure(self, &(struct pagescan_region){ .start = gap.start, .end = gap.end });
+	/* What was not asked for may not be watched, either, though its mapping is. */
+	for (uint64_t at = start; wanted->v.nr > 0 && intervals_next_gap(wanted, at, end, &gap); at = gap.end)
 		mark_unsure(self, &(struct pagescan_region){ .start = gap.start, .end = gap.end });
 	if (self->page == TIDE_EXACT)
 		result = watch_peek(self->watch, start, end, &pages);

@@ -168,6 +168,8 @@ const char *tide_blind_name(unsigned bit)
 		return "reused";
 	case TIDE_BLIND_GUARDS:
 		return "guards";
+	case TIDE_BLIND_GIVEN_UP:
+		return "given-up";
 	default:
 		return NULL;
 	}

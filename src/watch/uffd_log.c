@@ -62,11 +62,12 @@ static bool is_worth_waiting(int result, uint64_t *until_ns)
 }
 
 /* Is it still registered? */
-static int ask_registered(const struct uffd_log *self, uint64_t page)
+static int ask_registered(struct uffd_log *self, uint64_t page)
 {
 	uint64_t until_ns = 0;
 	int result;
 
+	self->nr_calls++;
 	do
 		result = uffd_is_registered(self->uffd, page);
 	while (is_worth_waiting(result, &until_ns));
@@ -141,11 +142,12 @@ static int track(void *state, uint64_t start, uint64_t end)
 	return result;
 }
 
-static int protect(const struct uffd_log *self, uint64_t start, uint64_t end)
+static int protect(struct uffd_log *self, uint64_t start, uint64_t end)
 {
 	uint64_t until_ns = 0;
 	int result;
 
+	self->nr_calls++;
 	do
 		result = uffd_protect(self->uffd, start, end);
 	while (is_worth_waiting(result, &until_ns));
@@ -153,7 +155,7 @@ static int protect(const struct uffd_log *self, uint64_t start, uint64_t end)
 }
 
 /* In steps that let writers of the mmap lock pass, and not inside a huge page, which would be split. */
-int uffd_log_protect(const struct uffd_log *self, uint64_t start, uint64_t end)
+int uffd_log_protect(struct uffd_log *self, uint64_t start, uint64_t end)
 {
 	int result = 0;
 
@@ -305,8 +307,12 @@ static int untrack(void *state, uint64_t start, uint64_t end)
 
 static void measure(void *state, struct tide_epoch *epoch)
 {
-	const struct uffd_log *self = state;
+	struct uffd_log *self = state;
 	const struct log_shared *shared = self->log.shared;
+
+	epoch->nr_calls += self->nr_calls;
+	epoch->listed_bytes = intervals_size(&self->listed);
+	self->nr_calls = 0;
 
 	epoch->nr_faults = __atomic_load_n(&shared->nr_faults, __ATOMIC_RELAXED);
 	epoch->longest_stall_ns = __atomic_load_n(&shared->longest_stall_ns, __ATOMIC_RELAXED);

@@ -13,8 +13,9 @@ struct uffd_log {
 	struct tide_target *target;
 	int uffd;
 	struct log log;
-	bool has_guards; /* this kernel has guard regions */
-	bool has_hole;   /* the list has, which was not said yet */
+	uint64_t nr_calls; /* on the target's memory, that the tracker does not know of; since they were told */
+	bool has_guards;   /* this kernel has guard regions */
+	bool has_hole;     /* the list has, which was not said yet */
 	struct intervals mapped;
 	struct intervals listed;      /* mappings whose writes are listed; what else is tracked, is by async */
 	struct intervals mergeable;   /* by KSM, which has begun */
@@ -35,7 +36,7 @@ bool uffd_log_is_listed(const struct uffd_log *self, uint64_t start);
 
 /* Registers [start, end) to be listed, or by async; protects it. 0 or -errno, as of struct watch_backend. */
 int uffd_log_track(struct uffd_log *self, bool as_list, uint64_t start, uint64_t end);
-int uffd_log_protect(const struct uffd_log *self, uint64_t start, uint64_t end);
+int uffd_log_protect(struct uffd_log *self, uint64_t start, uint64_t end);
 
 /* Nothing is known of [start, end) any more, or of what is not in `mapped`. 0 or -ENOMEM. */
 int uffd_log_forget(struct uffd_log *self, uint64_t start, uint64_t end);

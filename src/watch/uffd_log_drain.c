@@ -84,6 +84,7 @@ static int look_at(struct uffd_log *self, uint64_t start, uint64_t end)
 		};
 		long nr = pagescan(self->async.pagemap, &scan, regions, NR_REGIONS);
 
+		self->nr_calls++;
 		if (nr < 0 || scan.next <= start)
 			return nr < 0 ? (int)nr : -EIO;
 		for (long i = 0; result == 0 && i < nr; i++) {

@@ -23,6 +23,7 @@ enum {
 	RAW_RUNS = 16384, /* collected before they are looked at for pins, about */
 };
 
+#define MAX_STALL_NS  3600000000000u
 #define REGIONS_BYTES (WATCH_NR_REGIONS * sizeof(struct pagescan_region))
 
 int watch_failed(struct tide_watch *watch, int code, const char *what, struct tide_error *err)
@@ -89,7 +90,8 @@ static int make_regions(struct tide_watch *watch, struct tide_error *err)
 }
 
 /* The best first; those behind NR_CHOSEN are used by those who ask for them. */
-static const struct watch_backend *const backends[] = { &watch_uffd_async, &watch_soft_dirty, &watch_uffd_log };
+static const struct watch_backend *const backends[] = { &watch_uffd_async, &watch_soft_dirty, &watch_uffd_log,
+	                                                &watch_mprotect };
 
 enum {
 	NR_BACKENDS = sizeof(backends) / sizeof(backends[0]),
@@ -105,8 +107,8 @@ static int choose_named(struct tide_watch *watch, const char *name, struct tide_
 		if (strcmp(backends[i]->name, name) == 0)
 			watch->backend = backends[i];
 	if (watch->backend == NULL)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no backend '%.40s': %s, %s and %s are", name,
-		                 backends[0]->name, backends[1]->name, backends[2]->name);
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "there is no backend '%.40s': %s, %s, %s and %s are",
+		                 name, backends[0]->name, backends[1]->name, backends[2]->name, backends[3]->name);
 	usable = watch->backend->probe(&why);
 	if (usable > 0)
 		return 0;
@@ -149,6 +151,8 @@ static int check_list_opts(struct tide_watch *watch, const struct tide_watch_opt
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "a granularity of %llu bytes cannot be: powers of two from 4 KiB to 2 MiB can",
 		                 (unsigned long long)granularity);
+	if (opts->max_stall_ns > MAX_STALL_NS)
+		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "a writer may be kept waiting for an hour at most");
 	if (opts->max_listed != 0 && (opts->max_listed < MIN_LISTED || opts->max_listed > MAX_LISTED))
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "a list of %llu pieces cannot be: %d to %d can",
 		                 (unsigned long long)opts->max_listed, MIN_LISTED, MAX_LISTED);
@@ -232,11 +236,11 @@ static int open_shared(struct tide_watch *watch, const struct tide_watch_opts *o
 	holder = client_find_holder(watch->target);
 	if (holder <= 0)
 		return 0;
-	return error_set(
-	        err, TIDE_CAUSE_BUSY, -EBUSY,
-	        "process %d (%s) is watched by process %d, which shares what it finds, in its own ranges and by its "
-	        "own means: name none, or end it",
-	        tide_target_pid(watch->target), tide_target_name(watch->target), (int)holder);
+	return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
+	                 "process %d (%s) is watched by process %d, which shares what it finds as it finds it: ask for "
+	                 "no ranges, "
+	                 "backend or reused mappings of your own, or end it",
+	                 tide_target_pid(watch->target), tide_target_name(watch->target), (int)holder);
 }
 
 int tide_watch_open(struct tide_watch **out, struct tide_target *target, const struct tide_watch_opts *opts,
