@@ -296,7 +296,7 @@ int fault_add(struct guarded *guarded, struct tide_error *err)
 		if (result < 0)
 			error_system(err, result, "cannot prepare for fork()");
 	}
-	if (result == 0 && board.nr_watches == 0)
+	if (result == 0) /* on top again, if somebody has come on top of it */
 		result = relay_install(on_fault, err);
 	if (result == 0) {
 		board.nr_watches++;

@@ -124,7 +124,7 @@ int relay_install(relay_fn *fn, struct tide_error *err)
 	if (result < 0)
 		return error_system(err, result, "cannot ask for the handler of SIGSEGV");
 	for (size_t i = 0; i < NR_LEVELS; i++)
-		if (levels[i].is_used && is_entry(&now, i)) { /* left, and on top again */
+		if (levels[i].is_used && is_entry(&now, i)) { /* for another watch, or left */
 			installed = &levels[i];
 			return 0;
 		}

@@ -32,35 +32,6 @@ static unsigned kind_of(uint64_t categories, bool is_shared)
 	return is_own && (categories & PAGESCAN_WRITTEN) ? SOFT_THERE : 0;
 }
 
-static int look_by_scan(const struct soft_look *look, uint64_t start, uint64_t end, bool is_shared, unsigned more,
-                        soft_run_fn *fn, void *arg)
-{
-	struct pagescan_region regions[NR_REGIONS];
-	struct pagescan scan = {
-		.start = start, .end = end, .any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED, .returned = KINDS
-	};
-
-	for (; scan.start < end; scan.start = scan.next) {
-		long nr = pagescan(look->pagemap, &scan, regions, NR_REGIONS);
-
-		if (nr < 0)
-			return (int)nr;
-		for (long i = 0; i < nr; i++) {
-			unsigned flags = kind_of(regions[i].categories, is_shared) | more;
-			int result;
-
-			if (regions[i].categories & PAGESCAN_SOFT_DIRTY)
-				flags |= SOFT_MARKED;
-			result = fn(arg, regions[i].start, regions[i].end, flags);
-			if (result != 0)
-				return result;
-		}
-		if (scan.next <= scan.start)
-			return -EIO;
-	}
-	return 0;
-}
-
 static unsigned flags_of(const struct soft_look *look, uint64_t entry, bool is_shared)
 {
 	uint64_t categories = pagemap_categories(entry);
@@ -118,6 +89,41 @@ static int look_by_entries(const struct soft_look *look, uint64_t start, uint64_
 				return result;
 		}
 		start += (uint64_t)nr * PAGE_BYTES;
+	}
+	return 0;
+}
+
+static int look_by_scan(const struct soft_look *look, uint64_t start, uint64_t end, bool is_shared, unsigned more,
+                        soft_run_fn *fn, void *arg)
+{
+	struct pagescan_region regions[NR_REGIONS];
+	struct pagescan scan = {
+		.start = start, .end = end, .any_of = PAGESCAN_PRESENT | PAGESCAN_SWAPPED, .returned = KINDS
+	};
+
+	for (; scan.start < end; scan.start = scan.next) {
+		long nr = pagescan(look->pagemap, &scan, regions, NR_REGIONS);
+
+		if (nr < 0)
+			return (int)nr;
+		for (long i = 0; i < nr; i++) {
+			unsigned flags = kind_of(regions[i].categories, is_shared) | more;
+			int result;
+
+			if (regions[i].categories & PAGESCAN_SOFT_DIRTY)
+				flags |= SOFT_MARKED;
+			/* From Linux 7.3 on nothing is called written where no userfaultfd is: not that it is
+			 * protected. */
+			if ((regions[i].categories & (PAGESCAN_PRESENT | PAGESCAN_WRITTEN)) == 0)
+				result = look_by_entries(look, regions[i].start, regions[i].end, is_shared, more, fn,
+				                         arg);
+			else
+				result = fn(arg, regions[i].start, regions[i].end, flags);
+			if (result != 0)
+				return result;
+		}
+		if (scan.next <= scan.start)
+			return -EIO;
 	}
 	return 0;
 }

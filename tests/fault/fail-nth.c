@@ -115,7 +115,8 @@ static bool due(const char *name)
 	X(int, listen, (int fd, int nr), (fd, nr))                                                                     \
 	X(int, connect, (int fd, const struct sockaddr *address, socklen_t size), (fd, address, size))                 \
 	X(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))    \
-	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size), (fd, level, name, value, size)) \
+	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size),                                \
+	  (fd, level, name, value, size))                                                                              \
 	X(int, mprotect, (void *addr, size_t size, int prot), (addr, size, prot))                                      \
 	X(int, raise, (int signal), (signal))
 

@@ -68,7 +68,7 @@ static void C1_mprotect_leaves_no_more_mappings_than_are_written(void **state)
 		memory[i * PAGE] = 2;
 	assert_true(nr_mappings() >= before + NR / 2);
 	assert_int_equal(guard_collect(&self), NR / 2);
-	assert_in_range(nr_mappings(), 0, before + 4);
+	assert_in_range(nr_mappings(), 0, before + NR / 16); /* a sanitizer maps some, too */
 	guard_close(&self);
 	munmap(memory, AREA);
 }

@@ -63,7 +63,8 @@ long watched_order(struct watched *self, long (*fn)(struct order *order), unsign
 void watched_first_copy(struct watched *self);
 void watched_last_copy(struct watched *self);
 
-/* `opts` (NULL: defaults) in `ask`, with the backend that the environment names (WATCHED_BACKEND) when it names none. */
+/* `opts` (NULL: defaults) in `ask`, with the backend that the environment names (WATCHED_BACKEND) when it names none.
+ */
 const struct tide_watch_opts *watched_opts(struct tide_watch_opts *ask, const struct tide_watch_opts *opts);
 
 /* Opens the watch, and takes the first copy. */
