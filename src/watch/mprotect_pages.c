@@ -133,14 +133,11 @@ static bool is_as_left(uint8_t page, const struct guarded_memory *memory)
 /* Skips pages that are not ours: there may be terabytes of holes. */
 static uint64_t next_ours(const struct guarded_range *range, uint64_t at, uint64_t end)
 {
-	uint64_t eight;
-
 	for (; at < end; at += WATCH_PAGE) {
 		const uint8_t *page = guarded_page(range, at);
 
 		while (((uintptr_t)page & 7) == 0 && end - at >= 8 * WATCH_PAGE) {
-			memcpy(&eight, page, sizeof(eight));
-			if (eight != 0)
+			if (__atomic_load_n((const uint64_t *)(const void *)page, __ATOMIC_RELAXED) != 0)
 				break;
 			page += 8;
 			at += 8 * WATCH_PAGE;

@@ -69,7 +69,7 @@ static void relay(struct level *level, int signal, siginfo_t *info, ucontext_t *
 static void on_signal(struct level *level, int signal, siginfo_t *info, void *context)
 {
 	int taken = sys_errno_take();
-	bool is_ours = handle(info, context);
+	bool is_ours = __atomic_load_n(&handle, __ATOMIC_SEQ_CST)(info, context);
 
 	sys_errno_give_back(taken);
 	if (!is_ours)
@@ -108,7 +108,7 @@ static struct sigaction make_action(size_t level)
 
 int relay_install(relay_fn *fn, struct tide_error *err)
 {
-	struct sigaction now, action;
+	struct sigaction now = { 0 }, action;
 	sigset_t blocked;
 	size_t level = 0;
 	int result;
@@ -134,7 +134,7 @@ int relay_install(relay_fn *fn, struct tide_error *err)
 		return error_set(err, TIDE_CAUSE_BUSY, -EBUSY,
 		                 "too often, somebody has put a handler of SIGSEGV on top of ours: nobody can tell "
 		                 "whether it calls it");
-	handle = fn;
+	__atomic_store_n(&handle, fn, __ATOMIC_SEQ_CST);
 	levels[level] = (struct level){ .before = now, .is_used = true };
 	action = make_action(level);
 	result = sys_sigaction(SIGSEGV, &action, NULL);
@@ -171,7 +171,7 @@ static bool has_nobody_coming(void)
 
 void relay_remove(void)
 {
-	struct sigaction now;
+	struct sigaction now = { 0 };
 
 	if (installed != NULL && sys_sigaction(SIGSEGV, NULL, &now) == 0 &&
 	    is_entry(&now, (size_t)(installed - levels)) && has_nobody_coming() &&

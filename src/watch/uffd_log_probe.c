@@ -19,9 +19,12 @@
 
 enum {
 	PROBE_PAGES = 16,
-	PROBE_BYTES = PROBE_PAGES * LOG_PAGE,
+	WRITTEN_AT = 3 * LOG_PAGE,
+	GIVEN_UP_AT = 5 * LOG_PAGE,
 	STALL_NS = 1000000000,
 };
+
+#define PROBE_BYTES ((size_t)PROBE_PAGES * LOG_PAGE)
 
 /* Exactly one entry is there, this one; it is taken. */
 static bool expect(struct log *log, uint64_t page, enum log_what what)
@@ -40,7 +43,6 @@ static bool expect(struct log *log, uint64_t page, enum log_what what)
 static int control(int uffd, struct log *log, unsigned char *memory, const char **failed)
 {
 	uint64_t start = (uint64_t)(uintptr_t)memory;
-	uint64_t written = start + 3 * LOG_PAGE, given_up = start + 5 * LOG_PAGE;
 	int result;
 
 	*failed = "tell registered memory";
@@ -56,12 +58,12 @@ static int control(int uffd, struct log *log, unsigned char *memory, const char 
 	if (result <= 0)
 		return result;
 	*failed = "report a write";
-	((volatile unsigned char *)memory)[3 * LOG_PAGE] = 2;
-	if (!expect(log, written, LOG_WRITTEN))
+	((volatile unsigned char *)memory)[WRITTEN_AT] = 2;
+	if (!expect(log, start + WRITTEN_AT, LOG_WRITTEN))
 		return 0;
 	*failed = "report a page that was freed";
-	result = sys_madvise(memory + 5 * LOG_PAGE, LOG_PAGE, MADV_DONTNEED);
-	return result < 0 ? result : expect(log, given_up, LOG_LEAVING);
+	result = sys_madvise(memory + GIVEN_UP_AT, LOG_PAGE, MADV_DONTNEED);
+	return result < 0 ? result : expect(log, start + GIVEN_UP_AT, LOG_LEAVING);
 }
 
 static int try(int uffd, const char **failed)
@@ -75,7 +77,7 @@ static int try(int uffd, const char **failed)
 
 	if (result == 0)
 		result = sys_mmap(&memory, PROBE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (result < 0)
+	if (result < 0 || memory == NULL)
 		return result;
 	memset(memory, 1, PROBE_BYTES);
 	result = log_open(&log, uffd, &opts);
