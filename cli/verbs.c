@@ -48,6 +48,8 @@
 	"stacks, shared memory, files and what KSM merges are tracked by uffd_async. Debuggers "                       \
 	"and whoever else writes through /proc/PID/mem get an input/output error (EIO) where the "                     \
 	"process has not written yet in that epoch.\n"                                                                 \
+	"When another tidemark, of the same user or root's, watches the process already, that one shares what "        \
+	"it finds, in its own ranges and by its own means.\n"                                                          \
 	"Ends after --count epochs, by an interrupt (Ctrl-C), or when the process exits or executes "                  \
 	"another program; then the exit status is 4 if --count was given, else 0.\n"
 
