@@ -82,12 +82,12 @@ static const struct tide_run *run_from(const struct runs *runs, size_t *i, uint6
 
 int runs_unite(struct runs *out, const struct runs *one, const struct runs *other)
 {
-	const struct tide_run *a, *b;
 	size_t i = 0, j = 0;
+	const struct tide_run *a = run_from(one, &i, 0), *b = run_from(other, &j, 0);
 	uint64_t at = 0;
 	int result = 0;
 
-	while (result == 0 && ((a = run_from(one, &i, at)) != NULL) | ((b = run_from(other, &j, at)) != NULL)) {
+	for (; result == 0 && (a != NULL || b != NULL); a = run_from(one, &i, at), b = run_from(other, &j, at)) {
 		const struct tide_run *first = b == NULL || (a != NULL && a->start <= b->start) ? a : b;
 		const struct tide_run *second = first == a ? b : a;
 		uint64_t start = first->start > at ? first->start : at;
