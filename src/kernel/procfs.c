@@ -109,17 +109,23 @@ int procfs_read_stat(int dir, pid_t tid, struct procfs_stat *out)
 	return size < 0 ? (int)size : procfs_parse_stat(text, (size_t)size, out);
 }
 
-/* The number after "\nkey". The name is the first line and its newlines are written as "\n": it cannot forge a key. */
-static bool find_number(const char *text, size_t size, const char *key, uint64_t *out)
+/* What follows "\nkey". The name is the first line and its newlines are written as "\n": it cannot forge a key. */
+static bool find(const char *text, size_t size, const char *key, struct text *rest)
 {
 	const char *found = memmem(text, size, key, strlen(key));
-	struct text rest;
 
 	if (found == NULL)
 		return false;
-	rest = (struct text){ found + strlen(key), text + size };
-	text_blanks(&rest);
-	return text_decimal(&rest, out);
+	*rest = (struct text){ found + strlen(key), text + size };
+	text_blanks(rest);
+	return true;
+}
+
+static bool find_number(const char *text, size_t size, const char *key, uint64_t *out)
+{
+	struct text rest;
+
+	return find(text, size, key, &rest) && text_decimal(&rest, out);
 }
 
 int procfs_parse_status(const char *text, size_t size, struct procfs_status *out)
@@ -146,54 +152,45 @@ int procfs_read_status(int dir, struct procfs_status *out)
 	return size < 0 ? (int)size : procfs_parse_status(text, (size_t)size, out);
 }
 
-int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out)
+static ssize_t read_task_status(int dir, pid_t tid, char *text, size_t size)
 {
-	static const char key[] = "\nState:";
 	char path[32];
-	char text[4096];
-	const char *found;
-	struct text rest;
-	uint64_t tracer;
-	uint64_t seccomp = 0;
-	ssize_t size;
 
 	snprintf(path, sizeof(path), "task/%d/status", tid);
-	size = procfs_read(dir, path, text, sizeof(text));
+	return procfs_read(dir, path, text, size);
+}
+
+int procfs_read_trace(int dir, pid_t tid, struct procfs_trace *out)
+{
+	char text[4096];
+	struct text state;
+	uint64_t tracer;
+	uint64_t seccomp = 0;
+	ssize_t size = read_task_status(dir, tid, text, sizeof(text));
+
 	if (size < 0)
 		return (int)size;
-	found = memmem(text, (size_t)size, key, sizeof(key) - 1);
-	if (found == NULL || !find_number(text, (size_t)size, "\nTracerPid:", &tracer))
-		return -EBADMSG;
-	rest = (struct text){ found + sizeof(key) - 1, text + size };
-	text_blanks(&rest);
-	if (rest.at == rest.end)
+	if (!find(text, (size_t)size, "\nState:", &state) || state.at == state.end ||
+	    !find_number(text, (size_t)size, "\nTracerPid:", &tracer))
 		return -EBADMSG;
 	/* A kernel without seccomp has no such line. */
 	(void)find_number(text, (size_t)size, "\nSeccomp:", &seccomp);
-	*out = (struct procfs_trace){ *rest.at, (pid_t)tracer, (int)seccomp };
+	*out = (struct procfs_trace){ *state.at, (pid_t)tracer, (int)seccomp };
 	return 0;
 }
 
 int procfs_has_pending(int dir, pid_t tid, int signal)
 {
-	static const char key[] = "\nSigPnd:";
-	char path[32];
 	char text[4096];
-	const char *found;
 	struct text rest;
 	uint64_t pending;
-	ssize_t size;
+	ssize_t size = read_task_status(dir, tid, text, sizeof(text));
 
-	snprintf(path, sizeof(path), "task/%d/status", tid);
-	size = procfs_read(dir, path, text, sizeof(text));
 	if (size < 0)
 		return (int)size;
-	found = memmem(text, (size_t)size, key, sizeof(key) - 1);
-	if (found == NULL)
+	if (!find(text, (size_t)size, "\nSigPnd:", &rest) || !text_hex(&rest, &pending))
 		return -EBADMSG;
-	rest = (struct text){ found + sizeof(key) - 1, text + size };
-	text_blanks(&rest);
-	return text_hex(&rest, &pending) ? (int)(pending >> (signal - 1) & 1) : -EBADMSG;
+	return (int)(pending >> (signal - 1) & 1);
 }
 
 /* What getdents64(2) writes; libc has no name for it. */

@@ -412,6 +412,22 @@ ssize_t sys_recvmsg(int fd, struct msghdr *message)
 	return RETRIED(ssize_t, sys_table->recvmsg(fd, message, MSG_CMSG_CLOEXEC));
 }
 
+ssize_t sys_send(int fd, const void *what, size_t size)
+{
+	struct iovec vector = { .iov_base = (void *)(uintptr_t)what, .iov_len = size };
+	const struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+
+	return sys_sendmsg(fd, &message);
+}
+
+ssize_t sys_receive(int fd, void *what, size_t size)
+{
+	struct iovec vector = { .iov_base = what, .iov_len = size };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+
+	return sys_recvmsg(fd, &message);
+}
+
 static int new_socket(void)
 {
 	return RETRIED(int, sys_table->socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -120,7 +120,9 @@ long sys_kcmp(pid_t one, pid_t other, int type);
 pid_t sys_clone(unsigned long flags); /* as fork(), but no handler runs and malloc may not be used in the child */
 int sys_socketpair(int fds[2]);       /* datagrams that keep their bounds, close-on-exec */
 ssize_t sys_sendmsg(int fd, const struct msghdr *message);
-ssize_t sys_recvmsg(int fd, struct msghdr *message); /* descriptors that come are close-on-exec */
+ssize_t sys_send(int fd, const void *what, size_t size); /* one message, as the next */
+ssize_t sys_receive(int fd, void *what, size_t size);    /* its size; 0: the other end has gone */
+ssize_t sys_recvmsg(int fd, struct msghdr *message);     /* descriptors that come are close-on-exec */
 /* Of Unix sockets that keep the bounds of messages; non-blocking and close-on-exec. */
 int sys_listen(const struct sockaddr *address, socklen_t size);
 int sys_accept(int fd);
