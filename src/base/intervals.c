@@ -59,6 +59,16 @@ int intervals_add(struct intervals *set, uint64_t start, uint64_t end)
 	return replace(set, first, last - first, &whole, 1);
 }
 
+int intervals_add_part(struct intervals *set, const struct intervals *of, uint64_t from, uint64_t to)
+{
+	struct interval part;
+	int result = 0;
+
+	for (; result == 0 && intervals_next(of, from, to, &part); from = part.end)
+		result = intervals_add(set, part.start, part.end);
+	return result;
+}
+
 static int by_start(const void *one, const void *other)
 {
 	const struct interval *a = one, *b = other;

@@ -25,6 +25,9 @@ struct intervals {
 int intervals_add(struct intervals *set, uint64_t start, uint64_t end);
 int intervals_remove(struct intervals *set, uint64_t start, uint64_t end);
 
+/* Adds what `of` holds inside [from, to). 0, or -ENOMEM: a part of it may have been added. */
+int intervals_add_part(struct intervals *set, const struct intervals *of, uint64_t from, uint64_t to);
+
 /* Adds many at once, in O(n log n), whatever their order; `items` are sorted by it. 0 or -ENOMEM, as above. */
 int intervals_add_all(struct intervals *set, struct interval *items, size_t nr);
 

@@ -68,14 +68,14 @@ static int ask(struct client *client, enum share_request request, struct tide_er
 {
 	struct share_answer *answer = &client->answer;
 	const char byte = (char)request;
-	ssize_t size = share_send(client->socket, &byte, 1);
+	ssize_t size = sys_send(client->socket, &byte, 1);
 	int ready = size == 1 ? share_wait(client->socket, PATIENCE_MS) : (int)size;
 
 	client->at = 0;
 	if (ready == 0)
 		return lost(client, "does not answer", -ETIMEDOUT, err);
 	if (ready > 0)
-		size = share_receive(client->socket, answer, sizeof(*answer));
+		size = sys_receive(client->socket, answer, sizeof(*answer));
 	if (ready < 0 || size <= 0)
 		return lost(client, "has ended, or serves no more", -EPIPE, err);
 	if (size < (ssize_t)offsetof(struct share_answer, runs) || answer->version != SHARE_VERSION ||

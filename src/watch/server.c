@@ -98,14 +98,14 @@ static void serve(struct server *server, struct peer *peer)
 	size_t size = offsetof(struct share_answer, runs);
 	char request;
 
-	if (said == NULL || share_receive(peer->socket, &request, 1) != 1) {
+	if (said == NULL || sys_receive(peer->socket, &request, 1) != 1) {
 		send_away(server, peer);
 		return;
 	}
 	answer(server, peer, request, said);
 	if (said->result > 0)
 		size += (size_t)said->result * sizeof(said->runs[0]);
-	if (share_send(peer->socket, said, size) != (ssize_t)size)
+	if (sys_send(peer->socket, said, size) != (ssize_t)size)
 		send_away(server, peer);
 }
 

@@ -39,19 +39,3 @@ int share_wait(int socket, int timeout_ms)
 
 	return result < 0 ? result : sys_epoll_wait(epoll, &event, 1, timeout_ms);
 }
-
-ssize_t share_send(int socket, const void *what, size_t size)
-{
-	struct iovec vector = { .iov_base = (void *)(uintptr_t)what, .iov_len = size };
-	const struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
-
-	return sys_sendmsg(socket, &message);
-}
-
-ssize_t share_receive(int socket, void *what, size_t size)
-{
-	struct iovec vector = { .iov_base = what, .iov_len = size };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
-
-	return sys_recvmsg(socket, &message);
-}

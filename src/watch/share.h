@@ -42,8 +42,4 @@ int share_peer(int socket, uid_t *uid, pid_t *pid);
 /* 1: there is something to read, or the end; 0: not in time; -errno. */
 int share_wait(int socket, int timeout_ms);
 
-/* Without waiting. The size, 0: the other end has gone, or -errno. */
-ssize_t share_send(int socket, const void *what, size_t size);
-ssize_t share_receive(int socket, void *what, size_t size);
-
 #endif

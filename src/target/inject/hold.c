@@ -42,22 +42,17 @@ struct hold {
 
 static void say(int socket, const void *what, size_t size)
 {
-	struct iovec vector = { .iov_base = (void *)(uintptr_t)what, .iov_len = size };
-	const struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
-
-	for (int tries = 0; tries < NR_TRIES && sys_sendmsg(socket, &message) < 0; tries++)
+	for (int tries = 0; tries < NR_TRIES && sys_send(socket, what, size) < 0; tries++)
 		;
 }
 
 /* The size of one message, 0: the other end has gone, or negative. */
 static ssize_t hear(int socket, void *what, size_t size)
 {
-	struct iovec vector = { .iov_base = what, .iov_len = size };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
 	ssize_t got = -EIO;
 
 	for (int tries = 0; tries < NR_TRIES && got < 0; tries++)
-		got = sys_recvmsg(socket, &message);
+		got = sys_receive(socket, what, size);
 	return got;
 }
 
