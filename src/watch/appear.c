@@ -140,8 +140,7 @@ static int report(struct appearance *self, uint64_t start, uint64_t end, const s
 static int arm(struct tide_watch *watch, uint64_t start, uint64_t end)
 {
 	while (start < end) {
-		/* Not inside a huge page, which would be split. */
-		uint64_t step = end - start > WATCH_ARM_BYTES ? block_down(start + WATCH_ARM_BYTES) : end;
+		uint64_t step = watch_arm_end(start, end);
 		int result;
 
 		watch->now.nr_calls++;

@@ -19,7 +19,6 @@
 enum {
 	RUNS_AT_ONCE = 1024,
 	MAX_PENDING = 1 << 20, /* runs: 24 MiB. Beyond it a consumer that does not collect gets everything, as `over` */
-	MIN_RUNS = 8,
 };
 
 bool consumers_are_several(const struct consumers *consumers)
@@ -27,6 +26,12 @@ bool consumers_are_several(const struct consumers *consumers)
 	const struct tide_consumer *owner = &consumers->owner;
 
 	return consumers->others.nr > 0 || owner->pending.v.nr > 0 || owner->has_hole || owner->in_epoch;
+}
+
+/* The others, and after them the owner. */
+static struct tide_consumer *nth(struct consumers *consumers, size_t i)
+{
+	return i < consumers->others.nr ? consumers->others.items[i] : &consumers->owner;
 }
 
 /* Where there is no room for what was found, all of it is doubtful. */
@@ -48,9 +53,8 @@ static void add_for_all(struct consumers *consumers, const struct runs *found)
 {
 	if (found->v.nr == 0)
 		return;
-	add(&consumers->owner, found);
-	for (size_t i = 0; i < consumers->others.nr; i++)
-		add(consumers->others.items[i], found);
+	for (size_t i = 0; i <= consumers->others.nr; i++)
+		add(nth(consumers, i), found);
 }
 
 /* What the tracker says of its epoch, of which this consumer has paid for those it began. */
@@ -71,9 +75,8 @@ static void account_all(struct tide_watch *watch, const struct tide_consumer *pa
 {
 	struct consumers *consumers = &watch->consumers;
 
-	account(&consumers->owner, &watch->last, payer == &consumers->owner);
-	for (size_t i = 0; i < consumers->others.nr; i++)
-		account(consumers->others.items[i], &watch->last, payer == consumers->others.items[i]);
+	for (size_t i = 0; i <= consumers->others.nr; i++)
+		account(nth(consumers, i), &watch->last, payer == nth(consumers, i));
 }
 
 /* The rest of the tracker's epoch, or a whole one, for all. */
@@ -92,9 +95,8 @@ static int pump(struct tide_watch *watch, const struct tide_consumer *payer, str
 	add_for_all(&watch->consumers, &found);
 	if (result < 0) {
 		/* Some runs were taken, and are nowhere. */
-		watch->consumers.owner.has_hole = true;
-		for (size_t i = 0; i < watch->consumers.others.nr; i++)
-			watch->consumers.others.items[i]->has_hole = true;
+		for (size_t i = 0; i <= watch->consumers.others.nr; i++)
+			nth(&watch->consumers, i)->has_hole = true;
 		error_system(err, result, "cannot note what was written");
 	} else if (nr == 0) {
 		account_all(watch, payer);
@@ -170,18 +172,6 @@ static int begin(struct tide_consumer *consumer, struct tide_error *err)
 	return 0;
 }
 
-static long hand_out(struct tide_consumer *consumer, struct tide_run *runs, size_t max)
-{
-	size_t nr = consumer->ready.v.nr - consumer->ready_at;
-
-	nr = nr < max ? nr : max;
-	if (nr > 0)
-		memcpy(runs, &consumer->ready.v.items[consumer->ready_at], nr * sizeof(runs[0]));
-	consumer->ready_at += nr;
-	epoch_add_runs(&consumer->now, runs, nr);
-	return (long)nr;
-}
-
 static void end(struct tide_consumer *consumer)
 {
 	consumer->now.number++;
@@ -192,15 +182,12 @@ static void end(struct tide_consumer *consumer)
 
 long consumer_collect(struct tide_consumer *consumer, struct tide_run *runs, size_t max, struct tide_error *err)
 {
-	int result;
+	int result = consumer->in_epoch ? 0 : begin(consumer, err);
 	long nr;
 
-	if (max < MIN_RUNS)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "room for at least %d runs is needed", MIN_RUNS);
-	result = consumer->in_epoch ? 0 : begin(consumer, err);
 	if (result < 0)
 		return result;
-	nr = hand_out(consumer, runs, max);
+	nr = epoch_hand_out(&consumer->now, &consumer->ready, &consumer->ready_at, runs, max);
 	if (nr == 0)
 		end(consumer);
 	return nr;
@@ -208,7 +195,9 @@ long consumer_collect(struct tide_consumer *consumer, struct tide_run *runs, siz
 
 long tide_consumer_collect(struct tide_consumer *consumer, struct tide_run *runs, size_t max, struct tide_error *err)
 {
-	return consumer_collect(consumer, runs, max, err);
+	int result = watch_check_room(max, err);
+
+	return result < 0 ? result : consumer_collect(consumer, runs, max, err);
 }
 
 void tide_consumer_epoch(const struct tide_consumer *consumer, struct tide_epoch *out)

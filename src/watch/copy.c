@@ -63,12 +63,6 @@ static int mark_torn(void *arg, const struct pagescan_region *region)
 	return 0;
 }
 
-static int mark_lost(void *arg, const struct pagescan_region *region)
-{
-	mark(arg, region->start, region->end, TIDE_LOST);
-	return 0;
-}
-
 /* What of the mapping is still there, and of it what is not armed for writes that would be noticed. */
 static int judge_mapped(struct copying *self, uint64_t start, uint64_t end)
 {
@@ -80,15 +74,15 @@ static int judge_mapped(struct copying *self, uint64_t start, uint64_t end)
 	};
 	struct interval gap;
 
-	if (watch_is_listed(self->watch, start)) /* what is not, judge_listed_freed() finds */
+	if (watch_is_listed(self->watch, start)) /* what is not, judge_freed() finds */
 		mark(self, start, end, self->hole);
 	for (uint64_t at = start; intervals_next_gap(&self->watch->tracked, at, end, &gap); at = gap.end)
 		mark(self, gap.start, gap.end, TIDE_OVER);
 	return watch_each_region(self->watch, &mapped, mark_mapped, self);
 }
 
-/* Of armed memory whose writes are listed. The kernel says so only in answer to the one question that peek() asks. */
-static int find_freed(struct tide_watch *watch, const struct interval *armed, struct intervals *freed)
+/* What is written in armed memory, and not there. */
+static int find_holes(struct tide_watch *watch, const struct interval *armed, struct intervals *freed)
 {
 	struct pagescan there = {
 		.start = armed->start,
@@ -107,48 +101,31 @@ static int find_freed(struct tide_watch *watch, const struct interval *armed, st
 	return result;
 }
 
-/* ... and what was unmapped, or replaced. */
-static int judge_listed_freed(struct copying *self, uint64_t start, uint64_t end)
+static int find_freed(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *freed)
 {
-	struct intervals freed = { 0 };
+	struct intervals present = { 0 };
 	struct interval armed;
 	int result = 0;
 
-	for (uint64_t at = start; result == 0 && intervals_next(&self->watch->armed, at, end, &armed); at = armed.end)
-		result = find_freed(self->watch, &armed, &freed);
+	for (uint64_t at = start; result == 0 && intervals_next(&watch->armed, at, end, &armed); at = armed.end)
+		result = find_holes(watch, &armed, freed);
 	if (result == 0)
-		result = watch_find_replaced(self->watch, start, end, &freed);
-	for (size_t i = 0; result == 0 && i < freed.v.nr; i++)
-		mark(self, freed.v.items[i].start, freed.v.items[i].end, TIDE_LOST);
-	intervals_fini(&freed);
+		result = watch_copies_gone(watch, start, end, freed, &present);
+	if (result == 0)
+		result = watch_find_replaced(watch, start, end, freed);
+	intervals_fini(&present);
 	return result;
 }
 
 /* Pages that were there and armed, and were given up since. */
 static int judge_freed(struct copying *self, uint64_t start, uint64_t end)
 {
-	struct tide_watch *watch = self->watch;
-	struct intervals gone = { 0 }, present = { 0 };
-	struct interval armed;
-	int result = 0;
+	struct intervals freed = { 0 };
+	int result = find_freed(self->watch, start, end, &freed);
 
-	for (uint64_t at = start; result == 0 && intervals_next(&watch->armed, at, end, &armed); at = armed.end) {
-		struct pagescan hole = {
-			.start = armed.start,
-			.end = armed.end,
-			.inverted = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
-			.all_of = PAGESCAN_WRITTEN | PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
-			.returned = PAGESCAN_WRITTEN,
-		};
-
-		result = watch_each_region(watch, &hole, mark_lost, self);
-	}
-	if (result == 0)
-		result = watch_copies_gone(watch, start, end, &gone, &present);
-	for (size_t i = 0; i < gone.v.nr && result == 0; i++)
-		mark(self, gone.v.items[i].start, gone.v.items[i].end, TIDE_LOST);
-	intervals_fini(&gone);
-	intervals_fini(&present);
+	for (size_t i = 0; i < freed.v.nr && result == 0; i++)
+		mark(self, freed.v.items[i].start, freed.v.items[i].end, TIDE_LOST);
+	intervals_fini(&freed);
 	return result;
 }
 
@@ -255,9 +232,7 @@ static int judge(struct copying *self, uint64_t start, uint64_t end)
 
 	if (result == 0)
 		result = judge_untracked(self, start, end);
-	if (result == 0 && watch_is_listed(self->watch, start))
-		result = judge_listed_freed(self, start, end);
-	else if (result == 0)
+	if (result == 0)
 		result = judge_freed(self, start, end);
 	judge_pinned(self, start, end);
 	return result;

@@ -28,25 +28,25 @@ static bool is_hugetlb(const struct tide_watch *watch, const struct tide_mapping
 }
 
 /*
- * What was armed of it is so no more. What was there and is not armed now cannot be compared with what is there: holes
- * count, too.
+ * What was there and is not armed now cannot be compared with what is there: holes count, too.
  */
-static int forget(struct tide_watch *watch, const struct tide_mapping *mapping)
+int watch_doubt(struct tide_watch *watch, uint64_t start, uint64_t end)
 {
-	uint64_t at = mapping->start;
-	struct interval part;
-	int result = 0;
+	int result = intervals_add_part(&watch->doubtful, &watch->armed, start, end);
 
-	for (; result == 0 && intervals_next(&watch->armed, at, mapping->end, &part); at = part.end)
-		result = intervals_add(&watch->doubtful, part.start, part.end);
-	if (result == 0)
-		result = intervals_remove(&watch->armed, mapping->start, mapping->end);
+	return result == 0 ? intervals_remove(&watch->armed, start, end) : result;
+}
+
+int watch_forget(struct tide_watch *watch, const struct tide_mapping *mapping)
+{
+	int result = watch_doubt(watch, mapping->start, mapping->end);
+
 	return result == 0 ? intervals_remove(&watch->tracked, mapping->start, mapping->end) : result;
 }
 
 static int refuse(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
-	if (forget(watch, mapping) < 0 || intervals_add(&watch->refused, mapping->start, mapping->end) < 0)
+	if (watch_forget(watch, mapping) < 0 || intervals_add(&watch->refused, mapping->start, mapping->end) < 0)
 		return error_system(err, -ENOMEM, "cannot note a mapping");
 	return 0;
 }
@@ -65,7 +65,7 @@ static int explain(struct tide_watch *watch, const struct tide_mapping *mapping,
 	if (code == -EINVAL || code == -EPERM)
 		return refuse(watch, mapping, err);
 	/* Asked again in the next epoch. */
-	return forget(watch, mapping) < 0 ? error_system(err, -ENOMEM, "cannot note a mapping") : 0;
+	return watch_forget(watch, mapping) < 0 ? error_system(err, -ENOMEM, "cannot note a mapping") : 0;
 }
 
 /*
@@ -81,7 +81,7 @@ static int check_parts(struct tide_watch *watch, const struct tide_mapping *mapp
 		watch->now.nr_calls++;
 		if (watch->backend->peek(watch->state, part.start, part.start + WATCH_PAGE, 1, watch->regions, 1,
 		                         &next) < 0)
-			return forget(watch, mapping);
+			return watch_forget(watch, mapping);
 	}
 	return 0;
 }
@@ -121,20 +121,19 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 
 int watch_enlist_again(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err)
 {
-	if (forget(watch, mapping) < 0)
+	if (watch_forget(watch, mapping) < 0)
 		return error_system(err, -ENOMEM, "cannot note a mapping");
 	return watch_enlist(watch, mapping, err);
 }
 
-static int list_mapped(struct tide_watch *watch)
+int watch_list_mapped(const struct tide_layout *layout, struct intervals *mapped)
 {
-	const struct tide_layout *layout = tide_target_layout(watch->target);
+	int result = 0;
 
-	intervals_clear(&watch->mapped);
-	for (size_t i = 0; i < layout->nr_mappings; i++)
-		if (intervals_add(&watch->mapped, layout->mappings[i].start, layout->mappings[i].end) < 0)
-			return -ENOMEM;
-	return 0;
+	intervals_clear(mapped);
+	for (size_t i = 0; result == 0 && i < layout->nr_mappings; i++)
+		result = intervals_add(mapped, layout->mappings[i].start, layout->mappings[i].end);
+	return result;
 }
 
 int watch_relayout(struct tide_watch *watch, struct tide_error *err)
@@ -157,7 +156,7 @@ int watch_relayout(struct tide_watch *watch, struct tide_error *err)
 		return 0;
 	/* Mappings may have got other neighbours, and with them other properties: ask again. */
 	intervals_clear(&watch->refused);
-	if (list_mapped(watch) < 0)
+	if (watch_list_mapped(layout, &watch->mapped) < 0)
 		return error_system(err, -ENOMEM, "cannot follow the mappings");
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		if (intervals_keep(sets[i], &watch->mapped) < 0)

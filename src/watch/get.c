@@ -67,16 +67,6 @@ int watch_peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct in
 	return 0;
 }
 
-static int add_all(const struct intervals *set, uint64_t start, uint64_t end, struct intervals *pages)
-{
-	struct interval part;
-	int result = 0;
-
-	for (; result == 0 && intervals_next(set, start, end, &part); start = part.end)
-		result = intervals_add(pages, part.start, part.end);
-	return result;
-}
-
 /* What of [start, end) was written: nothing is re-armed. Where nothing is armed, every page that is there. */
 static int peek(struct tide_watch *watch, uint64_t start, uint64_t end, struct intervals *pages)
 {
@@ -118,7 +108,7 @@ static int peek_part(struct tide_watch *watch, const struct tide_mapping *mappin
 	if (mapping->flags & TIDE_MAPPING_SHARED)
 		return intervals_add(pages, start, end);
 	if (mapping->flags & TIDE_MAPPING_WRITE)
-		result = add_all(&watch->refused, start, end, pages);
+		result = intervals_add_part(pages, &watch->refused, start, end);
 	if (result == 0)
 		result = peek(watch, start, end, pages);
 	if (result == 0)
@@ -126,9 +116,9 @@ static int peek_part(struct tide_watch *watch, const struct tide_mapping *mappin
 	if (result == 0 && mapping->inode != 0)
 		result = watch_copies_gone(watch, start, end, &gone, &present);
 	if (result == 0)
-		result = add_all(&gone, start, end, pages);
+		result = intervals_add_part(pages, &gone, start, end);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && result == 0; i++)
-		result = add_all(known[i], start, end, pages);
+		result = intervals_add_part(pages, known[i], start, end);
 	intervals_fini(&gone);
 	intervals_fini(&present);
 	return result;

@@ -9,10 +9,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernel/procfs.h"
 #include "kernel/sys.h"
 #include "target/inject/helper.h"
 #include "watch/log.h"
@@ -103,14 +103,12 @@ static void live_as_handler(void *arg)
 /* It has been stopped, by a signal or a tracer. */
 static bool is_stopped(const struct log_handler *self)
 {
-	char text[128], *state;
-	ssize_t size = sys_pread(self->stat, text, sizeof(text) - 1, 0);
+	struct procfs_stat stat;
+	char text[4096];
+	ssize_t size = sys_pread(self->stat, text, sizeof(text), 0);
 
-	if (size <= 0)
-		return false;
-	text[size] = '\0';
-	state = strrchr(text, ')');
-	return state != NULL && (state[2] == 'T' || state[2] == 't');
+	return size > 0 && procfs_parse_stat(text, (size_t)size, &stat) == 0 &&
+	       (stat.state == 'T' || stat.state == 't');
 }
 
 /*

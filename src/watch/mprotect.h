@@ -58,6 +58,15 @@ struct guarded_memory {
 	bool is_anonymous; /* and private */
 };
 
+enum {
+	ADVICE_POPULATE_WRITE = 23, /* MADV_POPULATE_WRITE, Linux 5.14 */
+};
+
+static inline void *guarded_pointer(uint64_t at)
+{
+	return (void *)(uintptr_t)at;
+}
+
 static inline uint8_t guarded_load(const uint8_t *page)
 {
 	return __atomic_load_n(page, __ATOMIC_SEQ_CST);

@@ -27,7 +27,6 @@
 
 enum {
 	NR_WATCHES = 8,
-	ADVICE_POPULATE_WRITE = 23, /* MADV_POPULATE_WRITE, Linux 5.14 */
 };
 
 /* A handler cannot be told whose it is, and must find this. It has its pages to itself: alignment pads. */
@@ -105,14 +104,9 @@ void fault_wait(void)
 	wait_for(turn);
 }
 
-static void *pointer(uint64_t at)
-{
-	return (void *)(uintptr_t)at;
-}
-
 static bool can_be_written(uint64_t page)
 {
-	return sys_madvise(pointer(page), WATCH_PAGE, ADVICE_POPULATE_WRITE) == 0;
+	return sys_madvise(guarded_pointer(page), WATCH_PAGE, ADVICE_POPULATE_WRITE) == 0;
 }
 
 /* Marks all pages from `at` on that are like the first, up to where the next one is not. */
@@ -141,7 +135,7 @@ static void lift_run(uint64_t start, uint64_t end, int prot)
 	uint64_t size = end - start;
 
 	while (start < end) {
-		if (sys_mprotect(pointer(start), size, prot) == -ENOMEM && size > WATCH_PAGE) {
+		if (sys_mprotect(guarded_pointer(start), size, prot) == -ENOMEM && size > WATCH_PAGE) {
 			size = (size / 2 + WATCH_PAGE - 1) & ~(WATCH_PAGE - 1);
 			continue;
 		}
@@ -201,12 +195,12 @@ static bool lift_page(struct guarded *watch, const struct guarded_range *range, 
 	if (flags & GUARDED_WRITTEN && can_be_written(at)) /* another thread was here */
 		return true;
 	if (flags & GUARDED_WRITTEN || !is_too_many(watch, range, at))
-		result = sys_mprotect(pointer(at), WATCH_PAGE, flags & GUARDED_PROT);
+		result = sys_mprotect(guarded_pointer(at), WATCH_PAGE, flags & GUARDED_PROT);
 	if (result != -ENOMEM)
 		return result == 0;
 	lift_range(watch, range);
 	return __atomic_load_n(&watch->is_lifting, __ATOMIC_SEQ_CST) || can_be_written(at) ||
-	       sys_mprotect(pointer(at), WATCH_PAGE, flags & GUARDED_PROT) == 0;
+	       sys_mprotect(guarded_pointer(at), WATCH_PAGE, flags & GUARDED_PROT) == 0;
 }
 
 /* Nothing of ours is protected against reading. Where it cannot be told, it is taken for a write. */

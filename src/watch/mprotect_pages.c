@@ -13,15 +13,6 @@
 #include "watch/mprotect.h"
 #include "watch/tracker.h"
 
-enum {
-	ADVICE_POPULATE_WRITE = 23, /* MADV_POPULATE_WRITE, Linux 5.14 */
-};
-
-static void *pointer(uint64_t at)
-{
-	return (void *)(uintptr_t)at;
-}
-
 int guarded_new(struct guarded **out, const struct intervals *asked, uint64_t max_pieces)
 {
 	size_t head = sizeof(struct guarded) + asked->v.nr * sizeof(struct guarded_range);
@@ -98,7 +89,7 @@ static void renew(const struct guarded_range *range, uint64_t at, const struct g
 static void write_one(const struct guarded_memory *memory, uint64_t at)
 {
 	if (memory->is_anonymous && memory->prot & PROT_WRITE)
-		sys_madvise(pointer(at), WATCH_PAGE, ADVICE_POPULATE_WRITE);
+		sys_madvise(guarded_pointer(at), WATCH_PAGE, ADVICE_POPULATE_WRITE);
 }
 
 void guarded_adopt(struct guarded *guarded, const struct guarded_memory *memory)
@@ -262,7 +253,7 @@ static void arm_run(const struct guarded_range *range, uint64_t start, uint64_t 
 		until = same_until(range, at, end, GUARDED_OURS | GUARDED_PROT);
 		if (!(prot & PROT_WRITE))
 			continue;
-		result = sys_mprotect(pointer(at), until - at, (int)armed(prot));
+		result = sys_mprotect(guarded_pointer(at), until - at, (int)armed(prot));
 		if (result < 0)
 			mark_again(range, at, until, result);
 	}
@@ -296,7 +287,7 @@ static int give_back(const struct guarded_range *range, const struct interval *p
 
 		until = same_until(range, at, part->end, GUARDED_PROT);
 		if (prot & PROT_WRITE)
-			code = sys_mprotect(pointer(at), until - at, (int)prot);
+			code = sys_mprotect(guarded_pointer(at), until - at, (int)prot);
 		result = code < 0 ? code : result;
 		for (; code == 0 && at < until; at += WATCH_PAGE)
 			if (guarded_load(guarded_page(range, at)) != 0)

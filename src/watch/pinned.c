@@ -122,12 +122,8 @@ static int gather(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 		else if (needs_look(run))
 			result = watch_each_region(watch, &match, watch_add_region, pages);
 	}
-	for (size_t i = 0; i < 2; i++) {
-		struct interval part;
-
-		for (uint64_t at = from; result == 0 && intervals_next(held[i], at, to, &part); at = part.end)
-			result = intervals_add(pages, part.start, part.end);
-	}
+	for (size_t i = 0; i < 2 && result == 0; i++)
+		result = intervals_add_part(pages, held[i], from, to);
 	return result;
 }
 
@@ -194,12 +190,10 @@ static int add_known(struct tide_watch *watch, uint64_t from, uint64_t to, struc
 		return 0;
 	result = pinned->ops->known(pinned->state, &ranges, &nr, err);
 	for (size_t i = 0; i < nr && result == 0; i++) {
-		struct interval part;
 		uint64_t start = ranges[i].start > from ? ranges[i].start : from;
 		uint64_t end = ranges[i].end < to ? ranges[i].end : to;
 
-		for (; result == 0 && intervals_next(&watch->tracked, start, end, &part); start = part.end)
-			result = intervals_add(&pinned->is_pinned, part.start, part.end);
+		result = intervals_add_part(&pinned->is_pinned, &watch->tracked, start, end);
 	}
 	return result;
 }
@@ -271,17 +265,16 @@ static int ask(struct tide_watch *watch, uint64_t from, uint64_t to, const struc
 static int doubt(struct tide_watch *watch, uint64_t from, uint64_t to, const struct runs *collected)
 {
 	struct pinned *pinned = &watch->pinned;
-	struct interval part;
 	int result = 0;
 
 	for (size_t i = 0; i < collected->v.nr && result == 0; i++)
 		if (needs_look(&collected->v.items[i]))
 			result = intervals_add(&pinned->is_referenced, collected->v.items[i].start,
 			                       collected->v.items[i].end);
-	for (uint64_t at = from; result == 0 && intervals_next(&pinned->was_pinned, at, to, &part); at = part.end)
-		result = intervals_add(&pinned->is_pinned, part.start, part.end);
-	for (uint64_t at = from; result == 0 && intervals_next(&pinned->was_referenced, at, to, &part); at = part.end)
-		result = intervals_add(&pinned->is_referenced, part.start, part.end);
+	if (result == 0)
+		result = intervals_add_part(&pinned->is_pinned, &pinned->was_pinned, from, to);
+	if (result == 0)
+		result = intervals_add_part(&pinned->is_referenced, &pinned->was_referenced, from, to);
 	return result;
 }
 
@@ -308,11 +301,10 @@ int pinned_settle(struct tide_watch *watch, uint64_t from, uint64_t to, const st
 static int move(struct intervals *to_set, struct intervals *from_set, uint64_t from, uint64_t to, uint64_t kept_to,
                 bool forget)
 {
-	struct interval part;
 	int result = forget ? intervals_remove(to_set, from, to) : 0;
 
-	for (uint64_t at = from; result == 0 && intervals_next(from_set, at, to, &part); at = part.end)
-		result = intervals_add(to_set, part.start, part.end);
+	if (result == 0)
+		result = intervals_add_part(to_set, from_set, from, to);
 	return result == 0 ? intervals_remove(from_set, kept_to > from ? kept_to : from, to) : result;
 }
 

@@ -36,10 +36,10 @@
 #include "watch/soft_dirty.h"
 #include "watch/soft_look.h"
 #include "watch/soft_merge.h"
+#include "watch/tracker.h"
 
 /* Without PAGEMAP_SCAN each page of a mapping, hole or not, takes some nanoseconds of the target's time. */
 #define MAX_LOOK_BYTES ((uint64_t)64 << 30)
-#define WATCH_END      (~(uint64_t)0 & ~(uint64_t)4095)
 
 struct soft_dirty {
 	struct tide_target *target;
@@ -181,11 +181,8 @@ static int look_at(struct soft_dirty *self, const struct tide_mapping *mapping, 
 /* What is mapped no more is forgotten: nothing of it is reported, and what comes there is new. */
 static int follow(struct soft_dirty *self, const struct tide_layout *layout)
 {
-	int result = 0;
+	int result = watch_list_mapped(layout, &self->mapped);
 
-	intervals_clear(&self->mapped);
-	for (size_t i = 0; result == 0 && i < layout->nr_mappings; i++)
-		result = intervals_add(&self->mapped, layout->mappings[i].start, layout->mappings[i].end);
 	if (result == 0)
 		result = intervals_keep(&self->is_there, &self->mapped);
 	if (result == 0)

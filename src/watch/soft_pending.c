@@ -96,12 +96,10 @@ int soft_pending_keep(struct soft_pending *pending, const struct intervals *keep
 
 int soft_pending_copy(struct soft_pending *to, const struct soft_pending *from, uint64_t start, uint64_t end)
 {
-	struct interval part;
 	int result = 0;
 
-	for (size_t i = 0; i < SOFT_NR_WHYS; i++)
-		for (uint64_t at = start; result == 0 && intervals_next(&from->of[i], at, end, &part); at = part.end)
-			result = intervals_add(&to->of[i], part.start, part.end);
+	for (size_t i = 0; i < SOFT_NR_WHYS && result == 0; i++)
+		result = intervals_add_part(&to->of[i], &from->of[i], start, end);
 	return result;
 }
 

@@ -9,17 +9,6 @@
 #include "target/target.h"
 #include "watch/tracker.h"
 
-/* Of [start, end) what was armed may have been written unseen, and is not armed. */
-static int doubt(struct tide_watch *watch, uint64_t start, uint64_t end)
-{
-	struct interval part;
-	int result = 0;
-
-	for (uint64_t at = start; result == 0 && intervals_next(&watch->armed, at, end, &part); at = part.end)
-		result = intervals_add(&watch->doubtful, part.start, part.end);
-	return result == 0 ? intervals_remove(&watch->armed, start, end) : result;
-}
-
 static int convert(struct tide_watch *watch, const struct tide_mapping *mapping)
 {
 	struct intervals doubts = { 0 };
@@ -33,12 +22,10 @@ static int convert(struct tide_watch *watch, const struct tide_mapping *mapping)
 	if (result < 0) {
 		/* Tracked by nobody, perhaps: the next collect begins with it anew. */
 		watch->backend->untrack(watch->state, mapping->start, mapping->end);
-		result = doubt(watch, mapping->start, mapping->end);
-		if (result == 0)
-			result = intervals_remove(&watch->tracked, mapping->start, mapping->end);
+		result = watch_forget(watch, mapping);
 	}
 	for (size_t i = 0; result == 0 && i < doubts.v.nr; i++)
-		result = doubt(watch, doubts.v.items[i].start, doubts.v.items[i].end);
+		result = watch_doubt(watch, doubts.v.items[i].start, doubts.v.items[i].end);
 	intervals_fini(&doubts);
 	return result;
 }
@@ -100,7 +87,7 @@ int tide_watch_switch(struct tide_watch *watch, uint64_t start, uint64_t end, co
 	held = hold_end(hold, &stopped_ns);
 	watch->now.stopped_ns += stopped_ns;
 	/* It ran meanwhile, or nobody knows how far it was changed. */
-	if ((held < 0 || result < 0) && doubt(watch, start, end) < 0)
+	if ((held < 0 || result < 0) && watch_doubt(watch, start, end) < 0)
 		watch_owe(watch, start, end);
 	return result;
 }

@@ -89,6 +89,12 @@ struct tide_watch {
 /* runs.c. Appends to `out` what of `runs` was asked for: whole page tables are tracked. */
 int runs_wanted(const struct tide_watch *watch, const struct runs *runs, struct runs *out);
 
+/* Where one arming from `start` on ends: writers of the mmap lock pass, and no huge page is split. */
+static inline uint64_t watch_arm_end(uint64_t start, uint64_t end)
+{
+	return end - start > WATCH_ARM_BYTES ? (start + WATCH_ARM_BYTES) & ~(WATCH_BLOCK - 1) : end;
+}
+
 /* step.c. Collects from watch->at on a bounded part of the address space into watch->raw, and moves watch->at. */
 int watch_step(struct tide_watch *watch, struct tide_error *err);
 
@@ -108,8 +114,11 @@ int watch_collect_part(struct tide_watch *watch, const struct tide_mapping *mapp
 int watch_harvest(struct tide_watch *watch, const struct tide_mapping *mapping, uint64_t start, uint64_t end,
                   uint64_t max_pages, struct runs *out, uint64_t *next, struct tide_error *err);
 
-/* watch.c. Sums up what is returned. */
-void epoch_add_runs(struct tide_epoch *epoch, const struct tide_run *runs, size_t nr);
+/* watch.c. What there is to be returned from `*at` on, which moves; summed up in `epoch`. The number of runs. */
+long epoch_hand_out(struct tide_epoch *epoch, const struct runs *ready, size_t *at, struct tide_run *runs, size_t max);
+
+/* Is there room for enough runs at once? 0 or negative. */
+int watch_check_room(size_t max, struct tide_error *err);
 
 /* watch.c. The tracker's own epoch, as tide_watch_collect() says. */
 long watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err);
@@ -129,6 +138,15 @@ int watch_enlist(struct tide_watch *watch, const struct tide_mapping *mapping, s
 /* It turned out that the backend does not track `mapping` (any more): what was armed is doubtful. Returns as
  * watch_enlist. */
 int watch_enlist_again(struct tide_watch *watch, const struct tide_mapping *mapping, struct tide_error *err);
+
+/* What of [start, end) is armed may have been written unseen, and is armed no more. 0 or -ENOMEM. */
+int watch_doubt(struct tide_watch *watch, uint64_t start, uint64_t end);
+
+/* The same for all of a mapping, which is not tracked any more, either. */
+int watch_forget(struct tide_watch *watch, const struct tide_mapping *mapping);
+
+/* Makes `mapped` all that is mapped. 0 or -ENOMEM. */
+int watch_list_mapped(const struct tide_layout *layout, struct intervals *mapped);
 
 /* Brings the sets up to date with a layout that has changed. */
 int watch_relayout(struct tide_watch *watch, struct tide_error *err);

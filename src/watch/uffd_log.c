@@ -159,11 +159,9 @@ int uffd_log_protect(struct uffd_log *self, uint64_t start, uint64_t end)
 {
 	int result = 0;
 
-	while (result == 0 && start < end) {
-		uint64_t step = end - start > WATCH_ARM_BYTES ? (start + WATCH_ARM_BYTES) & ~(WATCH_BLOCK - 1) : end;
-
+	for (uint64_t step; result == 0 && start < end; start = step) {
+		step = watch_arm_end(start, end);
 		result = protect(self, start, step);
-		start = step;
 	}
 	return result;
 }
@@ -289,12 +287,9 @@ static enum tide_why why(const struct pagescan_region *run)
 static int find_replaced(void *state, uint64_t start, uint64_t end, struct intervals *out)
 {
 	struct uffd_log *self = state;
-	struct interval part;
 	int result = uffd_log_take(self);
 
-	for (uint64_t at = start; result == 0 && intervals_next(&self->unknown, at, end, &part); at = part.end)
-		result = intervals_add(out, part.start, part.end);
-	return result;
+	return result == 0 ? intervals_add_part(out, &self->unknown, start, end) : result;
 }
 
 static int untrack(void *state, uint64_t start, uint64_t end)

@@ -13,9 +13,10 @@ struct uffd_log {
 	struct tide_target *target;
 	int uffd;
 	struct log log;
-	uint64_t nr_calls; /* on the target's memory, that the tracker does not know of; since they were told */
-	bool has_guards;   /* this kernel has guard regions */
-	bool has_hole;     /* the list has, which was not said yet */
+	uint64_t nr_calls;   /* on the target's memory, that the tracker does not know of; since they were told */
+	bool has_guards;     /* this kernel has guard regions */
+	bool has_hole;       /* the list has, which was not said yet */
+	uint64_t generation; /* of the layout that the sets know */
 	struct intervals mapped;
 	struct intervals listed;      /* mappings whose writes are listed; what else is tracked, is by async */
 	struct intervals mergeable;   /* by KSM, which has begun */

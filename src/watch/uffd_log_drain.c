@@ -12,6 +12,7 @@
 #include "kernel/pagescan.h"
 #include "kernel/uffd.h"
 #include "watch/soft_merge.h"
+#include "watch/tracker.h"
 #include "watch/uffd_log.h"
 
 enum {
@@ -144,14 +145,19 @@ static int drop_mergeable(struct uffd_log *self)
 	return result;
 }
 
+/* What is known of addresses that are not mapped any more is forgotten. */
 static int follow(struct uffd_log *self, const struct tide_layout *layout)
 {
-	int result = 0;
+	int result;
 
-	intervals_clear(&self->mapped);
-	for (size_t i = 0; result == 0 && i < layout->nr_mappings; i++)
-		result = intervals_add(&self->mapped, layout->mappings[i].start, layout->mappings[i].end);
-	return result == 0 ? uffd_log_keep(self, &self->mapped) : result;
+	if (layout->generation == self->generation)
+		return 0;
+	result = watch_list_mapped(layout, &self->mapped);
+	if (result == 0)
+		result = uffd_log_keep(self, &self->mapped);
+	if (result == 0)
+		self->generation = layout->generation;
+	return result;
 }
 
 int uffd_log_drain(struct uffd_log *self, const struct tide_layout *layout)

@@ -36,16 +36,6 @@ static int arm_unwritten(struct uffd_log *self, uint64_t start, uint64_t end)
 	return result;
 }
 
-static int doubt(const struct intervals *set, uint64_t start, uint64_t end, struct intervals *doubts)
-{
-	struct interval part;
-	int result = 0;
-
-	for (uint64_t at = start; result == 0 && intervals_next(set, at, end, &part); at = part.end)
-		result = intervals_add(doubts, part.start, part.end);
-	return result;
-}
-
 static int to_async(struct uffd_log *self, uint64_t start, uint64_t end, const struct intervals *armed,
                     struct intervals *doubts)
 {
@@ -61,9 +51,9 @@ static int to_async(struct uffd_log *self, uint64_t start, uint64_t end, const s
 	for (uint64_t at = start; result == 0 && intervals_next(armed, at, end, &part); at = part.end)
 		result = arm_unwritten(self, part.start, part.end);
 	if (result == 0)
-		result = doubt(&self->overflowed, start, end, doubts);
+		result = intervals_add_part(doubts, &self->overflowed, start, end);
 	if (result == 0)
-		result = doubt(&self->unknown, start, end, doubts);
+		result = intervals_add_part(doubts, &self->unknown, start, end);
 	return result == 0 ? uffd_log_forget(self, start, end) : result;
 }
 

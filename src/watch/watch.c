@@ -428,8 +428,13 @@ static int fill(struct tide_watch *watch, struct tide_error *err)
 	return 0;
 }
 
-void epoch_add_runs(struct tide_epoch *epoch, const struct tide_run *runs, size_t nr)
+long epoch_hand_out(struct tide_epoch *epoch, const struct runs *ready, size_t *at, struct tide_run *runs, size_t max)
 {
+	size_t nr = ready->v.nr - *at < max ? ready->v.nr - *at : max;
+
+	if (nr > 0)
+		memcpy(runs, &ready->v.items[*at], nr * sizeof(runs[0]));
+	*at += nr;
 	for (size_t i = 0; i < nr; i++) {
 		uint64_t bytes = runs[i].end - runs[i].start;
 
@@ -437,19 +442,14 @@ void epoch_add_runs(struct tide_epoch *epoch, const struct tide_run *runs, size_
 		epoch->over_bytes += runs[i].certainty == TIDE_OVER ? bytes : 0;
 		epoch->pinned_bytes += runs[i].certainty == TIDE_PINNED ? bytes : 0;
 	}
+	return (long)nr;
 }
 
-static long hand_out(struct tide_watch *watch, struct tide_run *runs, size_t max)
+int watch_check_room(size_t max, struct tide_error *err)
 {
-	size_t nr = watch->ready.v.nr - watch->ready_at;
-
-	if (nr > max)
-		nr = max;
-	if (nr > 0)
-		memcpy(runs, &watch->ready.v.items[watch->ready_at], nr * sizeof(runs[0]));
-	watch->ready_at += nr;
-	epoch_add_runs(&watch->now, runs, nr);
-	return (long)nr;
+	if (max >= MIN_RUNS)
+		return 0;
+	return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "room for at least %d runs is needed", MIN_RUNS);
 }
 
 long watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err)
@@ -457,14 +457,12 @@ long watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, 
 	uint64_t began_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	long nr = 0;
 
-	if (max < MIN_RUNS)
-		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL, "room for at least %d runs is needed", MIN_RUNS);
 	if (!watch->in_epoch)
 		nr = begin_epoch(watch, err);
 	if (nr == 0 && watch->ready_at == watch->ready.v.nr)
 		nr = fill(watch, err);
 	if (nr == 0)
-		nr = hand_out(watch, runs, max);
+		nr = epoch_hand_out(&watch->now, &watch->ready, &watch->ready_at, runs, max);
 	if (nr == 0)
 		nr = watch_check_alive(watch, err);
 	watch->now.cost_ns += sys_clock_ns(CLOCK_MONOTONIC) - began_ns;
@@ -476,8 +474,10 @@ long watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, 
 long tide_watch_collect(struct tide_watch *watch, struct tide_run *runs, size_t max, struct tide_error *err)
 {
 	struct tide_consumer *owner = &watch->consumers.owner;
-	long nr;
+	long nr = watch_check_room(max, err);
 
+	if (nr < 0)
+		return nr;
 	if (watch->client != NULL)
 		return client_collect(watch->client, runs, max, err);
 	/* Alone, but the tracker is in an epoch that somebody else began, and failed to end. */
