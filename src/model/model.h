@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small, exact software memory manager: what Linux does to page tables, folios and tracking bits, written down once, and
+ * checked against the kernel that runs (src/verify). It stands on base alone and makes no system calls.
+ *
+ * Each operation is a sequence of micro-steps (take a reference, count a mapping, set an entry ...) under the kernel's locks.
+ * After each micro-step all invariants are checked. model_run() takes the steps of one operation after another;
+ * model_run_all() lets a seeded scheduler choose whose step comes next.
+ *
+ * Where the kernel may do one thing or another, the model does the more likely one, and model_follow() puts it on the
+ * kernel's way when a rule with a name allows what was seen.
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/op.h"
+
+/* Bugs that Linux or its trackers had, each a switch. `shows` is where the mistake can be seen. */
+#define MODEL_BUGS(X)                                                                                                  \
+	X(SPLIT_SOFT, "soft-dirty is lost when a huge page is split")                                                  \
+	X(MIGRATE_SOFT, "soft-dirty is lost when a page migrates")                                                     \
+	X(FORK_PINNED, "a pinned page is shared at fork")                                                              \
+	X(HUGE_UNSEEN, "a scan for what is written passes over huge entries")                                          \
+	X(MAPCOUNT_FIRST, "fork counts the mapping before it takes the reference, beside KSM")                         \
+	X(KSM_REFERENCE, "KSM overlooks a reference that is not a mapping")                                            \
+	X(MERGE_SOFT, "VM_SOFTDIRTY is lost when mappings merge")                                                      \
+	X(STALE_SOFT, "a partial clear leaves VM_SOFTDIRTY, and writes below it leave no mark")                        \
+	X(HOLES, "holes in page tables are neither reported nor armed again")                                          \
+	X(PIN_FORGOTTEN, "a tracker arms pinned pages and forgets them")                                               \
+	X(WALK_UNLOCKED, "a page-table walk without the lock")
+
+enum model_bug {
+	MODEL_NO_BUG,
+#define X(name, text) MODEL_BUG_##name,
+	MODEL_BUGS(X)
+#undef X
+	MODEL_NR_BUGS,
+};
+
+struct model_opts {
+	enum model_bug bug;
+	bool has_soft_dirty; /* the kernel keeps soft-dirty bits */
+	bool has_huge;       /* huge pages where a mapping asks for them */
+};
+
+struct model;
+
+/* 0 or -ENOMEM. Process 0 is there, with nothing mapped in its arena. */
+int model_new(struct model **out, const struct model_opts *opts);
+void model_free(struct model *model);
+
+bool model_has(const struct model *model, unsigned process);
+
+/* Runs `op` to its end. 0, or -ENOMEM: the model itself is out of memory, and of no more use. */
+int model_run(struct model *model, const struct model_op *op, struct model_result *result);
+
+/* Runs all of them, interleaved at random; `seed` decides. -EDEADLK: all that are left wait for each other. */
+int model_run_all(struct model *model, const struct model_op *ops, size_t nr, uint64_t seed, struct model_result *results);
+
+/* What an observer of `process` sees of the arena's MODEL_PAGES pages. */
+void model_look(const struct model *model, unsigned process, struct model_seen *seen);
+
+/* The sentence of the first invariant that did not hold; NULL: all did. It stays until the model is freed. */
+const char *model_broken(const struct model *model);
+
+/*
+ * After `op` the kernel shows `real` for all pages of `process`, and the model something else for `page`. When a rule lets the
+ * kernel do that, the model does it too, and the rule's name is returned; NULL: no rule covers it. Rules may change more
+ * pages than this one (a huge page is made or split whole).
+ */
+const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,
+                         const struct model_seen *real);
+
+/* How many micro-steps were taken. */
+uint64_t model_steps(const struct model *model);
+
+#endif
