@@ -67,13 +67,19 @@ enum {
 	X(DISARM, disarm, "UFFDIO_WRITEPROTECT of [page, +nr), the protection taken away")                             \
 	X(REARM, rearm, "PAGEMAP_SCAN of [page, +nr) for what is written, and protects it again (CHECK_WPASYNC)")      \
 	X(CLEAR_SOFT, clear_soft, "4 into /proc/PID/clear_refs")                                                       \
-	X(CLEAR_YOUNG, clear_young, "1 into /proc/PID/clear_refs: young entries become old")
+	X(CLEAR_YOUNG, clear_young, "1 into /proc/PID/clear_refs: young entries become old")                           \
+	X(COLLECT, collect, "a tracker's collect over all that is registered: what was written, and what is pinned")   \
+	X(CLEAR_PART, clear_part, "soft-dirty bits of [page, +nr) alone are cleared; no call of the kernel does that") \
+	X(MKOLD, mkold, "DAMON's preparation of a check: the entry of `page` becomes old, its folio idle")             \
+	X(YOUNG, young, "DAMON's check: 1 if `page` was used since its preparation")
 
 enum model_op_kind {
 #define X(name, lower, text) OP_##name,
 	MODEL_OPS(X)
 #undef X
 	NR_MODEL_OPS,
+	/* From here on the kernel has no call of its own for it. */
+	FIRST_MODEL_OP = OP_COLLECT,
 };
 
 struct model_op {
@@ -104,8 +110,8 @@ struct model_seen {
 /* What came of an operation. */
 struct model_result {
 	int code;       /* 0 or -errno */
-	uint64_t value; /* of OP_READ and OP_DEVICE_READ; of OP_REARM the number of pages reported */
-	uint64_t reported[MODEL_PAGES / 64]; /* OP_REARM: these pages, a bit each */
+	uint64_t value; /* of OP_READ, OP_DEVICE_READ and OP_YOUNG */
+	uint64_t reported[MODEL_PAGES / 64]; /* OP_REARM, OP_COLLECT: these pages, a bit each */
 };
 
 const char *model_op_name(enum model_op_kind kind);

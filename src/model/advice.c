@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* This file takes advice: madvise() where it does not collapse, zap or merge. */
+#include <errno.h>
+
+#include "model/folio.h"
+#include "model/run.h"
+#include "model/steps.h"
+#include "model/table.h"
+#include "model/vma.h"
+
+static bool is_mapped_by_others(const struct folio *folio, const struct entry *entry)
+{
+	return entry->kind == ENTRY_HUGE ? folio->nr_huge != 1 || folio->nr_mapped > 0
+	                                 : folio_mapcount(folio, entry->index) != 1;
+}
+
+/* The page may be thrown away from now on, until it is written to. */
+static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+{
+	(void)vma, (void)arg;
+	if (entry->kind == ENTRY_SWAP) {
+		uint32_t slot = entry->of;
+
+		*entry = (struct entry){ 0 };
+		*truth_of(mm, page) = (struct truth){ .armed = true };
+		slot_put(model, slot);
+	} else if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
+		struct folio *folio = folio_at(model, entry->of);
+
+		if (!folio->is_anon || is_mapped_by_others(folio, entry) || folio->is_ksm)
+			return;
+		folio->is_lazy = true;
+		folio->is_dirty = folio->is_active = false;
+		entry->young = entry->dirty = false;
+		step(model, entry->of);
+	}
+}
+
+/* Each mapping of one kind; what is not mapped is passed over, and said at the end. */
+static int on_anonymous(struct doing *doing, entry_fn *fn)
+{
+	struct vma *vma;
+
+	for (uint64_t at = doing->start; at < doing->end && (vma = vma_next(doing->mm, at)) != NULL; at = vma->end) {
+		uint64_t end = vma->end < doing->end ? vma->end : doing->end;
+
+		if (vma->start >= doing->end)
+			break;
+		if (vma->kind != MODEL_ANON)
+			return -EINVAL;
+		at = vma->start > at ? vma->start : at;
+		huge_split_at(doing->model, doing->mm, at, end);
+		each_entry(doing->model, doing->mm, at, end, fn, NULL);
+	}
+	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
+}
+
+int op_free(struct doing *doing)
+{
+	int result;
+
+	lock_mmap_read(doing->model, doing->mm);
+	result = on_anonymous(doing, give_up_later);
+	unlock_mmap(doing->model, doing->mm);
+	return result;
+}
+
+static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+{
+	(void)mm, (void)vma, (void)page, (void)arg;
+	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
+		struct folio *folio = folio_at(model, entry->of);
+
+		if (is_mapped_by_others(folio, entry))
+			return;
+		folio->is_active = false;
+		folio->is_young = folio->is_young || entry->young;
+		entry->young = false;
+		step(model, entry->of);
+	}
+}
+
+/* A huge page that is advised in part is split. What memory is taken away in the end is the kernel's choice (follow.c). */
+static int make_all_cold(struct doing *doing)
+{
+	lock_mmap_read(doing->model, doing->mm);
+	huge_split_at(doing->model, doing->mm, doing->start, doing->end);
+	each_entry(doing->model, doing->mm, doing->start, doing->end, make_cold, NULL);
+	unlock_mmap(doing->model, doing->mm);
+	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
+}
+
+int op_cold(struct doing *doing)
+{
+	return make_all_cold(doing);
+}
+
+int op_pageout(struct doing *doing)
+{
+	return make_all_cold(doing);
+}
+
+static void set_huge(struct vma *vma, int8_t huge)
+{
+	vma->huge = huge;
+}
+
+static void set_mergeable(struct vma *vma, int8_t is_mergeable)
+{
+	if (vma_is_private(vma))
+		vma->is_mergeable = is_mergeable;
+}
+
+static int set_flag(struct doing *doing, void (*set)(struct vma *, int8_t), int8_t value)
+{
+	struct model *model = doing->model;
+	struct mm *mm = doing->mm;
+
+	lock_mmap_write(model, mm);
+	vma_isolate(model, mm, doing->start, doing->end);
+	for (struct vma *vma = vma_next(mm, doing->start);
+	     vma != NULL && vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end; vma++)
+		set(vma, value);
+	vma_merge(model, mm, doing->start, doing->end);
+	unlock_mmap(model, mm);
+	return vma_covers(mm, doing->start, doing->end) ? 0 : -ENOMEM;
+}
+
+int op_hugepage(struct doing *doing)
+{
+	return set_flag(doing, set_huge, 1);
+}
+
+int op_nohugepage(struct doing *doing)
+{
+	return set_flag(doing, set_huge, -1);
+}
+
+int op_mergeable(struct doing *doing)
+{
+	return set_flag(doing, set_mergeable, 1);
+}
+
+int op_unmergeable(struct doing *doing)
+{
+	struct model *model = doing->model;
+
+	/* What was merged is copied, as by a write. */
+	lock_mmap_read(model, doing->mm);
+	for (uint64_t page = doing->start; page < doing->end; page++) {
+		struct entry entry = table_look(model, doing->mm, page);
+		const struct vma *vma = vma_find(doing->mm, page);
+
+		if (vma != NULL && vma->is_mergeable && entry.kind == ENTRY_PAGE && folio_at(model, entry.of)->is_ksm)
+			fault_in(model, doing->mm, page, true);
+	}
+	unlock_mmap(model, doing->mm);
+	return set_flag(doing, set_mergeable, 0);
+}

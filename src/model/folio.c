@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* This file counts who refers to a folio, maps it and pins it. */
+#include "model/folio.h"
+
+#include <stdlib.h>
+
+#include "model/steps.h"
+
+struct folio *folio_at(struct model *model, uint32_t id)
+{
+	return model->folios.items[id];
+}
+
+static uint32_t add(struct model *model)
+{
+	struct folio *folio = calloc(1, sizeof(*folio));
+
+	if (folio == NULL || vec_push(&model->folios, folio) < 0) {
+		free(folio);
+		step_no_memory(model);
+	}
+	return (uint32_t)model->folios.nr - 1;
+}
+
+uint32_t folio_new(struct model *model, bool is_huge, bool is_anon)
+{
+	uint32_t id = model->free.nr > 0 ? model->free.items[--model->free.nr] : 0;
+	struct page *pages = calloc(is_huge ? MODEL_HUGE : 1, sizeof(*pages));
+
+	if (pages == NULL)
+		step_no_memory(model);
+	if (id == 0)
+		id = add(model);
+	*folio_at(model, id) = (struct folio){ .is_huge = is_huge, .is_anon = is_anon, .nr_refs = 1, .pages = pages };
+	step(model, id);
+	return id;
+}
+
+static void free_folio(struct model *model, uint32_t id)
+{
+	struct folio *folio = folio_at(model, id);
+
+	if (folio->nr_mapped + folio->nr_huge > 0)
+		break_model(model, "a folio is freed that is mapped");
+	free(folio->pages);
+	*folio = (struct folio){ .is_free = true };
+	if (vec_push(&model->free, id) < 0)
+		step_no_memory(model);
+}
+
+void folio_get(struct model *model, uint32_t id, uint32_t nr)
+{
+	folio_at(model, id)->nr_refs += nr;
+	step(model, id);
+}
+
+void folio_put(struct model *model, uint32_t id, uint32_t nr)
+{
+	struct folio *folio = folio_at(model, id);
+
+	folio->nr_refs -= nr;
+	if (folio->nr_refs == 0)
+		free_folio(model, id);
+	step(model, id);
+}
+
+void folio_map(struct model *model, uint32_t id, unsigned index)
+{
+	struct folio *folio = folio_at(model, id);
+
+	folio->nr_mapped++;
+	folio->pages[index].nr_mapped++;
+	step(model, id);
+}
+
+void folio_unmap(struct model *model, uint32_t id, unsigned index)
+{
+	struct folio *folio = folio_at(model, id);
+
+	folio->nr_mapped--;
+	folio->pages[index].nr_mapped--;
+	step(model, id);
+}
+
+void folio_map_huge(struct model *model, uint32_t id)
+{
+	folio_at(model, id)->nr_huge++;
+	step(model, id);
+}
+
+void folio_unmap_huge(struct model *model, uint32_t id)
+{
+	folio_at(model, id)->nr_huge--;
+	step(model, id);
+}
+
+void folio_release(struct model *model, uint32_t id, unsigned index)
+{
+	folio_unmap(model, id, index);
+	folio_put(model, id, 1);
+}
+
+void folio_pin(struct model *model, uint32_t id)
+{
+	struct folio *folio = folio_at(model, id);
+
+	folio->nr_refs += folio->is_huge ? 1 : PIN_BIAS;
+	folio->nr_pins++;
+	step(model, id);
+}
+
+void folio_unpin(struct model *model, uint32_t id)
+{
+	struct folio *folio = folio_at(model, id);
+
+	folio->nr_pins--;
+	folio_put(model, id, folio->is_huge ? 1 : PIN_BIAS);
+}
+
+bool folio_may_be_pinned(const struct folio *folio)
+{
+	return folio->is_huge ? folio->nr_pins > 0 : folio->nr_refs >= PIN_BIAS;
+}
+
+uint32_t folio_mapcount(const struct folio *folio, unsigned index)
+{
+	return folio->nr_huge + folio->pages[index].nr_mapped;
+}
+
+uint32_t folio_mapcount_all(const struct folio *folio)
+{
+	return folio->nr_huge + folio->nr_mapped;
+}
+
+uint32_t slot_new(struct model *model, uint64_t value)
+{
+	struct slot slot = { .nr_refs = 1, .value = value };
+
+	for (size_t i = 1; i < model->slots.nr; i++)
+		if (model->slots.items[i].nr_refs == 0) {
+			model->slots.items[i] = slot;
+			return (uint32_t)i;
+		}
+	if (vec_push(&model->slots, slot) < 0)
+		step_no_memory(model);
+	return (uint32_t)model->slots.nr - 1;
+}
+
+void slot_put(struct model *model, uint32_t slot)
+{
+	model->slots.items[slot].nr_refs--;
+	step(model, 0);
+}
+
+uint32_t cache_find(struct model *model, uint32_t file, uint64_t page, bool create)
+{
+	uint32_t *id = &model->files.items[file]->folio[page];
+
+	if (*id == 0 && create) {
+		uint32_t new = folio_new(model, false, false);
+
+		folio_at(model, new)->in_cache = true;
+		folio_at(model, new)->pages[0].value = file == 0 ? MODEL_FILE_VALUE + page : 0;
+		*id = new;
+	}
+	return *id;
+}
+
+uint32_t file_new(struct model *model)
+{
+	struct file *file = calloc(1, sizeof(*file));
+
+	if (file == NULL || vec_push(&model->files, file) < 0) {
+		free(file);
+		step_no_memory(model);
+	}
+	return (uint32_t)model->files.nr - 1;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* This file makes, splits and collapses huge pages: mm/huge_memory.c and mm/khugepaged.c of the kernel. */
+#include <errno.h>
+
+#include "model/folio.h"
+#include "model/run.h"
+#include "model/steps.h"
+#include "model/table.h"
+#include "model/vma.h"
+
+static void set_exclusive(struct folio *folio, bool is_exclusive)
+{
+	for (unsigned i = 0; i < MODEL_HUGE; i++)
+		folio->pages[i].exclusive = is_exclusive;
+}
+
+static void set_huge(struct model *model, struct vma *vma, struct entry *huge, uint32_t folio)
+{
+	set_exclusive(folio_at(model, folio), true);
+	folio_map_huge(model, folio);
+	*huge = (struct entry){ .kind = ENTRY_HUGE,
+		                .of = folio,
+		                .write = vma->protection & MODEL_WRITE,
+		                .young = true,
+		                .dirty = true,
+		                .soft = true };
+	step(model, folio);
+}
+
+void huge_fault(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *huge, bool write)
+{
+	(void)page;
+	if (write) {
+		vma_prepare_anon(model, mm, vma);
+		set_huge(model, vma, huge, folio_new(model, true, true));
+	} else {
+		*huge = (struct entry){ .kind = ENTRY_ZERO, .young = true };
+		step(model, 0);
+	}
+}
+
+void huge_split(struct model *model, struct mm *mm, struct entry *huge)
+{
+	struct entry old = *huge;
+	struct table *table;
+	uint32_t id;
+
+	(void)mm;
+	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
+		old.soft = false;
+	if (old.kind == ENTRY_HUGE)
+		folio_get(model, old.of, MODEL_HUGE - 1);
+	id = table_new(model);
+	table = model->tables.items[id];
+	for (unsigned i = 0; i < MODEL_HUGE; i++) {
+		table->entries[i] = old;
+		table->entries[i].index = (uint16_t)i;
+		table->entries[i].kind = old.kind == ENTRY_HUGE ? ENTRY_PAGE : ENTRY_ZERO;
+	}
+	if (old.kind == ENTRY_HUGE)
+		for (unsigned i = 0; i < MODEL_HUGE; i++) {
+			folio_at(model, old.of)->pages[i].nr_mapped++;
+			folio_at(model, old.of)->nr_mapped++;
+		}
+	if (old.kind == ENTRY_HUGE)
+		folio_at(model, old.of)->nr_huge--;
+	*huge = (struct entry){ .kind = ENTRY_TABLE, .of = id };
+	step(model, old.kind == ENTRY_HUGE ? old.of : 0);
+}
+
+static void split_block(struct model *model, struct mm *mm, uint64_t page)
+{
+	struct table *table = NULL;
+	struct entry *huge = table_huge_entry(model, mm, page, false, &table);
+
+	if (huge == NULL || (huge->kind != ENTRY_HUGE && huge->kind != ENTRY_ZERO))
+		return;
+	lock_table(model, table);
+	if (huge->kind == ENTRY_HUGE || huge->kind == ENTRY_ZERO)
+		huge_split(model, mm, huge);
+	unlock_table(model, table);
+}
+
+void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	if (start % MODEL_HUGE != 0)
+		split_block(model, mm, start);
+	if (end % MODEL_HUGE != 0)
+		split_block(model, mm, end);
+}
+
+bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge)
+{
+	struct folio *folio;
+
+	if (huge->uffd_wp) {
+		huge_split(model, mm, huge);
+		return false;
+	}
+	if (huge->kind == ENTRY_ZERO) {
+		vma_prepare_anon(model, mm, vma);
+		set_huge(model, vma, huge, folio_new(model, true, true));
+		return true;
+	}
+	folio = folio_at(model, huge->of);
+	if (!folio->pages[0].exclusive && folio->nr_refs > 1) {
+		huge_split(model, mm, huge);
+		return false;
+	}
+	set_exclusive(folio, true);
+	huge->write = huge->dirty = huge->young = huge->soft = true;
+	step(model, huge->of);
+	return true;
+}
+
+/* What MADV_COLLAPSE looks at: nothing that is protected, nothing that others refer to. */
+static int may_collapse(struct model *model, const struct vma *vma, struct entry *entries)
+{
+	bool is_any = false, is_writable = false;
+
+	for (unsigned i = 0; i < ENTRIES; i++) {
+		const struct entry *entry = &entries[i];
+		const struct folio *folio;
+
+		if (entry->kind == ENTRY_MIGRATION || entry->uffd_wp ||
+		    (vma->is_registered && (entry->kind == ENTRY_NONE || entry->kind == ENTRY_ZERO)))
+			return -EINVAL;
+		is_any = is_any || entry->kind != ENTRY_NONE;
+		is_writable = is_writable || entry->write;
+		if (entry->kind != ENTRY_PAGE)
+			continue;
+		folio = folio_at(model, entry->of);
+		if (!folio->is_anon)
+			return -EINVAL;
+		if (folio->nr_refs != folio_mapcount_all(folio) || folio->locked_by != 0)
+			return -EAGAIN;
+	}
+	return is_any && is_writable ? 0 : -EINVAL;
+}
+
+/* Each page is copied, and lets go of what it was copied from. */
+static void gather(struct model *model, struct entry *entries, struct folio *into)
+{
+	for (unsigned i = 0; i < ENTRIES; i++) {
+		struct entry old = entries[i];
+
+		if (old.kind == ENTRY_PAGE)
+			into->pages[i].value = *entry_value(model, &old);
+		else if (old.kind == ENTRY_SWAP)
+			into->pages[i].value = model->slots.items[old.of].value;
+		entries[i] = (struct entry){ 0 };
+		if (old.kind == ENTRY_PAGE)
+			folio_release(model, old.of, old.index);
+		else if (old.kind == ENTRY_SWAP)
+			slot_put(model, old.of);
+	}
+}
+
+static int collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t page)
+{
+	struct table *upper, *table;
+	struct entry *huge = table_huge_entry(model, mm, page, false, &upper);
+	uint32_t folio;
+	int result;
+
+	if (huge == NULL || huge->kind == ENTRY_NONE)
+		return -EINVAL;
+	if (huge->kind != ENTRY_TABLE)
+		return huge->kind == ENTRY_MIGRATION ? -EAGAIN : 0;
+	table = table_of(model, huge);
+	result = may_collapse(model, vma, table->entries);
+	if (result < 0)
+		return result;
+	folio = folio_new(model, true, true);
+	lock_table(model, upper);
+	lock_table(model, table);
+	gather(model, table->entries, folio_at(model, folio));
+	unlock_table(model, table);
+	vma_prepare_anon(model, mm, vma);
+	table->is_freed = true;
+	set_huge(model, vma, huge, folio);
+	unlock_table(model, upper);
+	return 0;
+}
+
+int op_collapse(struct doing *doing)
+{
+	struct vma *vma;
+	int result;
+
+	lock_mmap_write(doing->model, doing->mm);
+	vma = vma_find(doing->mm, doing->start);
+	if (vma == NULL)
+		result = -ENOMEM;
+	else if (!doing->model->opts.has_huge || vma->kind != MODEL_ANON || vma->huge < 0 ||
+	         vma->start > doing->start || vma->end < doing->start + MODEL_HUGE)
+		result = -EINVAL;
+	else
+		result = collapse(doing->model, doing->mm, vma, doing->start);
+	unlock_mmap(doing->model, doing->mm);
+	return result;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* This file maps, unmaps, protects and moves: mmap(), munmap(), mprotect() and mremap(). */
+#include <errno.h>
+
+#include "model/folio.h"
+#include "model/run.h"
+#include "model/steps.h"
+#include "model/table.h"
+#include "model/vma.h"
+
+static bool has_mappings(struct mm *mm, uint64_t block)
+{
+	const struct vma *vma = vma_next(mm, block);
+
+	return vma != NULL && vma->start < block + MODEL_HUGE;
+}
+
+/* Tables that no mapping needs any more go. */
+static void free_tables(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	for (uint64_t block = start & ~(uint64_t)(MODEL_HUGE - 1); block < end; block += MODEL_HUGE) {
+		struct table *table = NULL;
+		struct entry *huge = table_huge_entry(model, mm, block, false, &table);
+
+		if (huge == NULL || huge->kind != ENTRY_TABLE || has_mappings(mm, block))
+			continue;
+		lock_table(model, table);
+		table_free(model, huge);
+		unlock_table(model, table);
+	}
+}
+
+static void unmap(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	vma_isolate(model, mm, start, end);
+	zap(model, mm, start, end, false);
+	vma_remove(model, mm, start, end);
+	free_tables(model, mm, start, end);
+	for (uint64_t page = start; page < end; page++)
+		*truth_of(mm, page) = (struct truth){ 0 };
+}
+
+int op_unmap(struct doing *doing)
+{
+	lock_mmap_write(doing->model, doing->mm);
+	unmap(doing->model, doing->mm, doing->start, doing->end);
+	unlock_mmap(doing->model, doing->mm);
+	return 0;
+}
+
+int op_map(struct doing *doing)
+{
+	struct model *model = doing->model;
+	struct vma vma = { .start = doing->start,
+		           .end = doing->end,
+		           .kind = (enum model_kind)doing->op->flags,
+		           .protection = (uint8_t)doing->op->value,
+		           .offset = doing->start,
+		           .is_soft = model->opts.has_soft_dirty };
+
+	lock_mmap_write(model, doing->mm);
+	unmap(model, doing->mm, doing->start, doing->end);
+	if (vma.kind == MODEL_SHARED)
+		vma.file = file_new(model);
+	vma_insert(model, doing->mm, &vma);
+	for (uint64_t page = doing->start; page < doing->end; page++)
+		truth_of(doing->mm, page)->soft = true;
+	vma_merge(model, doing->mm, doing->start, doing->end);
+	unlock_mmap(model, doing->mm);
+	return 0;
+}
+
+/* An entry becomes writable at once where nothing is to be seen of the next write. */
+static bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry)
+{
+	if (entry->uffd_wp || entry->kind != ENTRY_PAGE || (!vma->is_soft && model->opts.has_soft_dirty && !entry->soft))
+		return false;
+	if (!vma_is_private(vma))
+		return entry->dirty;
+	return folio_at(model, entry->of)->is_anon && folio_at(model, entry->of)->pages[entry->index].exclusive;
+}
+
+static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+{
+	(void)mm, (void)page, (void)arg;
+	if (!(vma->protection & MODEL_WRITE))
+		entry->write = false;
+	else if (may_write_at_once(model, vma, entry))
+		entry->write = true;
+	step(model, 0);
+}
+
+int op_protect(struct doing *doing)
+{
+	struct model *model = doing->model;
+	struct mm *mm = doing->mm;
+	uint64_t end = doing->start;
+	struct vma *vma;
+
+	lock_mmap_write(model, mm);
+	/* It comes as far as there are mappings without a gap. */
+	while (end < doing->end && (vma = vma_find(mm, end)) != NULL)
+		end = vma->end < doing->end ? vma->end : doing->end;
+	if (end > doing->start) {
+		vma_isolate(model, mm, doing->start, end);
+		for (vma = vma_find(mm, doing->start); vma < mm->vmas.items + mm->vmas.nr && vma->start < end; vma++)
+			vma->protection = (uint8_t)doing->op->value;
+		huge_split_at(model, mm, doing->start, end);
+		each_entry(model, mm, doing->start, end, protect_entry, NULL);
+		vma_merge(model, mm, doing->start, end);
+	}
+	unlock_mmap(model, mm);
+	return end < doing->end ? -ENOMEM : 0;
+}
+
+/* Entries go as they are; a registration is lost, and with it what was protected. */
+static void move_entry(struct doing *doing, struct table *from, struct table *to, uint64_t page, uint64_t target)
+{
+	struct entry *old = &from->entries[page & (ENTRIES - 1)];
+	struct entry moved = *old;
+
+	moved.uffd_wp = false;
+	if (moved.kind == ENTRY_MARKER)
+		moved = (struct entry){ 0 };
+	if (moved.kind == ENTRY_PAGE || moved.kind == ENTRY_SWAP)
+		moved.soft = true;
+	*old = (struct entry){ 0 };
+	to->entries[target & (ENTRIES - 1)] = moved;
+	step(doing->model, moved.kind == ENTRY_PAGE ? moved.of : 0);
+}
+
+static bool move_huge(struct doing *doing, uint64_t from, uint64_t to, uint64_t left)
+{
+	struct table *table;
+	struct entry *source = table_huge_entry(doing->model, doing->mm, from, false, NULL), *target;
+
+	if (source == NULL || (source->kind != ENTRY_HUGE && source->kind != ENTRY_ZERO))
+		return false;
+	target = table_huge_entry(doing->model, doing->mm, to, true, &table);
+	if (from % MODEL_HUGE != 0 || to % MODEL_HUGE != 0 || left < MODEL_HUGE || target->kind != ENTRY_NONE) {
+		huge_split(doing->model, doing->mm, source);
+		return false;
+	}
+	*target = *source;
+	target->uffd_wp = false;
+	target->soft = true;
+	*source = (struct entry){ 0 };
+	step(doing->model, target->kind == ENTRY_HUGE ? target->of : 0);
+	return true;
+}
+
+static void move_entries(struct doing *doing)
+{
+	struct model *model = doing->model;
+	uint64_t nr = doing->end - doing->start;
+
+	for (uint64_t i = 0; i < nr;) {
+		uint64_t from = doing->start + i, to = doing->to + i;
+
+		if (move_huge(doing, from, to, nr - i)) {
+			i += MODEL_HUGE;
+		} else if (table_entry(model, doing->mm, from, false) == NULL) {
+			i++;
+		} else {
+			table_entry(model, doing->mm, to, true);
+			move_entry(doing, table_of(model, table_huge_entry(model, doing->mm, from, false, NULL)),
+			           table_of(model, table_huge_entry(model, doing->mm, to, false, NULL)), from, to);
+			i++;
+		}
+	}
+}
+
+static int may_move(struct doing *doing)
+{
+	uint64_t nr = doing->end - doing->start;
+	const struct vma *vma = vma_find(doing->mm, doing->start);
+
+	if (doing->to < doing->end && doing->start < doing->to + nr)
+		return -EINVAL;
+	if (vma == NULL || vma->end < doing->end)
+		return -EFAULT;
+	return 0;
+}
+
+int op_move(struct doing *doing)
+{
+	struct model *model = doing->model;
+	struct mm *mm = doing->mm;
+	uint64_t nr = doing->end - doing->start;
+	struct vma moved;
+	int result;
+
+	lock_mmap_write(model, mm);
+	result = may_move(doing);
+	if (result < 0) {
+		unlock_mmap(model, mm);
+		return result;
+	}
+	unmap(model, mm, doing->to, doing->to + nr);
+	vma_isolate(model, mm, doing->start, doing->end);
+	moved = *vma_find(mm, doing->start);
+	moved.start = doing->to;
+	moved.end = doing->to + nr;
+	moved.is_registered = false;
+	if (moved.kind == MODEL_ANON && moved.anon == 0)
+		moved.offset = moved.start;
+	vma_insert(model, mm, &moved);
+	move_entries(doing);
+	for (uint64_t i = 0; i < nr; i++) {
+		*truth_of(mm, doing->to + i) = *truth_of(mm, doing->start + i);
+		*truth_of(mm, doing->start + i) = (struct truth){ .armed = true };
+	}
+	if (!doing->op->flags) {
+		vma_remove(model, mm, doing->start, doing->end);
+		free_tables(model, mm, doing->start, doing->end);
+	}
+	vma_merge(model, mm, doing->to, doing->to + nr);
+	unlock_mmap(model, mm);
+	return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What each operation is done by: one function for each, of the operation's name. They return 0 or -errno. */
+#ifndef MODEL_RUN_H
+#define MODEL_RUN_H
+
+#include "model/state.h"
+
+/* An operation on its way: the process, and pages of the whole address space. */
+struct doing {
+	struct model *model;
+	struct mm *mm;
+	const struct model_op *op;
+	struct model_result *result;
+	uint64_t start, end, to;
+};
+
+void run_op(struct model *model, const struct model_op *op, struct model_result *result);
+
+#define X(name, lower, text) int op_##lower(struct doing *doing);
+MODEL_OPS(X)
+#undef X
+
+/* Fills in the page as an access would, with the mmap lock held: 0 or -EFAULT. */
+int fault_in(struct model *model, struct mm *mm, uint64_t page, bool write);
+/* The contents of a page that an entry maps. */
+uint64_t *entry_value(struct model *model, const struct entry *entry);
+struct truth *truth_of(struct mm *mm, uint64_t page);
+
+/* A huge entry becomes a table of entries; its table is locked. */
+void huge_split(struct model *model, struct mm *mm, struct entry *huge);
+/* Splits the huge entries that [start, end) covers in part. */
+void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
+/* A write to a huge entry that is not writable; false: it was split. */
+bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge);
+/* A huge page, or the huge zero page, where nothing is. */
+void huge_fault(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *huge, bool write);
+
+/* All that is left of an address space whose entries are gone. */
+void mm_forget(struct model *model, struct mm *mm);
+
+/* Empties [start, end), whose mappings stay; `keep_marks`: what is armed in shared memory stays armed. */
+void zap(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool keep_marks);
+
+/* Every entry in [start, end) that is there, huge ones and those of pages; tables are locked around each. `fn` may change it. */
+typedef void entry_fn(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg);
+void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end, entry_fn *fn, void *arg);
+
+/* Protects [start, end) of one mapping, or takes the protection away. */
+void uffd_protect(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Page tables of four levels, and walks of them. */
+#ifndef MODEL_TABLE_H
+#define MODEL_TABLE_H
+
+#include "model/state.h"
+
+/* The entry of the last level but one that speaks for the page, and its table; NULL when there is none and it is not made. */
+struct entry *table_huge_entry(struct model *model, struct mm *mm, uint64_t page, bool create, struct table **table);
+
+/* The page's own entry; NULL when no table of the last level is there (or a huge entry) and it is not made. */
+struct entry *table_entry(struct model *model, struct mm *mm, uint64_t page, bool create);
+
+/* The table that a table entry names. */
+struct table *table_of(struct model *model, const struct entry *entry);
+uint32_t table_new(struct model *model);
+/* A table of the last level that is empty goes. */
+void table_free(struct model *model, struct entry *entry);
+
+/* The entry that speaks for the page, its own or a huge one; a NONE where there is none. Takes no lock: for observers. */
+struct entry table_look(const struct model *model, const struct mm *mm, uint64_t page);
+
+#endif

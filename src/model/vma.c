@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* This file keeps mappings: where they are split, and which are merged again. */
+#include "model/vma.h"
+
+#include <string.h>
+
+#include "model/steps.h"
+
+/* The index of the first mapping that ends after `page`. */
+static size_t index_of(const struct mm *mm, uint64_t page)
+{
+	size_t low = 0, high = mm->vmas.nr;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mm->vmas.items[middle].end <= page)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct vma *vma_next(struct mm *mm, uint64_t page)
+{
+	size_t i = index_of(mm, page);
+
+	return i < mm->vmas.nr ? &mm->vmas.items[i] : NULL;
+}
+
+struct vma *vma_find(struct mm *mm, uint64_t page)
+{
+	struct vma *vma = vma_next(mm, page);
+
+	return vma != NULL && vma->start <= page ? vma : NULL;
+}
+
+static void insert_at(struct model *model, struct mm *mm, size_t i, const struct vma *vma)
+{
+	if (vec_push(&mm->vmas, *vma) < 0)
+		step_no_memory(model);
+	memmove(&mm->vmas.items[i + 1], &mm->vmas.items[i], (mm->vmas.nr - 1 - i) * sizeof(*vma));
+	mm->vmas.items[i] = *vma;
+}
+
+static void remove_at(struct mm *mm, size_t i, size_t nr)
+{
+	if (nr == 0)
+		return;
+	memmove(&mm->vmas.items[i], &mm->vmas.items[i + nr], (mm->vmas.nr - i - nr) * sizeof(mm->vmas.items[0]));
+	mm->vmas.nr -= nr;
+}
+
+static void split_at(struct model *model, struct mm *mm, uint64_t page)
+{
+	struct vma *vma = vma_find(mm, page);
+	struct vma upper;
+
+	if (vma == NULL || vma->start == page)
+		return;
+	upper = *vma;
+	upper.start = page;
+	upper.offset += page - vma->start;
+	vma->end = page;
+	insert_at(model, mm, index_of(mm, page), &upper);
+}
+
+void vma_isolate(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	split_at(model, mm, start);
+	split_at(model, mm, end);
+}
+
+void vma_insert(struct model *model, struct mm *mm, const struct vma *vma)
+{
+	insert_at(model, mm, index_of(mm, vma->start), vma);
+}
+
+void vma_remove(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	size_t first, last;
+
+	vma_isolate(model, mm, start, end);
+	first = index_of(mm, start);
+	for (last = first; last < mm->vmas.nr && mm->vmas.items[last].start < end; last++)
+		;
+	remove_at(mm, first, last - first);
+}
+
+static bool same_memory(const struct vma *a, const struct vma *b)
+{
+	return a->end == b->start && a->kind == b->kind && a->file == b->file &&
+	       a->offset + (a->end - a->start) == b->offset && a->is_registered == b->is_registered &&
+	       a->is_mergeable == b->is_mergeable && a->huge == b->huge;
+}
+
+/* Their anonymous pages may be found by one anon_vma. */
+static bool same_anon(const struct vma *a, const struct vma *b)
+{
+	if (a->anon == b->anon)
+		return true;
+	return (a->anon == 0 && !b->is_forked) || (b->anon == 0 && !a->is_forked);
+}
+
+void vma_merge(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	size_t i = index_of(mm, start);
+
+	for (i = i > 0 ? i - 1 : 0; i + 1 < mm->vmas.nr && mm->vmas.items[i].start < end;) {
+		struct vma *a = &mm->vmas.items[i], *b = &mm->vmas.items[i + 1];
+
+		if (!same_memory(a, b) || a->protection != b->protection || !same_anon(a, b)) {
+			i++;
+			continue;
+		}
+		a->end = b->end;
+		a->is_soft = model->opts.bug == MODEL_BUG_MERGE_SOFT ? a->is_soft : a->is_soft || b->is_soft;
+		a->is_forked = a->is_forked || b->is_forked;
+		a->anon = a->anon != 0 ? a->anon : b->anon;
+		remove_at(mm, i + 1, 1);
+	}
+}
+
+/* What the neighbour has, if this one could be merged with it but for its protection. */
+static uint32_t anon_of_neighbour(const struct vma *a, const struct vma *b, const struct vma *neighbour)
+{
+	return same_memory(a, b) && !neighbour->is_forked ? neighbour->anon : 0;
+}
+
+void vma_prepare_anon(struct model *model, struct mm *mm, struct vma *vma)
+{
+	size_t i = (size_t)(vma - mm->vmas.items);
+
+	if (vma->anon == 0 && i + 1 < mm->vmas.nr)
+		vma->anon = anon_of_neighbour(vma, vma + 1, vma + 1);
+	if (vma->anon == 0 && i > 0)
+		vma->anon = anon_of_neighbour(vma - 1, vma, vma - 1);
+	if (vma->anon == 0)
+		vma->anon = ++model->nr_anons;
+}
+
+bool vma_covers(struct mm *mm, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		const struct vma *vma = vma_find(mm, start);
+
+		if (vma == NULL)
+			return false;
+		start = vma->end;
+	}
+	return true;
+}
+
+bool vma_takes_huge(const struct model *model, const struct vma *vma, uint64_t page)
+{
+	uint64_t block = page & ~(uint64_t)(MODEL_HUGE - 1);
+
+	return model->opts.has_huge && vma->kind == MODEL_ANON && vma->huge > 0 && vma->start <= block &&
+	       block + MODEL_HUGE <= vma->end;
+}

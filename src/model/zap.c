@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* This file visits entries, and empties them. */
+#include <errno.h>
+
+#include "model/folio.h"
+#include "model/run.h"
+#include "model/steps.h"
+#include "model/table.h"
+#include "model/vma.h"
+
+static void each_of_table(struct model *model, struct mm *mm, struct vma *vma, struct interval part, struct table *table,
+                          entry_fn *fn, void *arg)
+{
+	lock_table(model, table);
+	for (uint64_t page = part.start; page < part.end; page++)
+		if (table->entries[page & (ENTRIES - 1)].kind != ENTRY_NONE)
+			fn(model, mm, vma, page, &table->entries[page & (ENTRIES - 1)], arg);
+	unlock_table(model, table);
+}
+
+static void each_of_block(struct model *model, struct mm *mm, struct vma *vma, struct interval part, entry_fn *fn, void *arg)
+{
+	struct table *upper = NULL;
+	struct entry *huge = table_huge_entry(model, mm, part.start, false, &upper);
+
+	if (huge == NULL || huge->kind == ENTRY_NONE)
+		return;
+	if (huge->kind == ENTRY_TABLE) {
+		each_of_table(model, mm, vma, part, table_of(model, huge), fn, arg);
+		return;
+	}
+	lock_table(model, upper);
+	if (huge->kind == ENTRY_HUGE || huge->kind == ENTRY_ZERO)
+		fn(model, mm, vma, part.start, huge, arg);
+	unlock_table(model, upper);
+}
+
+void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end, entry_fn *fn, void *arg)
+{
+	struct vma *vma;
+
+	for (uint64_t at = start; at < end && (vma = vma_next(mm, at)) != NULL && vma->start < end;) {
+		uint64_t block = (at | (MODEL_HUGE - 1)) + 1;
+		struct interval part;
+
+		if (vma->start > at) {
+			at = vma->start;
+			continue;
+		}
+		part = (struct interval){ at, block < vma->end ? block : vma->end };
+		part.end = part.end < end ? part.end : end;
+		each_of_block(model, mm, vma, part, fn, arg);
+		at = part.end;
+	}
+}
+
+/* A mark goes with its entry. Contents that are given up are a change, which the kernel tells by the missing entry. */
+static void note_given_up(struct mm *mm, const struct vma *vma, uint64_t page, uint64_t nr)
+{
+	for (uint64_t i = 0; i < nr; i++)
+		*truth_of(mm, page + i) = (struct truth){ .armed = vma_is_private(vma) || truth_of(mm, page + i)->armed };
+}
+
+static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+{
+	const bool *keep_marks = arg;
+	struct entry old = *entry;
+
+	*entry = (struct entry){ 0 };
+	if (old.uffd_wp && *keep_marks && !vma_is_private(vma) && vma->is_registered)
+		*entry = (struct entry){ .kind = ENTRY_MARKER, .uffd_wp = true };
+	step(model, 0);
+	switch (old.kind) {
+	case ENTRY_PAGE:
+		note_given_up(mm, vma, page, 1);
+		folio_release(model, old.of, old.index);
+		break;
+	case ENTRY_SWAP:
+		note_given_up(mm, vma, page, 1);
+		slot_put(model, old.of);
+		break;
+	case ENTRY_HUGE:
+		note_given_up(mm, vma, page, MODEL_HUGE);
+		folio_unmap_huge(model, old.of);
+		folio_put(model, old.of, 1);
+		break;
+	default:
+		break;
+	}
+}
+
+void zap(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool keep_marks)
+{
+	huge_split_at(model, mm, start, end);
+	each_entry(model, mm, start, end, empty, &keep_marks);
+}
+
+int op_dontneed(struct doing *doing)
+{
+	lock_mmap_read(doing->model, doing->mm);
+	zap(doing->model, doing->mm, doing->start, doing->end, true);
+	unlock_mmap(doing->model, doing->mm);
+	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
+}
