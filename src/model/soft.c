@@ -30,21 +30,34 @@ static void clear_entry(struct model *model, struct mm *mm, struct vma *vma, uin
 	step(model, 0);
 }
 
+/* Marks of entries, not of their mappings. */
+static void clear_entries(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	huge_split_at(model, mm, start, end);
+	for (uint64_t page = start; page < end; page++)
+		if (table_look(model, mm, page).kind == ENTRY_NONE)
+			truth_of(mm, page)->soft = false;
+	each_entry(model, mm, start, end, clear_entry, NULL);
+}
+
+/* That whole mappings are marked is forgotten in [start, end). */
+static void clear_mappings(struct mm *mm, uint64_t start, uint64_t end)
+{
+	for (struct vma *vma = vma_next(mm, start);
+	     vma != NULL && vma < mm->vmas.items + mm->vmas.nr && vma->start < end; vma++)
+		vma->is_soft = false;
+}
+
 int op_clear_soft(struct doing *doing)
 {
-	struct model *model = doing->model;
-	struct mm *mm = doing->mm;
+	uint64_t end = FIRST_PAGE + MODEL_PAGES;
 
-	if (!model->opts.has_soft_dirty)
+	if (!doing->model->opts.has_soft_dirty)
 		return 0;
-	lock_mmap_write(model, mm);
-	for (size_t i = 0; i < mm->vmas.nr; i++)
-		mm->vmas.items[i].is_soft = false;
-	for (size_t i = 0; i < MODEL_PAGES; i++)
-		if (table_look(model, mm, FIRST_PAGE + i).kind == ENTRY_NONE)
-			mm->truth[i].soft = false;
-	each_entry(model, mm, FIRST_PAGE, FIRST_PAGE + MODEL_PAGES, clear_entry, NULL);
-	unlock_mmap(model, mm);
+	lock_mmap_write(doing->model, doing->mm);
+	clear_mappings(doing->mm, FIRST_PAGE, end);
+	clear_entries(doing->model, doing->mm, FIRST_PAGE, end);
+	unlock_mmap(doing->model, doing->mm);
 	return 0;
 }
 
@@ -53,20 +66,18 @@ int op_clear_part(struct doing *doing)
 {
 	struct model *model = doing->model;
 	struct mm *mm = doing->mm;
+	bool is_stale = model->opts.bug == MODEL_BUG_STALE_SOFT;
 
 	if (!model->opts.has_soft_dirty)
 		return -EOPNOTSUPP;
 	lock_mmap_write(model, mm);
-	if (model->opts.bug != MODEL_BUG_STALE_SOFT) {
+	if (!is_stale) {
 		vma_isolate(model, mm, doing->start, doing->end);
-		for (struct vma *vma = vma_next(mm, doing->start);
-		     vma != NULL && vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end; vma++)
-			vma->is_soft = false;
+		clear_mappings(mm, doing->start, doing->end);
 	}
-	huge_split_at(model, mm, doing->start, doing->end);
-	each_entry(model, mm, doing->start, doing->end, clear_entry, NULL);
+	clear_entries(model, mm, doing->start, doing->end);
 	for (uint64_t page = doing->start; page < doing->end; page++)
-		*truth_of(mm, page) = (struct truth){ .armed = truth_of(mm, page)->armed, .alone = true };
+		truth_of(mm, page)->alone = is_stale;
 	unlock_mmap(model, mm);
 	return 0;
 }

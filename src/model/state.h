@@ -121,7 +121,7 @@ struct truth {
 	bool soft;   /* since soft-dirty bits were cleared, or it was mapped */
 	bool armed;  /* by the program, since it was armed */
 	bool device; /* by a device, since the last collect */
-	bool alone;  /* its soft-dirty bit was cleared alone: whoever did reads the entry's own */
+	bool alone;  /* its soft-dirty bit was cleared, its mapping's was not: whoever did reads the entry's own */
 };
 
 struct model {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "model/run.h"
 #include "model/steps.h"
 
 /* The index of the first mapping that ends after `page`. */
@@ -59,6 +60,8 @@ static void split_at(struct model *model, struct mm *mm, uint64_t page)
 
 	if (vma == NULL || vma->start == page)
 		return;
+	/* No huge entry lies in two mappings. */
+	huge_split_at(model, mm, page, page);
 	upper = *vma;
 	upper.start = page;
 	upper.offset += page - vma->start;
