@@ -15,7 +15,8 @@ static bool is_mapped_by_others(const struct folio *folio, const struct entry *e
 }
 
 /* The page may be thrown away from now on, until it is written to. */
-static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                          void *arg)
 {
 	(void)vma, (void)arg;
 	if (entry->kind == ENTRY_SWAP) {
@@ -65,7 +66,8 @@ int op_free(struct doing *doing)
 	return result;
 }
 
-static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                      void *arg)
 {
 	(void)mm, (void)vma, (void)page, (void)arg;
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
@@ -80,7 +82,8 @@ static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint6
 	}
 }
 
-/* A huge page that is advised in part is split. What memory is taken away in the end is the kernel's choice (follow.c). */
+/* A huge page that is advised in part is split. What memory is taken away in the end is the kernel's choice (follow.c).
+ */
 static int make_all_cold(struct doing *doing)
 {
 	lock_mmap_read(doing->model, doing->mm);

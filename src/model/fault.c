@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file answers faults: do_anonymous_page(), do_fault(), do_swap_page() and do_wp_page() of the kernel's mm/memory.c.
+ * This file answers faults: do_anonymous_page(), do_fault(), do_swap_page() and do_wp_page() of the kernel's
+ * mm/memory.c.
  */
 #include <errno.h>
 
@@ -55,7 +56,8 @@ static uint64_t file_page(const struct vma *vma, uint64_t page)
 	return vma->offset + (page - vma->start) - FIRST_PAGE;
 }
 
-static void map_cached(struct model *model, struct vma *vma, uint64_t page, struct entry *entry, uint32_t folio, bool write)
+static void map_cached(struct model *model, struct vma *vma, uint64_t page, struct entry *entry, uint32_t folio,
+                       bool write)
 {
 	bool uffd_wp = entry->uffd_wp;
 
@@ -88,7 +90,8 @@ static void map_around(struct model *model, struct vma *vma, uint64_t page, stru
 	}
 }
 
-static void fault_file(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, bool write)
+static void fault_file(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                       bool write)
 {
 	uint32_t folio;
 
@@ -103,7 +106,8 @@ static void fault_file(struct model *model, struct mm *mm, struct vma *vma, uint
 		map_cached(model, vma, page, entry, folio, write);
 }
 
-static void fault_missing(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, bool write)
+static void fault_missing(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                          bool write)
 {
 	if (vma->kind != MODEL_ANON) {
 		fault_file(model, mm, vma, page, entry, write);

@@ -35,7 +35,8 @@ uint32_t folio_mapcount_all(const struct folio *folio);
 uint32_t slot_new(struct model *model, uint64_t value);
 void slot_put(struct model *model, uint32_t slot);
 
-/* A file of MODEL_PAGES pages that hold 0 and are not there yet; those of file 0 hold MODEL_FILE_VALUE and their number. */
+/* A file of MODEL_PAGES pages that hold 0 and are not there yet; those of file 0 hold MODEL_FILE_VALUE and their
+ * number. */
 uint32_t file_new(struct model *model);
 /* The page cache's folio for a page of a file; 0: it is not there, and is not to be made. */
 uint32_t cache_find(struct model *model, uint32_t file, uint64_t page, bool create);

@@ -3,9 +3,10 @@
  * This file duplicates an address space: copy_page_range() of the kernel, with page_try_dup_anon_rmap() (now
  * folio_try_dup_anon_rmap_pte()) and page_dup_file_rmap().
  *
- * File pages duplicate always. Anonymous ones that are exclusive stop being it, and are read-only in both from then on; if the
- * page may be pinned that is refused (EBUSY), and the child gets a copy at once. A huge page that may be pinned is split, and its
- * pages are asked one by one. Migration and swap entries duplicate always: what is pinned neither migrates nor is swapped.
+ * File pages duplicate always. Anonymous ones that are exclusive stop being it, and are read-only in both from then on;
+ * if the page may be pinned that is refused (EBUSY), and the child gets a copy at once. A huge page that may be pinned
+ * is split, and its pages are asked one by one. Migration and swap entries duplicate always: what is pinned neither
+ * migrates nor is swapped.
  */
 #include <errno.h>
 
@@ -60,7 +61,8 @@ static void copy_page(struct model *model, struct copying *copying, const struct
 	step(model, copy);
 }
 
-static void share_page(struct model *model, struct mm *mm, struct copying *copying, struct entry *entry, struct entry *out)
+static void share_page(struct model *model, struct mm *mm, struct copying *copying, struct entry *entry,
+                       struct entry *out)
 {
 	struct folio *folio = folio_at(model, entry->of);
 	bool is_mapped_first = model->opts.bug == MODEL_BUG_MAPCOUNT_FIRST;
@@ -82,7 +84,8 @@ static void share_page(struct model *model, struct mm *mm, struct copying *copyi
 	step(model, entry->of);
 }
 
-static void copy_entry(struct model *model, struct mm *mm, struct copying *copying, struct entry *entry, struct entry *out)
+static void copy_entry(struct model *model, struct mm *mm, struct copying *copying, struct entry *entry,
+                       struct entry *out)
 {
 	switch (entry->kind) {
 	case ENTRY_PAGE:
@@ -178,15 +181,17 @@ int op_fork(struct doing *doing)
 	struct model *model = doing->model;
 	struct mm *mm = doing->mm, *child = &model->mms[doing->op->to];
 
-	if (doing->op->to >= MODEL_PROCESSES || child->is_there)
+	if (doing->op->to >= MODEL_PROCESSES || child->is_taken)
 		return -EAGAIN;
-	lock_mmap_write(model, mm);
+	child->is_taken = true;
 	child->top = table_new(model);
+	lock_mmap_write(model, mm);
 	for (size_t i = 0; i < mm->vmas.nr; i++)
 		copy_mapping(model, mm, child, &mm->vmas.items[i]);
 	for (size_t i = 0; i < MODEL_PAGES; i++)
 		if (table_look(model, child, FIRST_PAGE + i).kind != ENTRY_NONE)
 			child->truth[i].soft = mm->truth[i].soft;
+	/* Nobody has reached into it before it was whole. */
 	child->is_there = true;
 	unlock_mmap(model, mm);
 	return 0;

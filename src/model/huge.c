@@ -156,7 +156,7 @@ static void gather(struct model *model, struct entry *entries, struct folio *int
 	}
 }
 
-static int collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t page)
+int huge_collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t page)
 {
 	struct table *upper, *table;
 	struct entry *huge = table_huge_entry(model, mm, page, false, &upper);
@@ -196,7 +196,7 @@ int op_collapse(struct doing *doing)
 	         vma->start > doing->start || vma->end < doing->start + MODEL_HUGE)
 		result = -EINVAL;
 	else
-		result = collapse(doing->model, doing->mm, vma, doing->start);
+		result = huge_collapse(doing->model, doing->mm, vma, doing->start);
 	unlock_mmap(doing->model, doing->mm);
 	return result;
 }

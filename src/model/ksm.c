@@ -33,8 +33,8 @@ static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, st
 }
 
 /*
- * Makes the page read-only, so that it stays what it is. Anyone who holds a reference that is no mapping, a device or O_DIRECT,
- * may write to it all the same: `mapcount + 1 + swap cache != references`, where 1 is KSM's own.
+ * Makes the page read-only, so that it stays what it is. Anyone who holds a reference that is no mapping, a device or
+ * O_DIRECT, may write to it all the same: `mapcount + 1 + swap cache != references`, where 1 is KSM's own.
  */
 static bool write_protect(struct model *model, struct candidate *one, uint32_t id)
 {

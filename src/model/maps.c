@@ -73,14 +73,16 @@ int op_map(struct doing *doing)
 /* An entry becomes writable at once where nothing is to be seen of the next write. */
 static bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry)
 {
-	if (entry->uffd_wp || entry->kind != ENTRY_PAGE || (!vma->is_soft && model->opts.has_soft_dirty && !entry->soft))
+	if (entry->uffd_wp || entry->kind != ENTRY_PAGE ||
+	    (!vma->is_soft && model->opts.has_soft_dirty && !entry->soft))
 		return false;
 	if (!vma_is_private(vma))
 		return entry->dirty;
 	return folio_at(model, entry->of)->is_anon && folio_at(model, entry->of)->pages[entry->index].exclusive;
 }
 
-static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                          void *arg)
 {
 	(void)mm, (void)page, (void)arg;
 	if (!(vma->protection & MODEL_WRITE))

@@ -27,19 +27,11 @@ const char *model_op_name(enum model_op_kind kind)
 
 void mm_forget(struct model *model, struct mm *mm)
 {
-	struct table *table;
-
-	/* The arena's tables of the last level; those above it are the process's to the end. */
-	for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page += MODEL_HUGE) {
-		struct entry *huge = table_huge_entry(model, mm, page, false, &table);
-
-		if (huge != NULL && huge->kind == ENTRY_TABLE)
-			table_free(model, huge);
-	}
+	table_free_all(model, mm->top);
 	mm->vmas.nr = 0;
 	intervals_clear(&mm->was_pinned);
 	mm->has_pinned = false;
-	mm->is_there = false;
+	mm->is_there = mm->is_taken = false;
 	for (size_t i = 0; i < MODEL_PAGES; i++)
 		mm->truth[i] = (struct truth){ 0 };
 }
@@ -49,7 +41,6 @@ static int set_up(struct model *model)
 	struct folio *no_folio = NULL;
 	struct table *no_table = NULL;
 	struct slot no_slot = { 0 };
-	jmp_buf out;
 
 	/* Number 0 of each is nothing. */
 	if (vec_push(&model->folios, no_folio) < 0 || vec_push(&model->tables, no_table) < 0 ||
@@ -61,14 +52,13 @@ static int set_up(struct model *model)
 		if (model->mms[i].pins == NULL || model->mms[i].truth == NULL)
 			return -ENOMEM;
 	}
-	model->out = &out;
-	if (setjmp(out) != 0)
+	if (setjmp(model->out) != 0)
 		return -ENOMEM;
 	file_new(model);
 	for (uint64_t page = 0; page < MODEL_PAGES; page++)
 		cache_find(model, 0, page, true);
 	model->mms[0].top = table_new(model);
-	model->mms[0].is_there = true;
+	model->mms[0].is_there = model->mms[0].is_taken = true;
 	return 0;
 }
 
@@ -159,10 +149,7 @@ void run_op(struct model *model, const struct model_op *op, struct model_result 
 
 int model_run(struct model *model, const struct model_op *op, struct model_result *result)
 {
-	jmp_buf out;
-
-	model->out = &out;
-	if (setjmp(out) != 0)
+	if (setjmp(model->out) != 0)
 		return -ENOMEM;
 	run_op(model, op, result);
 	invariants_of_all(model);

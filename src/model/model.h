@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small, exact software memory manager: what Linux does to page tables, folios and tracking bits, written down once, and
- * checked against the kernel that runs (src/verify). It stands on base alone and makes no system calls.
+ * A small, exact software memory manager: what Linux does to page tables, folios and tracking bits, written down once,
+ * and checked against the kernel that runs (src/verify). It stands on base alone and makes no system calls.
  *
- * Each operation is a sequence of micro-steps (take a reference, count a mapping, set an entry ...) under the kernel's locks.
- * After each micro-step all invariants are checked. model_run() takes the steps of one operation after another;
+ * Each operation is a sequence of micro-steps (take a reference, count a mapping, set an entry ...) under the kernel's
+ * locks. After each micro-step all invariants are checked. model_run() takes the steps of one operation after another;
  * model_run_all() lets a seeded scheduler choose whose step comes next.
  *
  * Where the kernel may do one thing or another, the model does the more likely one, and model_follow() puts it on the
@@ -38,7 +38,7 @@ enum model_bug {
 #define X(name, text) MODEL_BUG_##name,
 	MODEL_BUGS(X)
 #undef X
-	MODEL_NR_BUGS,
+	        MODEL_NR_BUGS,
 };
 
 struct model_opts {
@@ -59,7 +59,8 @@ bool model_has(const struct model *model, unsigned process);
 int model_run(struct model *model, const struct model_op *op, struct model_result *result);
 
 /* Runs all of them, interleaved at random; `seed` decides. -EDEADLK: all that are left wait for each other. */
-int model_run_all(struct model *model, const struct model_op *ops, size_t nr, uint64_t seed, struct model_result *results);
+int model_run_all(struct model *model, const struct model_op *ops, size_t nr, uint64_t seed,
+                  struct model_result *results);
 
 /* What an observer of `process` sees of the arena's MODEL_PAGES pages. */
 void model_look(const struct model *model, unsigned process, struct model_seen *seen);
@@ -68,12 +69,15 @@ void model_look(const struct model *model, unsigned process, struct model_seen *
 const char *model_broken(const struct model *model);
 
 /*
- * After `op` the kernel shows `real` for all pages of `process`, and the model something else for `page`. When a rule lets the
- * kernel do that, the model does it too, and the rule's name is returned; NULL: no rule covers it. Rules may change more
- * pages than this one (a huge page is made or split whole).
+ * After `op` the kernel shows `real` for all pages of `process`, and the model something else for `page`. When a rule
+ * lets the kernel do that, the model does it too, and the rule's name is returned; NULL: no rule covers it. Rules may
+ * change more pages than this one (a huge page is made or split whole).
  */
 const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,
                          const struct model_seen *real);
+
+/* The name of rule `i`, and what it allows; NULL: there are no more. */
+const char *model_rule(unsigned i, const char **sentence);
 
 /* How many micro-steps were taken. */
 uint64_t model_steps(const struct model *model);

@@ -3,8 +3,8 @@
  * The operations that the model and the kernel both perform, on an arena of MODEL_PAGES pages at MODEL_BASE in each of
  * up to MODEL_PROCESSES processes. Process 0 is there at first; the others come by OP_FORK and have the same addresses.
  *
- * `page` and `nr` are counted from the beginning of the arena. Values are what the first word of a page holds, unique for
- * each write of a program, so that it shows where a page's contents come from.
+ * `page` and `nr` are counted from the beginning of the arena. Values are what the first word of a page holds, unique
+ * for each write of a program, so that it shows where a page's contents come from.
  */
 #ifndef MODEL_OP_H
 #define MODEL_OP_H
@@ -35,7 +35,8 @@ enum {
 
 /*
  * Name, and what it does in terms of system calls; a result is what the call returned, 0 or -errno, or -EFAULT where an
- * access would be killed by a signal. Each is run to its end before the next one, unless the scheduler interleaves them.
+ * access would be killed by a signal. Each is run to its end before the next one, unless the scheduler interleaves
+ * them.
  */
 #define MODEL_OPS(X)                                                                                                   \
 	X(MAP, map, "mmap MAP_FIXED over [page, +nr), `flags` the kind, `value` the protection")                       \
@@ -77,7 +78,7 @@ enum model_op_kind {
 #define X(name, lower, text) OP_##name,
 	MODEL_OPS(X)
 #undef X
-	NR_MODEL_OPS,
+	        NR_MODEL_OPS,
 	/* From here on the kernel has no call of its own for it. */
 	FIRST_MODEL_OP = OP_COLLECT,
 };
@@ -109,8 +110,8 @@ struct model_seen {
 
 /* What came of an operation. */
 struct model_result {
-	int code;       /* 0 or -errno */
-	uint64_t value; /* of OP_READ, OP_DEVICE_READ and OP_YOUNG */
+	int code;                            /* 0 or -errno */
+	uint64_t value;                      /* of OP_READ, OP_DEVICE_READ and OP_YOUNG */
 	uint64_t reported[MODEL_PAGES / 64]; /* OP_REARM, OP_COLLECT: these pages, a bit each */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file pins pages and lets devices read and write them: get_user_pages() with FOLL_PIN | FOLL_WRITE | FOLL_LONGTERM.
- * Devices know the page and not its address: what they write, no entry tells.
+ * This file pins pages and lets devices read and write them: get_user_pages() with FOLL_PIN | FOLL_WRITE |
+ * FOLL_LONGTERM. Devices know the page and not its address: what they write, no entry tells.
  */
 #include <errno.h>
 
@@ -82,9 +82,9 @@ static void note_device(struct model *model, uint32_t folio, unsigned index)
 				continue;
 			truth_of(mm, page)->device = true;
 			/* What is pinned keeps its mark while it is writable: base pages of private memory, that is. */
-			truth_of(mm, page)->soft = truth_of(mm, page)->soft ||
-			                           (entry.kind == ENTRY_PAGE && entry.write && entry.soft &&
-			                            vma_is_private(vma_find(mm, page)));
+			truth_of(mm, page)->soft =
+			        truth_of(mm, page)->soft || (entry.kind == ENTRY_PAGE && entry.write && entry.soft &&
+			                                     vma_is_private(vma_find(mm, page)));
 		}
 	}
 }

@@ -32,6 +32,8 @@ void huge_split(struct model *model, struct mm *mm, struct entry *huge);
 void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 /* A write to a huge entry that is not writable; false: it was split. */
 bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge);
+/* The block of `page` becomes one huge page, with the mmap lock held for writing: 0 or -errno. */
+int huge_collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t page);
 /* A huge page, or the huge zero page, where nothing is. */
 void huge_fault(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *huge, bool write);
 
@@ -41,8 +43,10 @@ void mm_forget(struct model *model, struct mm *mm);
 /* Empties [start, end), whose mappings stay; `keep_marks`: what is armed in shared memory stays armed. */
 void zap(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool keep_marks);
 
-/* Every entry in [start, end) that is there, huge ones and those of pages; tables are locked around each. `fn` may change it. */
-typedef void entry_fn(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg);
+/* Every entry in [start, end) that is there, huge ones and those of pages; tables are locked around each. `fn` may
+ * change it. */
+typedef void entry_fn(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                      void *arg);
 void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end, entry_fn *fn, void *arg);
 
 /* Protects [start, end) of one mapping, or takes the protection away. */

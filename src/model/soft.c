@@ -15,7 +15,8 @@ static bool keeps_mark(struct model *model, const struct mm *mm, const struct vm
 	       folio_may_be_pinned(folio_at(model, entry->of));
 }
 
-static void clear_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+static void clear_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                        void *arg)
 {
 	bool is_huge = table_entry(model, mm, page, false) == NULL;
 

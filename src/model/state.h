@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the model's memory is made of. Page numbers are of the whole address space (vpn), 36 bits and four levels of tables;
- * folios, tables and swap slots are named by their place in the model's arrays, from 1 on.
+ * What the model's memory is made of. Page numbers are of the whole address space (vpn), 36 bits and four levels of
+ * tables; folios, tables and swap slots are named by their place in the model's arrays, from 1 on.
  *
  * For every folio, at every instant (invariants.c):
  *
@@ -66,12 +66,12 @@ struct folio {
 	uint32_t nr_huge;    /* by huge entries */
 	uint32_t nr_counted; /* of either kind, when they are counted again */
 	uint32_t locked_by;
-	bool in_cache;       /* of a file */
+	bool in_cache; /* of a file */
 	struct page {
 		bool exclusive;
 		uint32_t nr_mapped; /* by entries of pages */
 		uint64_t value;
-	} *pages; /* 1 or MODEL_HUGE */
+	} * pages; /* 1 or MODEL_HUGE */
 };
 
 struct slot {
@@ -86,11 +86,11 @@ struct vma {
 	bool is_soft;       /* VM_SOFTDIRTY */
 	bool is_registered; /* for asynchronous write protection */
 	bool is_mergeable;
-	int8_t huge;         /* 1: MADV_HUGEPAGE, -1: MADV_NOHUGEPAGE */
-	uint32_t anon;       /* its anon_vma, 0 for none; such mappings are copied at fork */
-	bool is_forked;      /* has its parent's, too: it takes no neighbour's */
-	uint32_t file;       /* MODEL_SHARED: which one */
-	uint64_t offset;     /* vm_pgoff: in its file, or where an anonymous one was first used */
+	int8_t huge;     /* 1: MADV_HUGEPAGE, -1: MADV_NOHUGEPAGE */
+	uint32_t anon;   /* its anon_vma, 0 for none; such mappings are copied at fork */
+	bool is_forked;  /* has its parent's, too: it takes no neighbour's */
+	uint32_t file;   /* MODEL_SHARED: which one */
+	uint64_t offset; /* vm_pgoff: in its file, or where an anonymous one was first used */
 };
 
 struct pin {
@@ -106,11 +106,12 @@ struct file {
 
 struct mm {
 	bool is_there;
-	bool has_pinned; /* MMF_HAS_PINNED: it has, or had */
-	uint32_t top;    /* its highest table */
+	bool is_taken;               /* is there, or is being made */
+	bool has_pinned;             /* MMF_HAS_PINNED: it has, or had */
+	uint32_t top;                /* its highest table */
 	uint32_t nr_readers, writer; /* of the mmap lock: how many, and which task */
-	VEC(struct vma) vmas; /* ascending */
-	struct pin *pins;     /* MODEL_PINS */
+	VEC(struct vma) vmas;        /* ascending */
+	struct pin *pins;            /* MODEL_PINS */
 	struct intervals was_pinned; /* at the last collect */
 	/* What a tracker must come to know, for each page of the arena, beside all that the kernel keeps. */
 	struct truth *truth;
@@ -137,7 +138,7 @@ struct model {
 	char broken[160];
 	bool no_memory;
 	struct scheduler *scheduler; /* NULL: one operation at a time */
-	jmp_buf *out;                /* where one operation at a time goes when there is no memory */
+	jmp_buf out;                 /* where one operation at a time goes when there is no memory */
 };
 
 #endif

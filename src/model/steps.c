@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file takes micro-steps: of one operation after another, or of several, each with a stack of its own, in an order that a
- * seed decides.
+ * This file takes micro-steps: of one operation after another, or of several, each with a stack of its own, in an order
+ * that a seed decides.
  */
 #include "model/steps.h"
 
@@ -70,7 +70,7 @@ void step_no_memory(struct model *model)
 {
 	model->no_memory = true;
 	if (model->scheduler == NULL)
-		longjmp(*model->out, 1);
+		longjmp(model->out, 1);
 	for (;;)
 		yield_to_scheduler(model->scheduler);
 }
@@ -193,7 +193,8 @@ static int take_turns(struct model *model, struct scheduler *scheduler)
 	return model->no_memory ? -ENOMEM : scheduler->nr_left > 0 ? -EDEADLK : 0;
 }
 
-int model_run_all(struct model *model, const struct model_op *ops, size_t nr, uint64_t seed, struct model_result *results)
+int model_run_all(struct model *model, const struct model_op *ops, size_t nr, uint64_t seed,
+                  struct model_result *results)
 {
 	struct scheduler scheduler = { .nr_tasks = nr, .nr_left = nr, .tasks = calloc(nr, sizeof(*scheduler.tasks)) };
 	int result = scheduler.tasks == NULL ? -ENOMEM : 0;

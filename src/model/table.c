@@ -49,6 +49,16 @@ void table_free(struct model *model, struct entry *entry)
 	step(model, 0);
 }
 
+void table_free_all(struct model *model, uint32_t id)
+{
+	struct table *table = model->tables.items[id];
+
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (table->entries[i].kind == ENTRY_TABLE)
+			table_free_all(model, table->entries[i].of);
+	table->is_freed = true;
+}
+
 struct entry *table_huge_entry(struct model *model, struct mm *mm, uint64_t page, bool create, struct table **table)
 {
 	struct table *at = model->tables.items[mm->top];

@@ -5,7 +5,8 @@
 
 #include "model/state.h"
 
-/* The entry of the last level but one that speaks for the page, and its table; NULL when there is none and it is not made. */
+/* The entry of the last level but one that speaks for the page, and its table; NULL when there is none and it is not
+ * made. */
 struct entry *table_huge_entry(struct model *model, struct mm *mm, uint64_t page, bool create, struct table **table);
 
 /* The page's own entry; NULL when no table of the last level is there (or a huge entry) and it is not made. */
@@ -17,7 +18,11 @@ uint32_t table_new(struct model *model);
 /* A table of the last level that is empty goes. */
 void table_free(struct model *model, struct entry *entry);
 
-/* The entry that speaks for the page, its own or a huge one; a NONE where there is none. Takes no lock: for observers. */
+/* A table and those below it; their entries are empty. */
+void table_free_all(struct model *model, uint32_t id);
+
+/* The entry that speaks for the page, its own or a huge one; a NONE where there is none. Takes no lock: for observers.
+ */
 struct entry table_look(const struct model *model, const struct mm *mm, uint64_t page);
 
 #endif

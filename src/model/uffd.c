@@ -17,7 +17,8 @@ static void forget_truth(struct mm *mm, uint64_t page, uint64_t nr)
 		truth_of(mm, page + i)->armed = false;
 }
 
-static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                          void *arg)
 {
 	const bool *protect = arg;
 
@@ -31,10 +32,11 @@ static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, u
 		entry->uffd_wp = false;
 	}
 	if (*protect)
-		forget_truth(mm, page, entry->kind == ENTRY_HUGE || (entry->kind == ENTRY_ZERO && page % MODEL_HUGE == 0 &&
-		                                                      table_entry(model, mm, page, false) == NULL)
-		                               ? MODEL_HUGE
-		                               : 1);
+		forget_truth(mm, page,
+		             entry->kind == ENTRY_HUGE || (entry->kind == ENTRY_ZERO && page % MODEL_HUGE == 0 &&
+		                                           table_entry(model, mm, page, false) == NULL)
+		                     ? MODEL_HUGE
+		                     : 1);
 	step(model, 0);
 }
 
@@ -75,8 +77,8 @@ int op_register(struct doing *doing)
 	vma = vma_next(mm, doing->start);
 	if (vma != NULL && vma->start < doing->end) {
 		vma_isolate(model, mm, doing->start, doing->end);
-		for (vma = vma_next(mm, doing->start);
-		     vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end; vma++)
+		for (vma = vma_next(mm, doing->start); vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end;
+		     vma++)
 			vma->is_registered = true;
 		vma_merge(model, mm, doing->start, doing->end);
 		result = 0;
@@ -96,8 +98,8 @@ int op_unregister(struct doing *doing)
 	vma = vma_next(mm, doing->start);
 	if (vma != NULL && vma->start < doing->end) {
 		vma_isolate(model, mm, doing->start, doing->end);
-		for (vma = vma_next(mm, doing->start);
-		     vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end; vma++) {
+		for (vma = vma_next(mm, doing->start); vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end;
+		     vma++) {
 			if (vma->is_registered)
 				uffd_protect(model, mm, vma, vma->start, vma->end, false);
 			vma->is_registered = false;
@@ -242,7 +244,8 @@ static void settle(struct doing *doing)
 	}
 }
 
-/* First what was written is protected again, then pins are looked for, over what was written and what was pinned before. */
+/* First what was written is protected again, then pins are looked for, over what was written and what was pinned
+ * before. */
 int op_collect(struct doing *doing)
 {
 	struct model *model = doing->model;

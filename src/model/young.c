@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file prepares and checks whether a page was used: DAMON's damon_ptep_mkold() and damon_young_pmd_entry(), with the folio's
- * young and idle flags, by which those who clear the same bit do not take it from each other.
+ * This file prepares and checks whether a page was used: DAMON's damon_ptep_mkold() and damon_young_pmd_entry(), with
+ * the folio's young and idle flags, by which those who clear the same bit do not take it from each other.
  *
  * A walk of page tables needs the mmap lock: whoever has it for writing may free them.
  */
@@ -73,7 +73,8 @@ int op_young(struct doing *doing)
 }
 
 /* clear_refs with 1: the bit is taken, and nothing is left for anyone else. */
-static void clear_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
+static void clear_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                        void *arg)
 {
 	(void)mm, (void)vma, (void)page, (void)arg;
 	if (entry->kind != ENTRY_PAGE && entry->kind != ENTRY_HUGE)

@@ -8,8 +8,8 @@
 #include "model/table.h"
 #include "model/vma.h"
 
-static void each_of_table(struct model *model, struct mm *mm, struct vma *vma, struct interval part, struct table *table,
-                          entry_fn *fn, void *arg)
+static void each_of_table(struct model *model, struct mm *mm, struct vma *vma, struct interval part,
+                          struct table *table, entry_fn *fn, void *arg)
 {
 	lock_table(model, table);
 	for (uint64_t page = part.start; page < part.end; page++)
@@ -18,7 +18,8 @@ static void each_of_table(struct model *model, struct mm *mm, struct vma *vma, s
 	unlock_table(model, table);
 }
 
-static void each_of_block(struct model *model, struct mm *mm, struct vma *vma, struct interval part, entry_fn *fn, void *arg)
+static void each_of_block(struct model *model, struct mm *mm, struct vma *vma, struct interval part, entry_fn *fn,
+                          void *arg)
 {
 	struct table *upper = NULL;
 	struct entry *huge = table_huge_entry(model, mm, part.start, false, &upper);
@@ -58,7 +59,8 @@ void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end
 static void note_given_up(struct mm *mm, const struct vma *vma, uint64_t page, uint64_t nr)
 {
 	for (uint64_t i = 0; i < nr; i++)
-		*truth_of(mm, page + i) = (struct truth){ .armed = vma_is_private(vma) || truth_of(mm, page + i)->armed };
+		*truth_of(mm, page + i) =
+		        (struct truth){ .armed = vma_is_private(vma) || truth_of(mm, page + i)->armed };
 }
 
 static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This file puts the model on the kernel's way where the kernel may choose: a huge page is had or not, memory is
+ * reclaimed or not, a lazily freed page is thrown away or not. Each rule says in one sentence what it allows.
+ */
+#include "model/follow.h"
+
+#include "model/folio.h"
+#include "model/run.h"
+#include "model/steps.h"
+#include "model/table.h"
+#include "model/vma.h"
+
+static const char *const sentences[] = {
+#define X(name, lower, text) text,
+	MODEL_RULES(X)
+#undef X
+};
+
+static const char *const names[] = {
+#define X(name, lower, text) lower,
+	MODEL_RULES(X)
+#undef X
+};
+
+const char *model_rule(unsigned i, const char **sentence)
+{
+	if (i >= MODEL_NR_RULES)
+		return NULL;
+	*sentence = sentences[i];
+	return names[i];
+}
+
+/* A difference at a page: what is there, and what is shown. */
+struct difference {
+	struct model *model;
+	struct mm *mm;
+	struct vma *vma;
+	uint64_t page, block;
+	const struct model_op *op;
+	const struct model_seen *real; /* of the page; those of its block begin at block_real */
+	const struct model_seen *block_real;
+	struct entry entry;
+	bool is_huge; /* in the model */
+};
+
+/* Huge where the kernel has base pages: those that are there stay. */
+static bool make_small(struct difference *diff)
+{
+	struct table *table;
+	struct entry *huge = table_huge_entry(diff->model, diff->mm, diff->page, false, &table);
+	bool keep = false;
+
+	if (!diff->is_huge || diff->real->flags & SEEN_HUGE)
+		return false;
+	lock_table(diff->model, table);
+	huge_split(diff->model, diff->mm, huge);
+	unlock_table(diff->model, table);
+	for (unsigned i = 0; i < MODEL_HUGE; i++)
+		if (!(diff->block_real[i].flags & (SEEN_PRESENT | SEEN_SWAPPED)))
+			zap(diff->model, diff->mm, diff->block + i, diff->block + i + 1, keep);
+	return true;
+}
+
+/* Only an access makes a huge page of nothing; only a collapse one of pages. */
+static bool make_huge(struct difference *diff)
+{
+	struct table *table;
+	struct entry *huge;
+	bool write = !(diff->real->flags & SEEN_ZERO);
+
+	if (diff->is_huge || !(diff->real->flags & SEEN_HUGE))
+		return false;
+	huge = table_huge_entry(diff->model, diff->mm, diff->page, true, &table);
+	if (huge->kind != ENTRY_NONE)
+		return huge_collapse(diff->model, diff->mm, diff->vma, diff->block) == 0;
+	huge_fault(diff->model, diff->mm, diff->vma, diff->page, huge, write);
+	return true;
+}
+
+/* The page is where it was, in swap. */
+static bool swap_out(struct difference *diff)
+{
+	struct entry *entry, old;
+
+	if (diff->entry.kind != ENTRY_PAGE || !(diff->real->flags & SEEN_SWAPPED))
+		return false;
+	entry = table_entry(diff->model, diff->mm, diff->page, false);
+	old = *entry;
+	entry->kind = ENTRY_SWAP;
+	entry->exclusive = folio_at(diff->model, old.of)->pages[old.index].exclusive;
+	entry->of = slot_new(diff->model, *entry_value(diff->model, &old));
+	entry->write = false;
+	folio_release(diff->model, old.of, old.index);
+	return true;
+}
+
+static bool swap_in(struct difference *diff)
+{
+	return diff->entry.kind == ENTRY_SWAP && diff->real->flags & SEEN_PRESENT &&
+	       fault_in(diff->model, diff->mm, diff->page, false) == 0;
+}
+
+/* The kernel took what it was told it might take, while nobody had written to it. */
+static bool throw_away(struct difference *diff)
+{
+	if (diff->entry.kind != ENTRY_PAGE || diff->real->flags & (SEEN_PRESENT | SEEN_SWAPPED) || diff->entry.dirty ||
+	    !folio_at(diff->model, diff->entry.of)->is_lazy)
+		return false;
+	zap(diff->model, diff->mm, diff->page, diff->page + 1, false);
+	return true;
+}
+
+/* Pages of a file in memory are unmapped as the kernel likes; their contents are in its cache. */
+static bool drop_file_page(struct difference *diff)
+{
+	if (diff->entry.kind != ENTRY_PAGE || diff->real->flags & (SEEN_PRESENT | SEEN_SWAPPED) ||
+	    folio_at(diff->model, diff->entry.of)->is_anon)
+		return false;
+	zap(diff->model, diff->mm, diff->page, diff->page + 1, false);
+	return true;
+}
+
+/* What the rule for mappings around a fault brings in depends on locks that are free or not. */
+static bool map_file_page(struct difference *diff)
+{
+	return diff->vma->kind != MODEL_ANON && diff->entry.kind == ENTRY_NONE && diff->real->flags & SEEN_PRESENT &&
+	       fault_in(diff->model, diff->mm, diff->page, false) == 0;
+}
+
+static bool (*const rules[])(struct difference *) = {
+	[RULE_SMALL] = make_small,          [RULE_HUGE] = make_huge,  [RULE_RECLAIMED] = swap_out,
+	[RULE_SWAPPED_IN] = swap_in,        [RULE_LAZY] = throw_away, [RULE_FILE_DROPPED] = drop_file_page,
+	[RULE_FILE_AROUND] = map_file_page,
+};
+
+const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,
+                         const struct model_seen *real)
+{
+	struct mm *mm = &model->mms[process];
+	uint64_t number = FIRST_PAGE + page;
+	struct difference diff = { .model = model,
+		                   .mm = mm,
+		                   .vma = vma_find(mm, number),
+		                   .page = number,
+		                   .block = number & ~(uint64_t)(MODEL_HUGE - 1),
+		                   .op = op,
+		                   .real = &real[page],
+		                   .block_real = &real[page & ~(uint32_t)(MODEL_HUGE - 1)],
+		                   .entry = table_look(model, mm, number) };
+
+	if (diff.vma == NULL || setjmp(model->out) != 0)
+		return NULL;
+	diff.is_huge = (diff.entry.kind == ENTRY_HUGE || diff.entry.kind == ENTRY_ZERO) &&
+	               table_entry(model, mm, number, false) == NULL;
+	for (unsigned i = 0; i < MODEL_NR_RULES; i++)
+		if (rules[i](&diff))
+			return names[i];
+	return NULL;
+}
