@@ -50,6 +50,6 @@ typedef void entry_fn(struct model *model, struct mm *mm, struct vma *vma, uint6
 void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end, entry_fn *fn, void *arg);
 
 /* Protects [start, end) of one mapping, or takes the protection away. */
-void uffd_protect(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect);
+void protect_entries(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect);
 
 #endif

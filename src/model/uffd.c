@@ -51,7 +51,7 @@ static void put_marker(struct model *model, struct mm *mm, uint64_t page)
 	forget_truth(mm, page, 1);
 }
 
-void uffd_protect(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect)
+void protect_entries(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect)
 {
 	(void)vma;
 	huge_split_at(model, mm, start, end);
@@ -101,7 +101,7 @@ int op_unregister(struct doing *doing)
 		for (vma = vma_next(mm, doing->start); vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end;
 		     vma++) {
 			if (vma->is_registered)
-				uffd_protect(model, mm, vma, vma->start, vma->end, false);
+				protect_entries(model, mm, vma, vma->start, vma->end, false);
 			vma->is_registered = false;
 		}
 		vma_merge(model, mm, doing->start, doing->end);
@@ -125,7 +125,7 @@ static int write_protect(struct doing *doing, bool protect)
 		if (result < 0)
 			break;
 		at = vma->start > at ? vma->start : at;
-		uffd_protect(doing->model, doing->mm, vma, at, part_end(vma, doing->end), protect);
+		protect_entries(doing->model, doing->mm, vma, at, part_end(vma, doing->end), protect);
 	}
 	unlock_mmap(doing->model, doing->mm);
 	return result;
@@ -183,7 +183,7 @@ static void scan(struct doing *doing, struct vma *vma, uint64_t start, uint64_t 
 				break_model(model, "page %llu was changed and is not reported",
 				            (unsigned long long)(page - FIRST_PAGE));
 		if (written)
-			uffd_protect(model, doing->mm, vma, at, next, true);
+			protect_entries(model, doing->mm, vma, at, next, true);
 	}
 }
 

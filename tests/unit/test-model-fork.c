@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* This file forks the model's processes: what is shared, what is copied, and that it is so at every instant between. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "model-rig.h"
+
+enum {
+	HERE = 3,
+	CHILD = 1,
+};
+
+static void start(struct rig *rig, enum model_kind kind)
+{
+	rig_start(rig, MODEL_NO_BUG);
+	DO(rig, MAP, .nr = MODEL_PAGES, .flags = kind, .value = RW);
+}
+
+static void D1_anonymous_pages_are_shared_until_one_writes(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_ANON);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	DO(&rig, FORK, .to = CHILD);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	assert_int_equal(rig_see(&rig, CHILD, HERE).value, 5);
+	DO(&rig, WRITE, .process = CHILD, .page = HERE, .nr = 1, .value = 6);
+	assert_int_equal(rig_read(&rig, 0, HERE), 5);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 6);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	rig_end(&rig);
+}
+
+static void D1_pages_of_files_are_shared_always(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_SHARED);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, WRITE, .process = CHILD, .page = HERE, .nr = 1, .value = 6);
+	DO(&rig, DEVICE_READ, .page = 0);
+	assert_int_equal(rig.last.value, 6);
+	assert_int_equal(rig_read(&rig, 0, HERE), 6);
+	rig_end(&rig);
+}
+
+static void D1_a_pinned_page_is_copied_for_the_child_at_once(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_ANON);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, WRITE, .page = HERE + 1, .nr = 1, .value = 50);
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, FORK, .to = CHILD);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	assert_true(rig_see(&rig, CHILD, HERE).flags & SEEN_ONCE);
+	assert_false(rig_see(&rig, CHILD, HERE + 1).flags & SEEN_ONCE);
+	rig_end(&rig);
+}
+
+static void start_huge(struct rig *rig)
+{
+	start(rig, MODEL_ANON);
+	DO(rig, HUGEPAGE, .nr = MODEL_PAGES);
+	DO(rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(rig, WRITE, .page = HERE + 1, .nr = 1, .value = 50);
+	assert_true(rig_see(rig, 0, HERE).flags & SEEN_HUGE);
+}
+
+static void D1_a_huge_page_is_shared_whole(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start_huge(&rig);
+	DO(&rig, FORK, .to = CHILD);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_HUGE);
+	assert_true(rig_see(&rig, CHILD, HERE).flags & SEEN_HUGE);
+	DO(&rig, WRITE, .process = CHILD, .page = HERE, .nr = 1, .value = 6);
+	assert_int_equal(rig_read(&rig, 0, HERE), 5);
+	assert_int_equal(rig_read(&rig, CHILD, HERE + 1), 50);
+	rig_end(&rig);
+}
+
+static void D1_a_pinned_huge_page_is_split_and_copied(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start_huge(&rig);
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, FORK, .to = CHILD);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_HUGE);
+	assert_true(rig_see(&rig, CHILD, HERE).flags & SEEN_ONCE);
+	assert_true(rig_see(&rig, CHILD, HERE + 1).flags & SEEN_ONCE);
+	DO(&rig, DEVICE_WRITE, .page = 0, .value = 7);
+	assert_int_equal(rig_read(&rig, 0, HERE), 7);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 5);
+	rig_end(&rig);
+}
+
+static void D1_swapped_pages_are_shared(void **state)
+{
+	struct model_seen real[MODEL_PAGES] = { [HERE] = { .flags = SEEN_SWAPPED } };
+	struct model_op op = { .kind = OP_PAGEOUT, .page = HERE, .nr = 1 };
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_ANON);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	rig_do(&rig, op);
+	assert_string_equal(model_follow(rig.model, &op, 0, HERE, real), "reclaimed");
+	DO(&rig, FORK, .to = CHILD);
+	assert_true(rig_see(&rig, CHILD, HERE).flags & SEEN_SWAPPED);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 6);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 5);
+	assert_int_equal(rig_read(&rig, 0, HERE), 6);
+	rig_end(&rig);
+}
+
+/* The corruption that a fork once was for programs with devices. */
+static void D3_what_a_device_writes_is_never_lost_to_a_copy(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_ANON);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 6);
+	DO(&rig, DEVICE_WRITE, .page = 0, .value = 7);
+	assert_int_equal(rig_read(&rig, 0, HERE), 7);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 5);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 8);
+	DO(&rig, DEVICE_READ, .page = 0);
+	assert_int_equal(rig.last.value, 8);
+	rig_end(&rig);
+}
+
+static void D3_an_exclusive_page_is_read_only_in_both_afterwards(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_ANON);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, FORK, .to = CHILD);
+	/* A pin for writing breaks the sharing first: the page is the process's own again. */
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, DEVICE_WRITE, .page = 0, .value = 7);
+	assert_int_equal(rig_read(&rig, 0, HERE), 7);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 5);
+	rig_end(&rig);
+}
+
+/* Is the pinned page shared at fork, the device's data is lost, and said to be. */
+static void D3_sharing_a_pinned_page_would_be_noticed(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_start(&rig, MODEL_BUG_FORK_PINNED);
+	DO(&rig, MAP, .nr = MODEL_PAGES, .value = RW);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 6);
+	DO(&rig, DEVICE_WRITE, .page = 0, .value = 7);
+	assert_int_equal(rig_read(&rig, 0, HERE), 6);
+	assert_non_null(model_broken(rig.model));
+	model_free(rig.model);
+}
+
+/* Fork, KSM's merging, a write and the end of a mapping, step by step in every order that a seed makes. */
+static const char *interleave(enum model_bug bug, uint64_t seed)
+{
+	static char broken[200];
+	const struct model_op ops[] = {
+		{ .kind = OP_FORK, .to = CHILD },
+		{ .kind = OP_MERGE },
+		{ .kind = OP_WRITE, .page = HERE, .nr = 1, .value = 9 },
+		{ .kind = OP_UNMAP, .page = HERE + 1, .nr = 1 },
+	};
+	struct model_result results[4];
+	struct rig rig;
+
+	rig_start(&rig, bug);
+	DO(&rig, MAP, .nr = 16, .value = RW);
+	DO(&rig, MERGEABLE, .nr = 16);
+	for (uint32_t i = 0; i < 4; i++)
+		DO(&rig, WRITE, .page = HERE + i, .nr = 1, .value = 5);
+	DO(&rig, PIN, .page = HERE + 2, .nr = 1);
+	assert_int_equal(model_run_all(rig.model, ops, 4, seed, results), 0);
+	if (model_broken(rig.model) == NULL) {
+		assert_int_equal(rig_read(&rig, 0, HERE), 9);
+		assert_int_equal(rig_read(&rig, 0, HERE + 2), 5);
+	}
+	broken[0] = 0;
+	if (model_broken(rig.model) != NULL)
+		strncpy(broken, model_broken(rig.model), sizeof(broken) - 1);
+	model_free(rig.model);
+	return broken;
+}
+
+static void D2_there_are_never_more_mappings_than_references(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 500; seed++)
+		assert_string_equal(interleave(MODEL_NO_BUG, seed), "");
+}
+
+static void D2_counting_the_mapping_first_would_be_noticed(void **state)
+{
+	unsigned nr_found = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 50; seed++)
+		nr_found += interleave(MODEL_BUG_MAPCOUNT_FIRST, seed)[0] != 0;
+	assert_int_equal(nr_found, 50);
+}
+
+static void D2_ksm_leaves_a_page_that_others_refer_to(void **state)
+{
+	unsigned nr_found = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 50; seed++)
+		nr_found += interleave(MODEL_BUG_KSM_REFERENCE, seed)[0] != 0;
+	assert_true(nr_found > 25);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(D1_anonymous_pages_are_shared_until_one_writes),
+		cmocka_unit_test(D1_pages_of_files_are_shared_always),
+		cmocka_unit_test(D1_a_pinned_page_is_copied_for_the_child_at_once),
+		cmocka_unit_test(D1_a_huge_page_is_shared_whole),
+		cmocka_unit_test(D1_a_pinned_huge_page_is_split_and_copied),
+		cmocka_unit_test(D1_swapped_pages_are_shared),
+		cmocka_unit_test(D2_there_are_never_more_mappings_than_references),
+		cmocka_unit_test(D2_counting_the_mapping_first_would_be_noticed),
+		cmocka_unit_test(D2_ksm_leaves_a_page_that_others_refer_to),
+		cmocka_unit_test(D3_what_a_device_writes_is_never_lost_to_a_copy),
+		cmocka_unit_test(D3_an_exclusive_page_is_read_only_in_both_afterwards),
+		cmocka_unit_test(D3_sharing_a_pinned_page_would_be_noticed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
