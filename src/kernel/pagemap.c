@@ -12,14 +12,6 @@
 #include "kernel/pagescan.h"
 #include "kernel/sys.h"
 
-#define PAGEMAP_PFN        ((1ull << 55) - 1)
-#define PAGEMAP_SOFT_DIRTY (1ull << 55)
-#define PAGEMAP_EXCLUSIVE  (1ull << 56)
-#define PAGEMAP_UFFD_WP    (1ull << 57)
-#define PAGEMAP_FILE       (1ull << 61)
-#define PAGEMAP_SWAPPED    (1ull << 62)
-#define PAGEMAP_PRESENT    (1ull << 63)
-
 int pagemap_own_pfn(const void *addr, uint64_t *pfn)
 {
 	uint64_t entry = 0;

@@ -15,6 +15,7 @@ enum {
 	UFFD_MOVES = 1 << 2,    /* messages after mremap has moved memory, which keeps its registration: the same */
 	UFFD_REMOVALS = 1 << 3, /* messages before memory is given up (madvise): who does it waits until that is read */
 	UFFD_UNMAPS = 1 << 6,   /* messages after memory was unmapped: the same */
+	UFFD_WP_SHMEM = 1 << 12, /* shared memory, and hugetlb's */
 	UFFD_WP_UNPOPULATED = 1 << 13,
 	UFFD_WP_ASYNC = 1 << 15,
 	UFFD_RWP = 1 << 17, /* Linux 7.3 */

@@ -68,6 +68,11 @@ int uring_pin(struct uring *ring, void *start, size_t size)
 	return sys_io_uring_register(ring->fd, IORING_REGISTER_BUFFERS, &buffer, 1);
 }
 
+int uring_unpin(struct uring *ring)
+{
+	return sys_io_uring_register(ring->fd, IORING_UNREGISTER_BUFFERS, NULL, 0);
+}
+
 /* The one entry there is; the kernel has taken the last request before it came back. */
 static void put(struct uring *ring, const struct io_uring_sqe *entry)
 {
@@ -90,13 +95,13 @@ static int take(struct uring *ring, int *result)
 	return 0;
 }
 
-int uring_read_pinned(struct uring *ring, int file, off_t offset, void *to, unsigned size)
+static int request(struct uring *ring, unsigned char opcode, int file, off_t offset, uint64_t memory, unsigned size)
 {
 	struct io_uring_sqe entry = {
-		.opcode = IORING_OP_READ_FIXED,
+		.opcode = opcode,
 		.fd = file,
 		.off = (uint64_t)offset,
-		.addr = (uint64_t)(uintptr_t)to,
+		.addr = memory,
 		.len = size,
 	};
 	int done = 0;
@@ -111,4 +116,14 @@ int uring_read_pinned(struct uring *ring, int file, off_t offset, void *to, unsi
 	if (done < 0)
 		return done;
 	return (unsigned)done == size ? 0 : -EIO;
+}
+
+int uring_read_pinned(struct uring *ring, int file, off_t offset, void *to, unsigned size)
+{
+	return request(ring, IORING_OP_READ_FIXED, file, offset, (uint64_t)(uintptr_t)to, size);
+}
+
+int uring_write_pinned(struct uring *ring, int file, off_t offset, const void *from, unsigned size)
+{
+	return request(ring, IORING_OP_WRITE_FIXED, file, offset, (uint64_t)(uintptr_t)from, size);
 }

@@ -25,10 +25,13 @@ struct uring {
 int uring_open(struct uring *ring);
 void uring_close(struct uring *ring); /* unpins, in time; one that did not open is fine */
 
-/* Once for each ring. 0 or -errno; -ENOMEM: more than RLIMIT_MEMLOCK allows. */
+/* One range for each ring at a time. 0 or -errno; -ENOMEM: more than RLIMIT_MEMLOCK allows; -EBUSY: there is one. */
 int uring_pin(struct uring *ring, void *start, size_t size);
+int uring_unpin(struct uring *ring); /* at once; -ENXIO: nothing is pinned */
 
 /* Has the kernel read `size` bytes of `file` into pinned memory, and waits for it. 0 or -errno. */
 int uring_read_pinned(struct uring *ring, int file, off_t offset, void *to, unsigned size);
+/* The other way round: into `file`, out of pinned memory. */
+int uring_write_pinned(struct uring *ring, int file, off_t offset, const void *from, unsigned size);
 
 #endif

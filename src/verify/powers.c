@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* This file finds out which operations can be performed here. */
+#include "verify/powers.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel/pagemap.h"
+#include "kernel/pagescan.h"
+#include "kernel/sys.h"
+#include "kernel/sysfile.h"
+#include "kernel/uffd.h"
+#include "kernel/uring.h"
+#include "verify/ksm.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define PAGE_BYTES ((size_t)4096)
+#define HUGE_BYTES ((size_t)MODEL_HUGE * PAGE_BYTES)
+#define HUGE_FILE  "/sys/kernel/mm/transparent_hugepage/enabled"
+
+static void lacks(struct powers *powers, const enum model_op_kind *kinds, size_t nr, const char *why)
+{
+	for (size_t i = 0; i < nr; i++)
+		powers->why_not[kinds[i]] = why;
+}
+
+#define LACKS(powers, why, ...)                                                                                        \
+	lacks(powers, (const enum model_op_kind[]){ __VA_ARGS__ },                                                     \
+	      sizeof((const enum model_op_kind[]){ __VA_ARGS__ }) / sizeof(enum model_op_kind), why)
+
+static bool file_says(const char *path, const char *what)
+{
+	char text[256];
+
+	return sysfile_read(path, text, sizeof(text)) > 0 && strstr(text, what) != NULL;
+}
+
+static bool tracks_writes(void)
+{
+	int fd = sys_userfaultfd(O_CLOEXEC | O_NONBLOCK | UFFD_USER_ONLY);
+	bool works = fd >= 0 && uffd_api(fd, UFFD_WP_ASYNC | UFFD_WP_UNPOPULATED | UFFD_WP_SHMEM) == 0;
+
+	sys_close(fd);
+	return works;
+}
+
+static void ask_tracking(struct powers *powers)
+{
+	bool scans = pagescan_probe() == 1;
+
+	if (!scans) {
+		powers->sees &= ~(uint32_t)(SEEN_HUGE | SEEN_ZERO);
+		LACKS(powers, "there is no PAGEMAP_SCAN (Linux 6.7 and later have it)", OP_REARM);
+	}
+	if (!tracks_writes())
+		LACKS(powers, "userfaultfd cannot protect asynchronously here (Linux 6.7 and later can)", OP_REGISTER,
+		      OP_UNREGISTER, OP_ARM, OP_DISARM, OP_REARM);
+	powers->has_soft_dirty = pagemap_soft_dirty_probe() == 1;
+	if (powers->has_soft_dirty)
+		return;
+	powers->sees &= ~(uint32_t)SEEN_SOFT;
+	LACKS(powers, "this kernel keeps no soft-dirty bits", OP_CLEAR_SOFT);
+}
+
+static bool can_pin(void)
+{
+	struct uring ring;
+	void *page = NULL;
+	bool works;
+
+	if (uring_open(&ring) < 0)
+		return false;
+	works = sys_mmap(&page, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	        uring_pin(&ring, page, PAGE_BYTES) == 0 && uring_unpin(&ring) == 0;
+	uring_close(&ring);
+	sys_munmap(page, PAGE_BYTES);
+	return works;
+}
+
+/* A huge page of our own: advised, collapsed. The advice that is not known is refused before anything is looked at. */
+static void ask_huge(struct powers *powers)
+{
+	void *memory = NULL;
+	char *aligned;
+	bool advises, collapses;
+
+	if (sys_mmap(&memory, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
+		return;
+	aligned = (char *)(((uintptr_t)memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
+	*(volatile char *)aligned = 1;
+	advises = sys_madvise(aligned, HUGE_BYTES, MADV_HUGEPAGE) == 0;
+	collapses = advises && sys_madvise(aligned, HUGE_BYTES, MADV_COLLAPSE) == 0;
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	powers->huge_anyway = file_says(HUGE_FILE, "[always]");
+	powers->has_huge = advises && (powers->huge_anyway || file_says(HUGE_FILE, "[madvise]"));
+	if (!advises)
+		LACKS(powers, "this kernel has no transparent huge pages", OP_HUGEPAGE, OP_NOHUGEPAGE);
+	if (!collapses)
+		LACKS(powers, "huge pages cannot be collapsed on demand here", OP_COLLAPSE);
+}
+
+static void ask_machine(struct powers *powers)
+{
+	char swaps[512] = "";
+
+	if (sysfile_read("/proc/swaps", swaps, sizeof(swaps)) <= 0 || strchr(swaps, '/') == NULL)
+		LACKS(powers, "there is no swap space", OP_PAGEOUT);
+	if (access("/sys/devices/system/node/node1", F_OK) != 0)
+		LACKS(powers, "this machine has one memory node", OP_MIGRATE);
+	if (!ksm_may_run())
+		LACKS(powers, "KSM is a setting of the whole machine: in the tests' virtual machines only", OP_MERGE);
+}
+
+void powers_ask(struct powers *powers)
+{
+	*powers = (struct powers){
+		.sees = SEEN_PRESENT | SEEN_SWAPPED | SEEN_FILE | SEEN_ONCE | SEEN_ARMED | SEEN_SOFT | SEEN_HUGE |
+		        SEEN_ZERO,
+	};
+	for (int i = FIRST_MODEL_OP; i < NR_MODEL_OPS; i++)
+		powers->why_not[i] = "no call of the kernel's does that";
+	ask_tracking(powers);
+	ask_huge(powers);
+	ask_machine(powers);
+	if (!can_pin())
+		LACKS(powers, "io_uring is not in this kernel, or not allowed", OP_PIN, OP_UNPIN, OP_DEVICE_WRITE,
+		      OP_DEVICE_READ);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* This file starts actors, sends them operations, and waits for what comes of them. */
+#include "verify/real.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "kernel/sys.h"
+
+/* An operation that takes longer hangs; emulated machines pass over all memory in one of them. */
+#define TIMEOUT_MS 30000
+
+static struct real *of(struct side *side)
+{
+	return (struct real *)side;
+}
+
+static int __attribute__((format(printf, 3, 4))) failed(struct real *real, int code, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(real->why, sizeof(real->why), fmt, args);
+	va_end(args);
+	return code;
+}
+
+static void forget(struct real_process *process)
+{
+	sys_close(process->pidfd);
+	sys_close(process->pagemap);
+	sys_close(process->memory);
+	process->pidfd = process->pagemap = process->memory = -1;
+	process->pid = 0;
+}
+
+static int reap(struct real_process *process)
+{
+	int status = 0;
+	pid_t pid = sys_wait4(process->pid, &status, 0);
+
+	forget(process);
+	return pid < 0 ? pid : status;
+}
+
+static int open_of(pid_t pid, const char *what)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
+	return sys_open(path, O_RDONLY);
+}
+
+/* From now on `process` is `pid`. */
+static int meet(struct real *real, unsigned number, pid_t pid)
+{
+	struct real_process *process = &real->processes[number];
+
+	process->pid = pid;
+	process->pidfd = sys_pidfd_open(pid);
+	process->pagemap = open_of(pid, "pagemap");
+	process->memory = open_of(pid, "mem");
+	if (process->pidfd < 0 || process->pagemap < 0 || process->memory < 0)
+		return failed(real, -EACCES, "/proc/PID/pagemap and mem of process %u could not be opened", number);
+	return 0;
+}
+
+static void end_one(struct real_process *process)
+{
+	struct model_op quit = { .kind = (enum model_op_kind)ACTOR_QUIT };
+	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
+
+	if (process->pid == 0)
+		return;
+	/* In order, so that nothing of it is pinned any more; or else not in order. */
+	if (sys_send(process->socket, &quit, sizeof(quit)) < 0 || poll(&ended, 1, TIMEOUT_MS) != 1)
+		kill(process->pid, SIGKILL);
+	(void)reap(process);
+}
+
+static void end_world(struct real *real)
+{
+	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
+		end_one(&real->processes[i]);
+		sys_close(real->processes[i].socket);
+		sys_close(real->actor->sockets[i]);
+		real->processes[i].socket = real->actor->sockets[i] = -1;
+	}
+}
+
+static int make_sockets(struct real *real)
+{
+	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
+		int ends[2];
+		int result = sys_socketpair(ends);
+
+		if (result < 0)
+			return failed(real, result, "a socket: %s", strerror(-result));
+		real->processes[i].socket = ends[0];
+		real->actor->sockets[i] = ends[1];
+	}
+	return 0;
+}
+
+static int make_file(void)
+{
+	int fd = sys_memfd_create("tidemark-verify");
+	int result = fd < 0 ? fd : sys_ftruncate(fd, (off_t)MODEL_PAGES * 4096);
+
+	for (uint32_t i = 0; result >= 0 && i < MODEL_PAGES; i++) {
+		uint64_t value = MODEL_FILE_VALUE + i;
+
+		result = (int)sys_pwrite(fd, &value, sizeof(value), (off_t)i * 4096);
+	}
+	if (result < 0)
+		sys_close(fd);
+	return result < 0 ? result : fd;
+}
+
+/* What MODEL_FILE maps. A collapse changes it for all who map it later: then there is a new one. */
+static int renew_file(struct real *real)
+{
+	int fd = real->file;
+
+	if (fd >= 0 && !real->file_changed)
+		return 0;
+	sys_close(fd);
+	real->file_changed = false;
+	real->file = real->actor->file = fd = make_file();
+	return fd < 0 ? failed(real, fd, "a file to map: %s", strerror(-fd)) : 0;
+}
+
+static int begin(struct side *side)
+{
+	struct real *real = of(side);
+	int result;
+	pid_t pid;
+
+	end_world(real);
+	result = renew_file(real);
+	if (result == 0)
+		result = make_sockets(real);
+	if (result < 0)
+		return result;
+	real->actor->process = 0;
+	real->actor->master = getpid();
+	pid = sys_clone(SIGCHLD);
+	if (pid == 0) {
+		for (unsigned i = 0; i < MODEL_PROCESSES; i++)
+			sys_close(real->processes[i].socket);
+		actor_serve(real->actor);
+	}
+	if (pid < 0)
+		return failed(real, pid, "a process: %s", strerror(-pid));
+	return meet(real, 0, pid);
+}
+
+static const char *name_of(const struct model_op *op)
+{
+	return op->kind < NR_MODEL_OPS ? model_op_name(op->kind) : "look";
+}
+
+static int died(struct real *real, const struct model_op *op)
+{
+	int status = reap(&real->processes[op->process]);
+
+	if (status >= 0 && WIFSIGNALED(status))
+		return failed(real, -ECHILD, "%s: process %u was killed by signal %d", name_of(op), op->process,
+		              WTERMSIG(status));
+	return failed(real, -ECHILD, "%s: process %u ended", name_of(op), op->process);
+}
+
+static int receive(struct real *real, const struct model_op *op, struct actor_answer *answer)
+{
+	struct real_process *process = &real->processes[op->process];
+	struct pollfd ready[] = { { .fd = process->socket, .events = POLLIN },
+		                  { .fd = process->pidfd, .events = POLLIN } };
+	int nr;
+
+	do
+		nr = poll(ready, 2, TIMEOUT_MS);
+	while (nr < 0 && errno == EINTR);
+	if (nr <= 0)
+		return failed(real, -ETIMEDOUT, "%s: process %u hangs in it", name_of(op), op->process);
+	if ((ready[0].revents & POLLIN) == 0)
+		return died(real, op);
+	return sys_receive(process->socket, answer, sizeof(*answer)) == sizeof(*answer) ? 0 : died(real, op);
+}
+
+int real_ask(struct real *real, const struct model_op *op, struct actor_answer *answer)
+{
+	int result = (int)sys_send(real->processes[op->process].socket, op, sizeof(*op));
+
+	if (result < 0)
+		return failed(real, result, "%s could not be sent to process %u", name_of(op), op->process);
+	return receive(real, op, answer);
+}
+
+static int run(struct side *side, const struct model_op *op, struct model_result *result)
+{
+	struct real *real = of(side);
+	struct actor_answer answer;
+	int code = real_ask(real, op, &answer);
+
+	if (code < 0)
+		return code;
+	*result = answer.result;
+	real->file_changed |= op->kind == OP_COLLAPSE;
+	if (op->kind == OP_EXIT)
+		return reap(&real->processes[op->process]) < 0 ? -ECHILD : 0;
+	return op->kind == OP_FORK && answer.result.code == 0 ? meet(real, op->to, answer.child) : 0;
+}
+
+static const struct side_ops ops = { .begin = begin, .run = run, .look = real_look };
+
+static int prepare(struct real *real)
+{
+	struct actor *actor = real->actor = calloc(1, sizeof(*actor));
+	void *board;
+	int result;
+
+	if (actor == NULL)
+		return -ENOMEM;
+	result = sys_mmap(&board, sizeof(*actor->board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (result < 0)
+		return result;
+	actor->board = board;
+	actor->uffd = actor->pagemap = actor->pipe[0] = actor->pipe[1] = -1;
+	for (int i = 0; i < MODEL_PINS; i++)
+		actor->pins[i].ring.fd = -1;
+	for (int i = 0; i < MODEL_PROCESSES; i++)
+		actor->sockets[i] = -1;
+	return 0;
+}
+
+static void settle_on_one(struct real *real)
+{
+	cpu_set_t one;
+	int cpu = sched_getcpu();
+
+	if (sched_getaffinity(0, sizeof(real->cpus), &real->cpus) < 0 || cpu < 0)
+		return;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+int real_open(struct real *real, struct tide_error *err)
+{
+	int result;
+
+	*real = (struct real){ .side = { &ops, 0 }, .file = -1 };
+	for (int i = 0; i < MODEL_PROCESSES; i++)
+		real->processes[i] = (struct real_process){ 0, -1, -1, -1, -1 };
+	powers_ask(&real->powers);
+	real->side.sees = real->powers.sees;
+	result = prepare(real);
+	if (result < 0) {
+		real_close(real);
+		return error_system(err, result, "making ready for processes to compare with");
+	}
+	settle_on_one(real);
+	result = begin(&real->side);
+	if (result < 0) {
+		error_set(err, TIDE_CAUSE_UNSUPPORTED, result, "%s", real->why);
+		real_close(real);
+	}
+	return result;
+}
+
+void real_close(struct real *real)
+{
+	if (real->actor != NULL) {
+		end_world(real);
+		sys_munmap(real->actor->board, sizeof(*real->actor->board));
+	}
+	free(real->actor);
+	sys_close(real->file);
+	if (CPU_COUNT(&real->cpus) > 0)
+		(void)sched_setaffinity(0, sizeof(real->cpus), &real->cpus);
+	*real = (struct real){ .file = -1 };
+}
