@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/pagemap.h"
 #include "oracle.h"
 
 enum {

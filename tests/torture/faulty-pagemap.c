@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/pagemap.h"
 #include "kernel/sys.h"
 #include "proc.h"
 
@@ -23,10 +24,10 @@ static bool leave_out(uint64_t *entries, size_t nr, bool really)
 {
 	size_t end = nr;
 
-	while (end > 0 && (entries[end - 1] & PAGEMAP_SOFT) == 0)
+	while (end > 0 && (entries[end - 1] & PAGEMAP_SOFT_DIRTY) == 0)
 		end--;
-	for (size_t i = end; really && i > 0 && (entries[i - 1] & PAGEMAP_SOFT) != 0; i--)
-		entries[i - 1] &= ~PAGEMAP_SOFT;
+	for (size_t i = end; really && i > 0 && (entries[i - 1] & PAGEMAP_SOFT_DIRTY) != 0; i--)
+		entries[i - 1] &= ~PAGEMAP_SOFT_DIRTY;
 	return end > 0;
 }
 

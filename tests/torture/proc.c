@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* This file reads a process for the oracle. */
+#include "kernel/pagemap.h"
 #include "proc.h"
 
 #include <fcntl.h>

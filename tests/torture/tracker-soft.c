@@ -57,7 +57,7 @@ bool tracker_soft_works(void)
 	}
 	proc_close(&proc);
 	munmap((void *)page, PAGE);
-	return (clean & PAGEMAP_SOFT) == 0 && (written & PAGEMAP_SOFT) != 0;
+	return (clean & PAGEMAP_SOFT_DIRTY) == 0 && (written & PAGEMAP_SOFT_DIRTY) != 0;
 }
 
 /* None is exact: the kernel also marks pages that it moves, or brings back from swap. */
@@ -92,7 +92,7 @@ static void gather(struct soft *soft)
 			long got = pagemap_read(soft->proc.pagemap, at, entries, nr);
 
 			for (long k = 0; k < got; k++)
-				if ((entries[k] & PAGEMAP_SOFT) != 0)
+				if ((entries[k] & PAGEMAP_SOFT_DIRTY) != 0)
 					add(soft, at + (size_t)k * PAGE);
 		}
 	}
