@@ -42,10 +42,11 @@ void proc_close(struct proc *proc);
 void proc_vmas(const struct proc *proc, struct vmas *vmas);
 
 /* Bits of an entry of /proc/PID/pagemap. */
-#define PAGEMAP_PRESENT (1ULL << 63)
-#define PAGEMAP_SWAPPED (1ULL << 62)
-#define PAGEMAP_FILE    (1ULL << 61)
-#define PAGEMAP_SOFT    (1ULL << 55)
+#define PAGEMAP_PRESENT   (1ULL << 63)
+#define PAGEMAP_SWAPPED   (1ULL << 62)
+#define PAGEMAP_FILE      (1ULL << 61)
+#define PAGEMAP_EXCLUSIVE (1ULL << 56)
+#define PAGEMAP_SOFT      (1ULL << 55)
 
 /* The page is there, or swapped out: not a mere mark that the kernel left where a page was. */
 bool proc_there(uint64_t entry);
