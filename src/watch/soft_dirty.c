@@ -21,7 +21,7 @@
  *   - What other processes write (process_vm_writev, /proc/PID/mem) between the reading and the clearing is lost, as
  *     they do not stand still: every epoch says so.
  *
- * is_there and is_void are as of the last clearing: the pages that were there, and those that had been there once.
+ * is_there and is_void are as of the last clearing: the pages that were there, and those that may have been once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,16 +80,24 @@ static int note_appeared(struct looking *looking, uint64_t start, uint64_t end)
 	return result;
 }
 
+/*
+ * In the first epoch: whoever copied all at the beginning may have found something there. Zero pages stay void, as
+ * whoever is told now may find something there, too; a file's pages do not, as most of them are never written.
+ */
+static int note_empty(struct looking *looking, uint64_t start, uint64_t end, unsigned flags)
+{
+	return flags & SOFT_ZERO ? intervals_add(&looking->self->is_void, start, end)
+	                         : soft_pend(looking->pending, TIDE_WHY_NEW, start, end);
+}
+
 static int note_run(void *arg, uint64_t start, uint64_t end, unsigned flags)
 {
 	struct looking *looking = arg;
 	struct soft_dirty *self = looking->self;
 	int result;
 
-	if (flags & SOFT_EMPTY) /* whoever copied all at the beginning may have found something there */
-		return self->nr_begun == 1 && looking->is_writable
-		               ? soft_pend(looking->pending, TIDE_WHY_NEW, start, end)
-		               : 0;
+	if (flags & SOFT_EMPTY)
+		return self->nr_begun == 1 && looking->is_writable ? note_empty(looking, start, end, flags) : 0;
 	if (!(flags & SOFT_THERE))
 		return 0;
 	result = looking->is_shared ? 0 : intervals_add(looking->there, start, end);

@@ -127,6 +127,29 @@ static void C1_a_page_that_came_and_went_unseen_is_not_lost(void **state)
 	watched_collect(self);
 }
 
+/* The same of zero pages, which the first epoch reports. */
+static void C1_a_page_that_came_in_a_zero_page_s_place_and_went_is_not_lost(void **state)
+{
+	struct watched *self = *state;
+	struct tide_run runs[64];
+	long nr;
+
+	watched_start(self, area_map(AREA, MAP_PRIVATE), AREA);
+	order(self, do_advise, 0, NR, MADV_NOHUGEPAGE);
+	order(self, do_read, 9, 2, 0);
+	watched_open(self, &soft);
+	while ((nr = tide_watch_collect(self->watch, runs, 64, &self->err)) > 0) {
+		touch(self, 9, 1, 4);
+		watched_take(self, runs, nr);
+	}
+	assert_int_equal(nr, 0);
+	assert_int_equal(self->copy[9 * PAGE], 4);
+	order(self, do_advise, 9, 1, MADV_DONTNEED);
+	order(self, do_read, 9, 1, 0);
+	watched_collect(self);
+	assert_pages(self, 9, 11, TIDE_OVER);
+}
+
 static long do_map_file(struct order *order)
 {
 	int fd = memfd_create("file", 0);
@@ -432,6 +455,7 @@ int main(void)
 		WATCHED_TEST(C1_soft_dirty_takes_over_without_pagemap_scan),
 		WATCHED_TEST(C1_what_was_given_up_is_reported_until_it_is_back),
 		WATCHED_TEST(C1_a_page_that_came_and_went_unseen_is_not_lost),
+		WATCHED_TEST(C1_a_page_that_came_in_a_zero_page_s_place_and_went_is_not_lost),
 		WATCHED_TEST(C1_private_copies_that_are_given_up_are_reported),
 		WATCHED_TEST(C1_memory_that_was_replaced_is_reported),
 		WATCHED_TEST(C1_pages_that_were_moved_in_are_reported),
