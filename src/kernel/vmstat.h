@@ -8,4 +8,7 @@
 /* How many pages reclaim has looked at since boot, whoever asked for it. 0 or -errno. */
 int vmstat_nr_scanned(uint64_t *out);
 
+/* How many lazily freed pages were discarded, and huge pages made in the place of others, since boot. 0 or -errno. */
+int vmstat_nr_replaced(uint64_t *out);
+
 #endif

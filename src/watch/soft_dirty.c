@@ -16,10 +16,12 @@
  *   - Page tables may be moved as they are (mremap), and a new mapping that is merged with an old one may lose its mark
  *     (before Linux 6.19): what is there now and was not at the last clearing is reported.
  *   - KSM drops the bit of a page that it merges: mappings that it may merge are reported whole.
+ *   - A huge page of zeros may take the place of lazily freed ones between the reading and the clearing, and is
+ *     marked then: when the machine's counters say so, all that is there is reported (soft_clear.c).
  *   - What other processes write (process_vm_writev, /proc/PID/mem) between the reading and the clearing is lost, as
  *     they do not stand still: every epoch says so.
  *
- * is_there and is_void are as of the last clearing: the pages that were there, and those that had been there once.
+ * is_there and is_void are as of the last clearing: the pages that were there, and those that may have been once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,16 +80,24 @@ static int note_appeared(struct looking *looking, uint64_t start, uint64_t end)
 	return result;
 }
 
+/*
+ * In the first epoch: whoever copied all at the beginning may have found something there. Zero pages stay void, as
+ * whoever is told now may find something there, too; a file's pages do not, as most of them are never written.
+ */
+static int note_empty(struct looking *looking, uint64_t start, uint64_t end, unsigned flags)
+{
+	return flags & SOFT_ZERO ? intervals_add(&looking->self->is_void, start, end)
+	                         : soft_pend(looking->pending, TIDE_WHY_NEW, start, end);
+}
+
 static int note_run(void *arg, uint64_t start, uint64_t end, unsigned flags)
 {
 	struct looking *looking = arg;
 	struct soft_dirty *self = looking->self;
 	int result;
 
-	if (flags & SOFT_EMPTY) /* whoever copied all at the beginning may have found something there */
-		return self->nr_begun == 1 && looking->is_writable
-		               ? soft_pend(looking->pending, TIDE_WHY_NEW, start, end)
-		               : 0;
+	if (flags & SOFT_EMPTY)
+		return self->nr_begun == 1 && looking->is_writable ? note_empty(looking, start, end, flags) : 0;
 	if (!(flags & SOFT_THERE))
 		return 0;
 	result = looking->is_shared ? 0 : intervals_add(looking->there, start, end);
@@ -206,8 +216,8 @@ static int look_at_all(struct soft_dirty *self, struct tide_error *err)
 		result = look_at(self, &layout->mappings[i], err);
 	if (result == 0)
 		result = note_gone(self, &self->now_there, 0, WATCH_END, &gone);
-	for (size_t i = 0; result == 0 && i < gone.v.nr; i++)
-		result = soft_pend(&self->pending, TIDE_WHY_ABSENT, gone.v.items[i].start, gone.v.items[i].end);
+	if (result == 0)
+		result = soft_pend_all_of(&self->pending, TIDE_WHY_ABSENT, &gone);
 	if (result == 0)
 		result = soft_merge_look(&self->merge, self->target, &self->pending);
 	if (result == 0) /* room to say that all of it is doubtful */
@@ -222,34 +232,24 @@ static int look_at_all(struct soft_dirty *self, struct tide_error *err)
 	return 0;
 }
 
-static int clear(struct soft_dirty *self, struct tide_error *err)
-{
-	scope_sys_fd int fd = target_open_file(self->target, "clear_refs", O_WRONLY, err);
-	ssize_t wrote;
-
-	if (fd < 0)
-		return fd;
-	wrote = sys_pwrite(fd, "4", 1, 0);
-	return wrote == 1 ? 0
-	                  : error_system(err, wrote < 0 ? (int)wrote : -EIO,
-	                                 "cannot clear the soft-dirty bits of process %d (%s)",
-	                                 tide_target_pid(self->target), tide_target_name(self->target));
-}
-
 static int begin(void *state, uint64_t *stopped_ns, uint32_t *blind, struct tide_error *err)
 {
 	struct soft_dirty *self = state;
 	struct intervals there;
+	struct soft_clear clear;
 	struct hold *hold;
 	uint64_t held_ns = 0;
 	int result = hold_begin(&hold, self->target, err);
 
 	if (result < 0)
 		return result;
+	soft_clear_prepare(&clear);
 	result = look_at_all(self, err);
 	if (result == 0)
-		result = clear(self, err);
-	if (hold_end(hold, &held_ns) < 0 && result == 0)
+		result = soft_clear(&clear, self->target, err);
+	if (result > 0 && soft_pend_all_of(&self->pending, TIDE_WHY_ERROR, &self->now_there) < 0)
+		soft_pend_all(&self->pending);
+	if (hold_end(hold, &held_ns) < 0 && result >= 0)
 		/* It ran between the reading and the clearing. */
 		soft_pend_all(&self->pending);
 	*stopped_ns += held_ns;
@@ -288,8 +288,8 @@ static long peek(void *state, uint64_t start, uint64_t end, uint64_t max_pages, 
 		result = soft_look(&self->look, start, end, false, note_run, &looking);
 	if (result == 0)
 		result = note_gone(self, &there, start, end, &gone);
-	for (size_t i = 0; result == 0 && i < gone.v.nr; i++)
-		result = soft_pend(&seen, TIDE_WHY_ABSENT, gone.v.items[i].start, gone.v.items[i].end);
+	if (result == 0)
+		result = soft_pend_all_of(&seen, TIDE_WHY_ABSENT, &gone);
 	if (result == 0)
 		result = soft_pending_read(&seen, start, end, max_pages, runs, nr, next);
 	soft_pending_fini(&seen);

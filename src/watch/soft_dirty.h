@@ -18,6 +18,9 @@ struct soft_pending {
 /* Adds [start, end). 0 or -ENOMEM. */
 int soft_pend(struct soft_pending *pending, enum tide_why why, uint64_t start, uint64_t end);
 
+/* Adds all of `set`. 0 or -ENOMEM: a part of it may have been added. */
+int soft_pend_all_of(struct soft_pending *pending, enum tide_why why, const struct intervals *set);
+
 /* Room for soft_pend_all(). */
 int soft_pend_reserve(struct soft_pending *pending);
 
@@ -37,6 +40,18 @@ int soft_pending_keep(struct soft_pending *pending, const struct intervals *keep
 /* Adds what `from` has in [start, end). 0 or -ENOMEM. */
 int soft_pending_copy(struct soft_pending *to, const struct soft_pending *from, uint64_t start, uint64_t end);
 void soft_pending_fini(struct soft_pending *pending);
+
+/* soft_clear.c: what the machine had counted before bits were read. */
+struct soft_clear {
+	bool is_known;
+	uint64_t nr_replaced;
+};
+
+/* Before bits are read that soft_clear() clears; the target stands still from then on. */
+void soft_clear_prepare(struct soft_clear *clear);
+
+/* 0; 1: what was marked since it was prepared may be among what was cleared; or negative, and nothing is cleared. */
+int soft_clear(const struct soft_clear *clear, struct tide_target *target, struct tide_error *err);
 
 /* soft_probe.c. 1, 0 with the reason, negative. */
 int soft_dirty_probe(struct tide_error *why);

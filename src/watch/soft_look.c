@@ -27,7 +27,7 @@ static unsigned kind_of(uint64_t categories, bool is_shared)
 	bool is_own = is_shared || (categories & (PAGESCAN_FILE | PAGESCAN_ZERO)) == 0;
 
 	if (categories & PAGESCAN_PRESENT)
-		return is_own ? SOFT_THERE : SOFT_EMPTY;
+		return is_own ? SOFT_THERE : categories & PAGESCAN_ZERO ? SOFT_EMPTY | SOFT_ZERO : SOFT_EMPTY;
 	/* A marker of the target's own userfaultfd looks as if swapped, and protected. */
 	return is_own && (categories & PAGESCAN_WRITTEN) ? SOFT_THERE : 0;
 }
@@ -40,6 +40,8 @@ static unsigned flags_of(const struct soft_look *look, uint64_t entry, bool is_s
 	if (!is_shared && pagemap_may_be_zeros(entry, look->zero_pfn))
 		categories |= PAGESCAN_ZERO;
 	flags = kind_of(categories, is_shared);
+	if (look->zero_pfn == 0)
+		flags &= ~(unsigned)SOFT_ZERO;
 	return flags != 0 && (categories & PAGESCAN_SOFT_DIRTY) ? flags | SOFT_MARKED : flags;
 }
 

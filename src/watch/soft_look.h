@@ -12,6 +12,7 @@ enum soft_flags {
 	SOFT_MARKED = 1 << 1, /* its own bit is set, or that of its mapping, which vouches for nothing then */
 	SOFT_REUSED = 1 << 2, /* its mapping's bit is set: as far as the first and the last pages show */
 	SOFT_EMPTY = 1 << 3,  /* present, and not SOFT_THERE */
+	SOFT_ZERO = 1 << 4,   /* ... and the zero page, for certain: not where frames are hidden */
 };
 
 struct soft_look {

@@ -26,6 +26,15 @@ int soft_pend(struct soft_pending *pending, enum tide_why why, uint64_t start, u
 	return intervals_add(&pending->of[i], start, end);
 }
 
+int soft_pend_all_of(struct soft_pending *pending, enum tide_why why, const struct intervals *set)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < set->v.nr && result == 0; i++)
+		result = soft_pend(pending, why, set->v.items[i].start, set->v.items[i].end);
+	return result;
+}
+
 int soft_pend_reserve(struct soft_pending *pending)
 {
 	return vec_reserve(&pending->of[AT_ERROR].v, 1);

@@ -78,6 +78,20 @@ static bool comparable(const struct vma *vma, uint64_t entry)
 	return proc_there(entry) && (vma->shared || (entry & PAGEMAP_FILE) == 0);
 }
 
+/*
+ * Reading other pages brings them back from swap, and under a memory limit reclaim may discard a lazily freed page in
+ * return: between the look at its entry and the reading, which then finds the zero page. It is as if it had been gone.
+ */
+static bool was_discarded(const struct oracle *oracle, uint64_t address, uint64_t before, const unsigned char *now)
+{
+	static const unsigned char zeros[PAGE];
+	uint64_t entry;
+
+	proc_pagemap(&oracle->proc, address, 1, &entry);
+	return (before & PAGEMAP_PRESENT) != 0 && entry != before && (entry & PAGEMAP_EXCLUSIVE) == 0 &&
+	       memcmp(now, zeros, PAGE) == 0;
+}
+
 static void compare_page(struct oracle *oracle, const struct vma *vma, uint64_t address, uint64_t entry)
 {
 	static const unsigned char zeros[PAGE];
@@ -88,7 +102,7 @@ static void compare_page(struct oracle *oracle, const struct vma *vma, uint64_t 
 		return;
 	page = mirror_find(&oracle->mirror, address);
 	oracle->score.compared++;
-	if (memcmp(page != NULL ? page->bytes : zeros, now, PAGE) == 0)
+	if (memcmp(page != NULL ? page->bytes : zeros, now, PAGE) == 0 || was_discarded(oracle, address, entry, now))
 		return;
 	if (oracle->score.lost++ < MAX_TOLD && !oracle->silent)
 		tell(oracle, vma, address, entry, now);

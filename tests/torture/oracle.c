@@ -109,6 +109,33 @@ static void follow_layout(struct oracle *oracle)
 	mirror_keep(&oracle->mirror, is_mapped, layout);
 }
 
+struct first_copy {
+	const struct proc *proc;
+	struct vmas vmas;
+};
+
+static bool is_there(const void *arg, uint64_t address)
+{
+	const struct first_copy *self = arg;
+	uint64_t entry;
+
+	for (size_t i = 0; i < self->vmas.nr; i++)
+		if (self->vmas.vma[i].shared && address >= self->vmas.vma[i].start && address < self->vmas.vma[i].end)
+			return true;
+	proc_pagemap(self->proc, address, 1, &entry);
+	return proc_there(entry);
+}
+
+/* As tide_watch_open() asks of those who begin with a copy of everything; shared pages are others' to keep. */
+static void drop_what_is_gone(struct oracle *oracle)
+{
+	static struct first_copy copy;
+
+	copy.proc = &oracle->proc;
+	proc_vmas(&oracle->proc, &copy.vmas);
+	mirror_keep(&oracle->mirror, is_there, &copy);
+}
+
 static void end_epoch(struct oracle *oracle)
 {
 	struct tide_epoch epoch;
@@ -124,6 +151,8 @@ static void end_epoch(struct oracle *oracle)
 	if (epoch.pinned_bytes != oracle->sum.pinned_bytes)
 		broken(oracle, "pinned_bytes is its part", oracle->sum.pinned_bytes, epoch.pinned_bytes);
 	follow_layout(oracle);
+	if (oracle->nr_epochs == 1)
+		drop_what_is_gone(oracle);
 	oracle->sum = (struct tide_epoch){ 0 };
 	oracle->end = 0;
 }
