@@ -61,11 +61,13 @@ static void check_entry(struct model *model, const struct vma *vma, uint64_t pag
 
 static void check_mm(struct model *model, struct mm *mm)
 {
+	struct looker looker = { 0 };
+
 	for (size_t i = 0; i < mm->vmas.nr; i++) {
 		const struct vma *vma = &mm->vmas.items[i];
 
 		for (uint64_t page = vma->start; page < vma->end; page++) {
-			struct entry entry = table_look(model, mm, page);
+			struct entry entry = table_look_on(model, mm, page, &looker);
 
 			check_entry(model, vma, page, &entry);
 			check_truth(model, vma, page, &entry, truth_of(mm, page));

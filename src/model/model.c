@@ -187,8 +187,8 @@ static struct model_seen see(const struct model *model, const struct vma *vma, c
 
 void model_look(const struct model *model, unsigned process, struct model_seen *seen)
 {
-	/* Nothing is changed: walks that make no tables need none of what is not const. */
-	struct mm *mm = (struct mm *)&model->mms[process];
+	const struct mm *mm = &model->mms[process];
+	struct looker looker = { 0 };
 
 	for (size_t i = 0; i < MODEL_PAGES; i++)
 		seen[i] = (struct model_seen){ 0 };
@@ -196,12 +196,9 @@ void model_look(const struct model *model, unsigned process, struct model_seen *
 		const struct vma *vma = &mm->vmas.items[i];
 
 		for (uint64_t page = vma->start; page < vma->end; page++) {
-			struct entry entry = table_look(model, mm, page);
-			bool is_huge = entry.kind == ENTRY_HUGE ||
-			               (entry.kind == ENTRY_ZERO &&
-			                table_entry((struct model *)model, mm, page, false) == NULL);
+			struct entry entry = table_look_on(model, mm, page, &looker);
 
-			seen[page - FIRST_PAGE] = see(model, vma, &entry, is_huge);
+			seen[page - FIRST_PAGE] = see(model, vma, &entry, looker.huge->kind != ENTRY_TABLE);
 		}
 	}
 }

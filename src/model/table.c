@@ -89,18 +89,41 @@ struct entry *table_entry(struct model *model, struct mm *mm, uint64_t page, boo
 	return huge->kind == ENTRY_TABLE ? &table_of(model, huge)->entries[index_at(page, 0)] : NULL;
 }
 
-struct entry table_look(const struct model *model, const struct mm *mm, uint64_t page)
+/* The entry of the last level but one that speaks for the page, or one above it that is empty. */
+static const struct entry *block_entry(const struct model *model, const struct mm *mm, uint64_t page)
 {
 	const struct table *at = model->tables.items[mm->top];
 
 	for (unsigned level = LEVELS - 1;; level--) {
-		struct entry entry = at->entries[index_at(page, level)];
+		const struct entry *entry = &at->entries[index_at(page, level)];
 
-		if (level == 0 || entry.kind != ENTRY_TABLE) {
-			if (level == 1 && entry.kind == ENTRY_HUGE)
-				entry.index = (uint16_t)index_at(page, 0);
+		if (level == 1 || entry->kind != ENTRY_TABLE)
 			return entry;
-		}
-		at = model->tables.items[entry.of];
+		at = model->tables.items[entry->of];
 	}
+}
+
+static struct entry entry_below(const struct model *model, const struct entry *huge, uint64_t page)
+{
+	struct entry entry = *huge;
+
+	if (entry.kind == ENTRY_TABLE)
+		return model->tables.items[entry.of]->entries[index_at(page, 0)];
+	if (entry.kind == ENTRY_HUGE)
+		entry.index = (uint16_t)index_at(page, 0);
+	return entry;
+}
+
+struct entry table_look(const struct model *model, const struct mm *mm, uint64_t page)
+{
+	return entry_below(model, block_entry(model, mm, page), page);
+}
+
+struct entry table_look_on(const struct model *model, const struct mm *mm, uint64_t page, struct looker *looker)
+{
+	if (page >= looker->end) {
+		looker->huge = block_entry(model, mm, page);
+		looker->end = (page | (MODEL_HUGE - 1)) + 1;
+	}
+	return entry_below(model, looker->huge, page);
 }
