@@ -14,9 +14,20 @@ static const struct option_spec pids_specs[] = {
 	{ 0 },
 };
 
+static const struct option_spec model_specs[] = {
+	{ "model", 0, "FILE",
+	  "Predict how much would be found, and at what cost: watch the workload that this file describes, in virtual "
+	  "time",
+	  option_parse_text, AT(model), "@file" },
+	{ "json", 0, NULL, "With --model, print the verdict as JSON, one object per line", option_parse_flag, AT(json),
+	  NULL },
+	{ 0 },
+};
+
 static const struct option_spec record_specs[] = {
 	{ "duration", 'd', "TIME",
-	  "Stop after this time; a number without a unit is seconds (default: when the process ends)",
+	  "Stop after this time; a number without a unit is seconds (default: when the process ends; with --model: "
+	  "60s)",
 	  option_parse_duration, AT(duration_us), NULL },
 	{ "output", 'o', "FILE", "Where to record to (default: tidemark.db)", option_parse_text, AT(output), "@file" },
 	{ "progress", 0, NULL, "Show progress, also where standard error is not a terminal or a command runs",
@@ -108,6 +119,7 @@ static const struct option_spec help_specs[] = {
 };
 
 const struct option_group option_group_pids = { "Whom to watch", pids_specs };
+const struct option_group option_group_model = { "Instead of a process", model_specs };
 const struct option_group option_group_record = { "How long, and where to", record_specs };
 const struct option_group option_group_one_shot = { "How long", one_shot_specs };
 const struct option_group option_group_monitor = { "How closely to look", monitor_specs };

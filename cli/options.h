@@ -40,6 +40,7 @@ struct options {
 	size_t nr_args;
 	uint64_t duration_us; /* 0: not given */
 	const char *output;
+	const char *model; /* a workload's file; NULL: not given */
 	struct tide_monitor_opts monitor;
 	bool unguided;
 	bool exact;
@@ -97,6 +98,7 @@ struct option_group {
 };
 
 extern const struct option_group option_group_pids;
+extern const struct option_group option_group_model;
 extern const struct option_group option_group_record;
 extern const struct option_group option_group_one_shot;
 extern const struct option_group option_group_monitor;

@@ -3,10 +3,21 @@
 #include "progress.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
+#include "options.h"
 #include "units.h"
 
 #define SHOW_EVERY_NS 1000000000u
+
+enum progress_mode progress_choose(const struct options *options)
+{
+	if (options->quiet)
+		return PROGRESS_OFF;
+	if (isatty(STDERR_FILENO) && options->command == NULL)
+		return PROGRESS_IN_PLACE;
+	return options->progress ? PROGRESS_LINES : PROGRESS_OFF;
+}
 
 void progress_begin(struct progress *progress, enum progress_mode mode)
 {

@@ -9,6 +9,8 @@
 
 #include <tidemark/session.h>
 
+struct options;
+
 enum progress_mode {
 	PROGRESS_OFF,
 	PROGRESS_LINES,    /* one line after the other */
@@ -24,6 +26,9 @@ struct progress {
 	uint64_t shown_ns;         /* wall time at which the line was last shown */
 	bool on_screen;            /* a line in place waits to be cleared */
 };
+
+/* What the options want; a line in place is for a terminal that nobody else writes to. */
+enum progress_mode progress_choose(const struct options *options);
 
 void progress_begin(struct progress *progress, enum progress_mode mode);
 

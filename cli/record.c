@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "command.h"
+#include "record-model.h"
 #include "recording.h"
 #include "verbs.h"
 #include "verdict.h"
@@ -17,6 +18,10 @@ static int check_usage(const struct options *options, struct tide_error *err)
 	if (options->pids.nr != 0 && options->command != NULL)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "both -p and a command were given: watch one or the other");
+	if (options->json)
+		return error_set(
+		        err, TIDE_CAUSE_USAGE, -EINVAL,
+		        "--json prints the verdict about a --model: give both, or use report --json afterwards");
 	if (options->pids.nr == 0 && options->command == NULL)
 		return error_set(err, TIDE_CAUSE_USAGE, -EINVAL,
 		                 "nothing to watch: name a process with -p, or a command after --");
@@ -97,9 +102,12 @@ int verb_record(const struct verb *verb, const struct options *options)
 	struct command command = COMMAND_NONE;
 	struct stop stop = { .fd = -1 };
 	struct tide_error err = { 0 };
-	int result = check_usage(options, &err);
 	enum exit_code code;
+	int result;
 
+	if (options->model != NULL)
+		return record_model(options, path);
+	result = check_usage(options, &err);
 	if (result == 0)
 		result = stop_open(&stop, &err);
 	if (result == 0)

@@ -83,16 +83,6 @@ static int store_sample(void *arg, const struct tide_sample *sample, struct tide
 	return result;
 }
 
-/* A line in place is for a terminal that nobody else writes to. */
-static enum progress_mode choose_mode(const struct options *options)
-{
-	if (options->quiet)
-		return PROGRESS_OFF;
-	if (isatty(STDERR_FILENO) && options->command == NULL)
-		return PROGRESS_IN_PLACE;
-	return options->progress ? PROGRESS_LINES : PROGRESS_OFF;
-}
-
 int recording_open(struct recording *recording, const struct options *options, const char *path, uint64_t duration_us,
                    struct tide_error *err)
 {
@@ -107,7 +97,7 @@ int recording_open(struct recording *recording, const struct options *options, c
 
 	*recording = (struct recording){ .options = options, .path = path, .duration_us = duration_us };
 	recording->path_is_new = path != NULL && access(path, F_OK) < 0;
-	progress_begin(&recording->progress, choose_mode(options));
+	progress_begin(&recording->progress, progress_choose(options));
 	if (result == 0)
 		result = tide_session_open(&recording->session, &opts, err);
 	if (result == 0)

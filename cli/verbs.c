@@ -26,6 +26,13 @@
 	"(default: 20). When there is a duration, it grows to a tenth of that at most. What cannot be seen counts "    \
 	"neither way.\n"
 
+#define MODEL_DETAILS                                                                                                  \
+	"With --model, no process is watched and nobody waits: the same engine watches memory that a file describes, " \
+	"of any size, while the clock jumps from one check to the next. It says how right the regions were "           \
+	"(precision and recall of what is hot, in bytes; hot is what was accessed in at least half of the checks) "    \
+	"and what the checks would cost; to try intervals, numbers of regions and --unguided by. The same file, "      \
+	"options and --seed have the same verdict everywhere.\n"
+
 #define ONE_SHOT_DETAILS                                                                                               \
 	"Watches the processes for a while, keeps nothing, and reports. The process is left as it was found. "         \
 	"When it ends before the time is over, what was seen until then is reported, and the exit status is "          \
@@ -93,7 +100,7 @@ const struct verb verbs[] = {
 	{
 	        .name = "record",
 	        .summary = "record the memory accesses of processes, or of a command",
-	        .synopsis = "-p PID|NAME[,...]\n-- COMMAND [ARGUMENT...]",
+	        .synopsis = "-p PID|NAME[,...]\n-- COMMAND [ARGUMENT...]\n--model FILE",
 	        .details = "Records until the time is over, the last process has ended, or an interrupt (Ctrl-C) "
 	                   "comes. The file is "
 	                   "complete after each of these, and readable up to the last second even when the recorder is "
@@ -105,9 +112,10 @@ const struct verb verbs[] = {
 	                   "processes named "
 	                   "by -p are never sent anything.\n"
 	                   "A process that executes another program is another target: recording ends there, but "
-	                   "with --children it is followed.\n" CHILDREN_DETAILS TUNING_DETAILS,
+	                   "with --children it is followed.\n" CHILDREN_DETAILS TUNING_DETAILS MODEL_DETAILS,
 	        .takes_command = true,
-	        .groups = { &option_group_pids, &option_group_record, &option_group_monitor, &option_group_quiet },
+	        .groups = { &option_group_pids, &option_group_model, &option_group_record, &option_group_monitor,
+	                    &option_group_quiet },
 	        .run = verb_record,
 	},
 	{

@@ -39,7 +39,7 @@ static int check_duration(uint64_t duration_us, uint64_t aggregation_us, struct 
  * A sample that is under way when the duration is over is lost, and one that takes long would be most of it. The bound
  * is the caller's where the shortest interval is longer than that.
  */
-static void bound_tuning(struct tide_session_opts *opts)
+void session_bound_tuning(struct tide_session_opts *opts)
 {
 	struct tide_monitor_opts *monitor = &opts->monitor;
 	const uint64_t sampling_us = monitor->sampling_us != 0 ? monitor->sampling_us : 5000;
@@ -148,7 +148,7 @@ static int set_up(struct tide_session *session, struct tide_session_opts *opts, 
 	chosen = choose(session, opts, &why);
 	if (chosen == 0 && session->ops->flags & TIDE_SENSOR_WHOLE)
 		spare(session->ops, &opts->monitor);
-	bound_tuning(opts);
+	session_bound_tuning(opts);
 	/* Contradicting options are the caller's to correct, whatever this kernel can do: they are told first. */
 	result = open_monitor(session, opts, err);
 	if (result < 0)

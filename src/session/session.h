@@ -53,6 +53,9 @@ struct tide_session {
 int session_enlist(struct tide_session *session, struct tide_target *target, const struct tide_range *ranges,
                    size_t nr_ranges, struct tide_error *err);
 
+/* session.c. Sets the bound of tuned intervals that a duration makes (struct tide_session_opts). */
+void session_bound_tuning(struct tide_session_opts *opts);
+
 /* loop.c. Target `index` has ended, or been replaced by another. Not for one that has gone already. */
 void session_note_gone(struct tide_session *session, size_t index);
 
