@@ -13,20 +13,21 @@
 #include "model/table.h"
 #include "model/vma.h"
 
-/* The entry, read step by step as a walk does; NULL: nothing is there. */
+/* The entry, read table by table as a walk does; NULL: nothing is there. */
 static struct entry *walk(struct doing *doing)
 {
-	struct entry *entry = table_huge_entry(doing->model, doing->mm, doing->start, false, NULL);
+	uint32_t id = doing->mm->top;
 
-	if (entry == NULL || entry->kind != ENTRY_TABLE)
-		return entry;
-	{
-		struct table *table = table_of(doing->model, entry);
+	for (unsigned level = LEVELS - 1;; level--) {
+		struct table *table = doing->model->tables.items[id];
+		struct entry *entry = &table->entries[doing->start >> 9 * level & (ENTRIES - 1)];
 
-		step(doing->model, 0);
 		if (table->is_freed)
 			break_model(doing->model, "a walk reads a table that was freed");
-		return &table->entries[doing->start & (ENTRIES - 1)];
+		if (level == 0 || entry->kind != ENTRY_TABLE)
+			return entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE ? entry : NULL;
+		id = entry->of;
+		step(doing->model, 0);
 	}
 }
 
@@ -38,7 +39,7 @@ static int on_page(struct doing *doing, void (*fn)(struct doing *doing, struct e
 	if (locks)
 		lock_mmap_read(doing->model, doing->mm);
 	entry = vma_find(doing->mm, doing->start) != NULL ? walk(doing) : NULL;
-	if (entry != NULL && (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE))
+	if (entry != NULL)
 		fn(doing, entry);
 	if (locks)
 		unlock_mmap(doing->model, doing->mm);

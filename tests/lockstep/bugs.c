@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This program switches on one bug of the past at a time, and says within how many operations of random programs it is found:
- * by the model's invariants, with three operations interleaved now and then; and by lockstep, the model with the bug standing in
- * the place of a kernel that has it.
+ * This program switches on one bug of the past at a time, and says within how many operations of random programs it is
+ * found: by the model's invariants, with three operations interleaved now and then; and by lockstep, the model with the
+ * bug standing in the place of a kernel that has it.
  *
  * Usage: bugs            prints the table of docs/model.md
  *        bugs --check F  exit 1 when a bug is not found, or F holds another table
@@ -21,28 +21,67 @@ enum {
 	NR_SEEDS = 20,
 	NR_MOST = 10000, /* operations, after which it counts as not found */
 	TOGETHER = 3,    /* operations that are interleaved, in one of EACH groups of as many */
-	EACH = 4,
+	EACH = 2,
 };
 
 static const struct bug {
 	const char *name;
 	const char *sentence;
-} bugs[] = {
-	[MODEL_NO_BUG] = { "", "none: nothing is found" },
+} bugs[] = { [MODEL_NO_BUG] = { "", "none: nothing is found" },
 #define X(name, text) [MODEL_BUG_##name] = { #name, text },
-	MODEL_BUGS(X)
+	     MODEL_BUGS(X)
 #undef X
 };
 
-/* As for a kernel, and what no kernel has a call for. */
-static const unsigned weights[NR_MODEL_OPS] = {
-	[OP_MAP] = 30,       [OP_UNMAP] = 15,       [OP_READ] = 100,     [OP_WRITE] = 240,    [OP_PROTECT] = 40,
-	[OP_MOVE] = 20,      [OP_DONTNEED] = 40,    [OP_FREE] = 10,      [OP_COLD] = 5,       [OP_PAGEOUT] = 5,
-	[OP_HUGEPAGE] = 15,  [OP_NOHUGEPAGE] = 5,   [OP_COLLAPSE] = 25,  [OP_MERGEABLE] = 20, [OP_UNMERGEABLE] = 6,
-	[OP_MERGE] = 8,      [OP_MIGRATE] = 30,     [OP_FORK] = 14,      [OP_EXIT] = 10,      [OP_PIN] = 30,
-	[OP_UNPIN] = 15,     [OP_DEVICE_WRITE] = 45, [OP_DEVICE_READ] = 15, [OP_REGISTER] = 30, [OP_UNREGISTER] = 4,
-	[OP_ARM] = 20,       [OP_DISARM] = 5,       [OP_REARM] = 50,     [OP_CLEAR_SOFT] = 20, [OP_CLEAR_YOUNG] = 5,
-	[OP_COLLECT] = 60,   [OP_CLEAR_PART] = 12,  [OP_MKOLD] = 15,     [OP_YOUNG] = 20,
+/* Programs in turn: of everything, and of what happens to the same few things. */
+static const unsigned weights[][NR_MODEL_OPS] = {
+	{
+	        [OP_MAP] = 30,        [OP_UNMAP] = 15,        [OP_READ] = 100,       [OP_WRITE] = 240,
+	        [OP_PROTECT] = 40,    [OP_MOVE] = 20,         [OP_DONTNEED] = 40,    [OP_FREE] = 10,
+	        [OP_COLD] = 5,        [OP_PAGEOUT] = 5,       [OP_HUGEPAGE] = 15,    [OP_NOHUGEPAGE] = 5,
+	        [OP_COLLAPSE] = 25,   [OP_MERGEABLE] = 20,    [OP_UNMERGEABLE] = 6,  [OP_MERGE] = 8,
+	        [OP_MIGRATE] = 30,    [OP_FORK] = 14,         [OP_EXIT] = 10,        [OP_PIN] = 30,
+	        [OP_UNPIN] = 15,      [OP_DEVICE_WRITE] = 45, [OP_DEVICE_READ] = 15, [OP_REGISTER] = 30,
+	        [OP_UNREGISTER] = 4,  [OP_ARM] = 20,          [OP_DISARM] = 5,       [OP_REARM] = 50,
+	        [OP_CLEAR_SOFT] = 20, [OP_CLEAR_YOUNG] = 5,   [OP_COLLECT] = 60,     [OP_CLEAR_PART] = 12,
+	        [OP_MKOLD] = 15,      [OP_YOUNG] = 20,
+	},
+	/* Huge pages, tracked and pinned. */
+	{
+	        [OP_MAP] = 20,
+	        [OP_WRITE] = 200,
+	        [OP_HUGEPAGE] = 20,
+	        [OP_REGISTER] = 60,
+	        [OP_ARM] = 10,
+	        [OP_REARM] = 60,
+	        [OP_COLLECT] = 80,
+	        [OP_PIN] = 30,
+	        [OP_UNPIN] = 15,
+	        [OP_DEVICE_WRITE] = 60,
+	        [OP_CLEAR_SOFT] = 10,
+	        [OP_DONTNEED] = 5,
+	        [OP_FORK] = 2,
+	},
+	/* Marks, and protections that change below them. */
+	{
+	        [OP_MAP] = 20,
+	        [OP_READ] = 60,
+	        [OP_WRITE] = 200,
+	        [OP_PROTECT] = 80,
+	        [OP_CLEAR_SOFT] = 20,
+	        [OP_CLEAR_PART] = 60,
+	        [OP_DONTNEED] = 10,
+	},
+	/* Walks of tables that come and go. */
+	{
+	        [OP_MAP] = 100,
+	        [OP_UNMAP] = 100,
+	        [OP_WRITE] = 100,
+	        [OP_FORK] = 150,
+	        [OP_EXIT] = 150,
+	        [OP_MKOLD] = 150,
+	        [OP_YOUNG] = 150,
+	},
 };
 
 #define BIT(op) (UINT64_C(1) << OP_##op)
@@ -56,7 +95,8 @@ static struct program_opts some_opts(uint64_t seed, bool is_kernels)
 	if (is_kernels)
 		all &= (UINT64_C(1) << FIRST_MODEL_OP) - 1;
 	return (struct program_opts){ .can = all & ~(seed % 2 == 0 && !is_kernels ? scans : BIT(COLLECT)),
-		                      .weights = weights, .advises = true };
+		                      .weights = weights[seed / 2 % (sizeof(weights) / sizeof(weights[0]))],
+		                      .advises = true };
 }
 
 static size_t make(struct model_op *ops, uint64_t seed, bool is_kernels)
@@ -123,6 +163,12 @@ static size_t find_by_invariants(enum model_bug bug, uint64_t seed)
 	return NR_MOST;
 }
 
+/* A tracker's own, or what no call asks for: nothing that a kernel's answer could differ in. */
+static bool has_no_call(enum model_bug bug)
+{
+	return bug == MODEL_BUG_STALE_SOFT || bug == MODEL_BUG_PIN_FORGOTTEN || bug == MODEL_BUG_WALK_UNLOCKED;
+}
+
 static size_t find_by_lockstep(enum model_bug bug, uint64_t seed)
 {
 	struct model_op ops[PROGRAM_MAX];
@@ -185,7 +231,7 @@ static bool print_table(FILE *out)
 		/* Without a bug every seed goes on to the end. */
 		unsigned nr_seeds = bug == MODEL_NO_BUG ? 3 : NR_SEEDS;
 		size_t broken = median(find_by_invariants, bug, nr_seeds);
-		size_t differs = median(find_by_lockstep, bug, nr_seeds);
+		size_t differs = has_no_call(bug) ? NR_MOST : median(find_by_lockstep, bug, nr_seeds);
 
 		good = good && (bug == MODEL_NO_BUG) == (broken >= NR_MOST && differs >= NR_MOST);
 		fprintf(out, "| %s |", bugs[bug].sentence);
