@@ -31,7 +31,7 @@ void mm_forget(struct model *model, struct mm *mm)
 	mm->vmas.nr = 0;
 	intervals_clear(&mm->was_pinned);
 	mm->has_pinned = false;
-	mm->is_there = mm->is_taken = false;
+	mm->is_there = mm->is_taken = mm->is_ending = false;
 	for (size_t i = 0; i < MODEL_PAGES; i++)
 		mm->truth[i] = (struct truth){ 0 };
 }
@@ -107,7 +107,7 @@ void model_free(struct model *model)
 
 bool model_has(const struct model *model, unsigned process)
 {
-	return process < MODEL_PROCESSES && model->mms[process].is_there;
+	return process < MODEL_PROCESSES && model->mms[process].is_there && !model->mms[process].is_ending;
 }
 
 const char *model_broken(const struct model *model)
@@ -124,6 +124,12 @@ uint64_t model_steps(const struct model *model)
 static bool has_pages(const struct model_op *op)
 {
 	return op->kind != OP_DEVICE_WRITE && op->kind != OP_DEVICE_READ && op->kind != OP_UNPIN;
+}
+
+/* Whoever walks a process's tables has a hold of it, or ought to. */
+static bool holds_process(const struct model *model, const struct model_op *op)
+{
+	return model->opts.bug != MODEL_BUG_WALK_UNLOCKED || (op->kind != OP_MKOLD && op->kind != OP_YOUNG);
 }
 
 void run_op(struct model *model, const struct model_op *op, struct model_result *result)
@@ -144,7 +150,9 @@ void run_op(struct model *model, const struct model_op *op, struct model_result 
 	doing.start = FIRST_PAGE + op->page;
 	doing.end = doing.start + nr;
 	doing.to = FIRST_PAGE + op->to;
+	doing.mm->nr_users += holds_process(model, op);
 	result->code = ops[op->kind].run(&doing);
+	doing.mm->nr_users -= holds_process(model, op);
 }
 
 int model_run(struct model *model, const struct model_op *op, struct model_result *result)

@@ -68,8 +68,9 @@ int op_unpin(struct doing *doing)
 	return 0;
 }
 
-/* What a device writes is a change for everyone who has the page in his tables. */
-static void note_device(struct model *model, uint32_t folio, unsigned index)
+/* What a device writes is a change for everyone who has the page in his tables; what others write to shared memory
+ * nobody claims to tell. */
+static void note_device(struct model *model, const struct mm *own, uint32_t folio, unsigned index)
 {
 	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
 		struct mm *mm = &model->mms[i];
@@ -80,7 +81,8 @@ static void note_device(struct model *model, uint32_t folio, unsigned index)
 			if ((entry.kind != ENTRY_PAGE && entry.kind != ENTRY_HUGE) || entry.of != folio ||
 			    entry.index != index)
 				continue;
-			truth_of(mm, page)->device = true;
+			truth_of(mm, page)->device =
+			        truth_of(mm, page)->device || mm == own || vma_is_private(vma_find(mm, page));
 			/* What is pinned keeps its mark while it is writable: base pages of private memory, that is. */
 			truth_of(mm, page)->soft =
 			        truth_of(mm, page)->soft || (entry.kind == ENTRY_PAGE && entry.write && entry.soft &&
@@ -97,7 +99,7 @@ int op_device_write(struct doing *doing)
 	if (pin == NULL || at >= pin->nr)
 		return -EFAULT;
 	folio_at(doing->model, pin->folio[at])->pages[pin->index[at]].value = doing->op->value;
-	note_device(doing->model, pin->folio[at], pin->index[at]);
+	note_device(doing->model, doing->mm, pin->folio[at], pin->index[at]);
 	step(doing->model, pin->folio[at]);
 	return 0;
 }
@@ -119,6 +121,11 @@ int op_exit(struct doing *doing)
 
 	if (mm == &doing->model->mms[0])
 		return -EPERM;
+	if (mm->is_ending)
+		return -ESRCH;
+	mm->is_ending = true;
+	while (mm->nr_users > 1)
+		step_wait(doing->model);
 	for (unsigned i = 0; i < MODEL_PINS; i++)
 		unpin(doing->model, &mm->pins[i]);
 	lock_mmap_write(doing->model, mm);

@@ -107,11 +107,14 @@ struct file {
 struct mm {
 	bool is_there;
 	bool is_taken;               /* is there, or is being made */
+	bool is_ending;              /* nothing new begins in it */
+	uint32_t nr_users;           /* operations on their way */
 	bool has_pinned;             /* MMF_HAS_PINNED: it has, or had */
 	uint32_t top;                /* its highest table */
 	uint32_t nr_readers, writer; /* of the mmap lock: how many, and which task */
 	VEC(struct vma) vmas;        /* ascending */
 	struct pin *pins;            /* MODEL_PINS */
+	bool is_collecting;          /* one tracker, one collect at a time */
 	struct intervals was_pinned; /* at the last collect */
 	/* What a tracker must come to know, for each page of the arena, beside all that the kernel keeps. */
 	struct truth *truth;

@@ -25,7 +25,8 @@ void table_free_all(struct model *model, uint32_t id);
  */
 struct entry table_look(const struct model *model, const struct mm *mm, uint64_t page);
 
-/* The same for pages one after another, in less time: the tables above are walked where a block begins. All 0 at first. */
+/* The same for pages one after another, in less time: the tables above are walked where a block begins. All 0 at first.
+ */
 struct looker {
 	const struct entry *huge;
 	uint64_t end; /* of the block, 0 at first */

@@ -230,17 +230,25 @@ static void report_all(struct doing *doing, const struct intervals *set)
 			report(doing, page);
 }
 
-/* Each of them is read after this, so what is true now needs not be reported again. */
+/* Was a device's write to this page told, or will the next collect tell it, as the entry is not protected? */
+static bool is_told(struct doing *doing, uint64_t page)
+{
+	const struct vma *vma = vma_find(doing->mm, page);
+
+	return vma == NULL || !vma->is_registered || is_reported(doing, page) ||
+	       !table_look(doing->model, doing->mm, page).uffd_wp;
+}
+
+/* What is reported is read after this, so that a device's write before it needs not be reported again. */
 static void settle(struct doing *doing)
 {
 	for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++) {
-		struct vma *vma = vma_find(doing->mm, page);
 		struct truth *truth = truth_of(doing->mm, page);
 
-		if (truth->device && vma != NULL && vma->is_registered && !is_reported(doing, page))
+		if (truth->device && !is_told(doing, page))
 			break_model(doing->model, "page %llu was written by a device and is not reported",
 			            (unsigned long long)(page - FIRST_PAGE));
-		truth->device = false;
+		truth->device = truth->device && !is_reported(doing, page);
 	}
 }
 
@@ -252,6 +260,9 @@ int op_collect(struct doing *doing)
 	struct intervals pinned = { 0 };
 	int result = 0;
 
+	while (doing->mm->is_collecting)
+		step_wait(model);
+	doing->mm->is_collecting = true;
 	lock_mmap_read(model, doing->mm);
 	for (size_t i = 0; i < doing->mm->vmas.nr; i++) {
 		struct vma *vma = &doing->mm->vmas.items[i];
@@ -266,6 +277,7 @@ int op_collect(struct doing *doing)
 	settle(doing);
 	intervals_fini(&doing->mm->was_pinned);
 	doing->mm->was_pinned = pinned;
+	doing->mm->is_collecting = false;
 	unlock_mmap(model, doing->mm);
 	if (result < 0)
 		step_no_memory(model);
