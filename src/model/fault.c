@@ -187,6 +187,12 @@ static void handle(struct model *model, struct mm *mm, struct vma *vma, uint64_t
 	case ENTRY_ZERO:
 		fault_protected(model, mm, vma, entry);
 		break;
+	case ENTRY_DEVICE:
+		/* As it was, but for the place. */
+		entry->kind = ENTRY_PAGE;
+		entry->young = true;
+		step(model, entry->of);
+		break;
 	case ENTRY_SWAP:
 		fault_swapped(model, vma, entry, write);
 		break;

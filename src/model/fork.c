@@ -95,6 +95,21 @@ static void copy_entry(struct model *model, struct mm *mm, struct copying *copyi
 		*out = *entry;
 		set_in_child(out, copying->into);
 		break;
+	case ENTRY_DEVICE:
+		/* Nobody can have pinned it. */
+		folio_get(model, entry->of, 1);
+		folio_at(model, entry->of)->pages[entry->index].exclusive = false;
+		folio_map(model, entry->of, entry->index);
+		*out = *entry;
+		out->uffd_wp = false;
+		break;
+	case ENTRY_MIGRATION:
+		/* Whoever moves the page finds the child's entry, too; it is nobody's alone when it arrives. */
+		entry->write = entry->exclusive = false;
+		*out = *entry;
+		set_in_child(out, copying->into);
+		step(model, 0);
+		break;
 	case ENTRY_SWAP:
 		model->slots.items[entry->of].nr_refs++;
 		entry->exclusive = false;
@@ -147,11 +162,6 @@ static void copy_block(struct model *model, struct mm *mm, struct copying *copyi
 		if (entry->kind == ENTRY_NONE)
 			continue;
 		lock_table(model, table);
-		while (entry->kind == ENTRY_MIGRATION) {
-			unlock_table(model, table);
-			step_wait(model);
-			lock_table(model, table);
-		}
 		copy_entry(model, mm, copying, entry, table_entry(model, copying->child, page, true));
 		unlock_table(model, table);
 	}
@@ -186,6 +196,7 @@ int op_fork(struct doing *doing)
 	child->is_taken = true;
 	child->top = table_new(model);
 	lock_mmap_write(model, mm);
+	lock_mmap_write(model, child);
 	for (size_t i = 0; i < mm->vmas.nr; i++)
 		copy_mapping(model, mm, child, &mm->vmas.items[i]);
 	for (size_t i = 0; i < MODEL_PAGES; i++)
@@ -193,6 +204,7 @@ int op_fork(struct doing *doing)
 			child->truth[i].soft = mm->truth[i].soft;
 	/* Nobody has reached into it before it was whole. */
 	child->is_there = true;
+	unlock_mmap(model, child);
 	unlock_mmap(model, mm);
 	return 0;
 }

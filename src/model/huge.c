@@ -122,7 +122,7 @@ static int may_collapse(struct model *model, const struct vma *vma, struct entry
 		const struct entry *entry = &entries[i];
 		const struct folio *folio;
 
-		if (entry->kind == ENTRY_MIGRATION || entry->uffd_wp ||
+		if (entry->kind == ENTRY_MIGRATION || entry->kind == ENTRY_DEVICE || entry->uffd_wp ||
 		    (vma->is_registered && (entry->kind == ENTRY_NONE || entry->kind == ENTRY_ZERO)))
 			return -EINVAL;
 		is_any = is_any || entry->kind != ENTRY_NONE;

@@ -26,7 +26,7 @@ void invariants_of_folio(struct model *model, uint32_t id)
 
 static bool is_page(const struct entry *entry)
 {
-	return entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE;
+	return entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE || entry->kind == ENTRY_DEVICE;
 }
 
 /* What has changed can be seen by whoever looks for it. */
@@ -51,7 +51,7 @@ static void check_entry(struct model *model, const struct vma *vma, uint64_t pag
 	if (!is_page(entry))
 		return;
 	folio = folio_at(model, entry->of);
-	folio->nr_counted += entry->kind == ENTRY_PAGE || entry->index == 0;
+	folio->nr_counted += entry->kind != ENTRY_HUGE || entry->index == 0;
 	if (entry->write && vma_is_private(vma) && !(folio->is_anon && folio->pages[entry->index].exclusive))
 		break_model(model, "page %llu is writable and not its process's alone",
 		            (unsigned long long)(page - FIRST_PAGE));

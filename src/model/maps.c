@@ -124,7 +124,7 @@ static void move_entry(struct doing *doing, struct table *from, struct table *to
 	moved.uffd_wp = false;
 	if (moved.kind == ENTRY_MARKER)
 		moved = (struct entry){ 0 };
-	if (moved.kind == ENTRY_PAGE || moved.kind == ENTRY_SWAP)
+	if (moved.kind == ENTRY_PAGE || moved.kind == ENTRY_DEVICE || moved.kind == ENTRY_SWAP)
 		moved.soft = true;
 	*old = (struct entry){ 0 };
 	to->entries[target & (ENTRIES - 1)] = moved;

@@ -44,11 +44,19 @@ static void arrive(struct model *model, struct mm *mm, struct vma *vma, uint64_t
 	step(model, moving->to);
 }
 
+/* A child that is being made has to be whole first: it may have a copy of an entry that waits. */
 static void each_mm(struct model *model, entry_fn *fn, struct moving *moving)
 {
-	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
-		if (model->mms[i].is_there)
-			each_entry(model, &model->mms[i], FIRST_PAGE, FIRST_PAGE + MODEL_PAGES, fn, moving);
+	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
+		struct mm *mm = &model->mms[i];
+
+		if (!mm->is_taken)
+			continue;
+		lock_mmap_read(model, mm);
+		if (mm->is_there)
+			each_entry(model, mm, FIRST_PAGE, FIRST_PAGE + MODEL_PAGES, fn, moving);
+		unlock_mmap(model, mm);
+	}
 }
 
 /* Base pages that nobody but their mappings refers to. */
@@ -85,5 +93,28 @@ int op_migrate(struct doing *doing)
 			migrate(model, entry.of);
 	}
 	unlock_mmap(model, doing->mm);
+	return 0;
+}
+
+/* Private pages of this process alone go to a device's memory, of which the processor sees nothing. */
+static void go_to_device(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
+                         void *arg)
+{
+	const struct folio *folio = entry->kind == ENTRY_PAGE ? folio_at(model, entry->of) : NULL;
+
+	(void)mm, (void)vma, (void)page, (void)arg;
+	if (folio == NULL || !folio->is_anon || folio->is_huge || folio->is_ksm || folio->nr_refs != 1 ||
+	    !folio->pages[0].exclusive)
+		return;
+	entry->kind = ENTRY_DEVICE;
+	entry->write = false;
+	step(model, entry->of);
+}
+
+int op_to_device(struct doing *doing)
+{
+	lock_mmap_read(doing->model, doing->mm);
+	each_entry(doing->model, doing->mm, doing->start, doing->end, go_to_device, NULL);
+	unlock_mmap(doing->model, doing->mm);
 	return 0;
 }

@@ -71,6 +71,7 @@ enum {
 	X(CLEAR_YOUNG, clear_young, "1 into /proc/PID/clear_refs: young entries become old")                           \
 	X(COLLECT, collect, "a tracker's collect over all that is registered: what was written, and what is pinned")   \
 	X(CLEAR_PART, clear_part, "soft-dirty bits of [page, +nr) alone are cleared; no call of the kernel does that") \
+	X(TO_DEVICE, to_device, "private pages of [page, +nr) migrate to a device's memory, as a driver makes them")   \
 	X(MKOLD, mkold, "DAMON's preparation of a check: the entry of `page` becomes old, its folio idle")             \
 	X(YOUNG, young, "DAMON's check: 1 if `page` was used since its preparation")
 

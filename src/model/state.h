@@ -36,6 +36,7 @@ enum entry_kind {
 	ENTRY_ZERO,      /* the zero page; at the last level but one the huge one */
 	ENTRY_SWAP,      /* `of` is a slot */
 	ENTRY_MIGRATION, /* page `index` of folio `of`, which is on its way */
+	ENTRY_DEVICE,    /* as ENTRY_PAGE, but in a device's own memory: an access brings it back */
 	ENTRY_MARKER,    /* nothing but uffd_wp */
 };
 

@@ -74,6 +74,7 @@ static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 	step(model, 0);
 	switch (old.kind) {
 	case ENTRY_PAGE:
+	case ENTRY_DEVICE:
 		note_given_up(mm, vma, page, 1);
 		folio_release(model, old.of, old.index);
 		break;

@@ -44,7 +44,7 @@ static const unsigned weights[][NR_MODEL_OPS] = {
 	        [OP_UNPIN] = 15,      [OP_DEVICE_WRITE] = 45, [OP_DEVICE_READ] = 15, [OP_REGISTER] = 30,
 	        [OP_UNREGISTER] = 4,  [OP_ARM] = 20,          [OP_DISARM] = 5,       [OP_REARM] = 50,
 	        [OP_CLEAR_SOFT] = 20, [OP_CLEAR_YOUNG] = 5,   [OP_COLLECT] = 60,     [OP_CLEAR_PART] = 12,
-	        [OP_MKOLD] = 15,      [OP_YOUNG] = 20,
+	        [OP_MKOLD] = 15,      [OP_TO_DEVICE] = 10,    [OP_YOUNG] = 20,
 	},
 	/* Huge pages, tracked and pinned. */
 	{

@@ -131,6 +131,47 @@ static void D1_swapped_pages_are_shared(void **state)
 	rig_end(&rig);
 }
 
+static void D1_what_is_in_a_devices_memory_is_shared_always(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_ANON);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, TO_DEVICE, .page = HERE, .nr = 1);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_PRESENT);
+	DO(&rig, FORK, .to = CHILD);
+	assert_false(rig_see(&rig, CHILD, HERE).flags & SEEN_PRESENT);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 6);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 5);
+	assert_int_equal(rig_read(&rig, 0, HERE), 6);
+	rig_end(&rig);
+}
+
+/* A grandchild is made while its page is on its way, in every order. */
+static void D1_a_page_that_migrates_is_shared(void **state)
+{
+	const struct model_op ops[] = {
+		{ .kind = OP_MIGRATE, .process = CHILD, .page = HERE, .nr = 1 },
+		{ .kind = OP_FORK, .to = CHILD + 1 },
+	};
+	struct model_result results[2];
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 200; seed++) {
+		struct rig rig;
+
+		start(&rig, MODEL_ANON);
+		DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+		DO(&rig, FORK, .to = CHILD);
+		assert_int_equal(model_run_all(rig.model, ops, 2, seed, results), 0);
+		DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 6);
+		assert_int_equal(rig_read(&rig, CHILD, HERE), 5);
+		assert_int_equal(rig_read(&rig, CHILD + 1, HERE), 5);
+		rig_end(&rig);
+	}
+}
+
 /* The corruption that a fork once was for programs with devices. */
 static void D3_what_a_device_writes_is_never_lost_to_a_copy(void **state)
 {
@@ -252,6 +293,8 @@ int main(void)
 		cmocka_unit_test(D1_a_huge_page_is_shared_whole),
 		cmocka_unit_test(D1_a_pinned_huge_page_is_split_and_copied),
 		cmocka_unit_test(D1_swapped_pages_are_shared),
+		cmocka_unit_test(D1_what_is_in_a_devices_memory_is_shared_always),
+		cmocka_unit_test(D1_a_page_that_migrates_is_shared),
 		cmocka_unit_test(D2_there_are_never_more_mappings_than_references),
 		cmocka_unit_test(D2_counting_the_mapping_first_would_be_noticed),
 		cmocka_unit_test(D2_ksm_leaves_a_page_that_others_refer_to),
