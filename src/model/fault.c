@@ -77,9 +77,10 @@ static void map_cached(struct model *model, struct vma *vma, uint64_t page, stru
 static void map_around(struct model *model, struct vma *vma, uint64_t page, struct entry *entry)
 {
 	enum { AROUND = 16 };
-	uint64_t start = page & ~(uint64_t)(AROUND - 1), end = start + AROUND;
+	uint64_t start = page & ~(uint64_t)(AROUND - 1), end, table_end = (page | (ENTRIES - 1)) + 1;
 
 	start = start < vma->start ? vma->start : start;
+	end = start + AROUND < table_end ? start + AROUND : table_end;
 	end = end > vma->end ? vma->end : end;
 	for (uint64_t at = start; at < end; at++) {
 		struct entry *other = entry + (int64_t)(at - page);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* This file asks in which way this kernel does what kernels do in several ways. */
+#include "verify/kernel-ways.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "kernel/pagemap.h"
+#include "kernel/pagescan.h"
+#include "kernel/sys.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define PAGE_BYTES ((size_t)4096)
+#define HUGE_BYTES ((size_t)2 << 20)
+
+bool ways_moves_many(void)
+{
+	void *from = NULL, *to = NULL;
+	bool moves = false;
+
+	if (sys_mmap(&from, 2 * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mmap(&to, 2 * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mprotect(from, PAGE_BYTES, PROT_READ | PROT_WRITE) == 0)
+		moves = sys_mremap(from, 2 * PAGE_BYTES, to) == 0;
+	if (!moves)
+		sys_munmap(from, 2 * PAGE_BYTES);
+	sys_munmap(to, 2 * PAGE_BYTES);
+	return moves;
+}
+
+bool ways_collapses_read_only(void *huge)
+{
+	volatile char *page = huge;
+	bool collapses;
+
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_NOHUGEPAGE);
+	*page = 1;
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+	if (sys_mprotect(huge, HUGE_BYTES, PROT_READ) < 0)
+		return false;
+	collapses = sys_madvise(huge, HUGE_BYTES, MADV_COLLAPSE) == 0;
+	return sys_mprotect(huge, HUGE_BYTES, PROT_READ | PROT_WRITE) == 0 && collapses;
+}
+
+bool ways_frees_tables(void *huge)
+{
+	volatile char *page = huge;
+	struct pagescan scan = {
+		.start = (uint64_t)(uintptr_t)huge,
+		.end = (uint64_t)(uintptr_t)huge + PAGE_BYTES,
+		.all_of = PAGESCAN_HUGE,
+		.returned = PAGESCAN_HUGE,
+	};
+	struct pagescan_region region;
+	bool frees = false;
+	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_NOHUGEPAGE);
+	*page = 1;
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_DONTNEED);
+	if (sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE) == 0) {
+		*page = 1;
+		frees = pagescan(fd, &scan, &region, 1) == 1;
+	}
+	sys_close(fd);
+	return frees;
+}
+
+/* Of a page of our own. */
+static bool is_once(const char *page)
+{
+	uint64_t entry = 0;
+	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+	bool once = pagemap_read(fd, (uint64_t)(uintptr_t)page, &entry, 1) == 1 && (entry & PAGEMAP_EXCLUSIVE) != 0;
+
+	sys_close(fd);
+	return once;
+}
+
+/* A child shares all of the huge page but the second of its pages, which is then the parent's alone. */
+static bool ask_once(char *huge)
+{
+	int ends[2], byte;
+	bool once;
+	pid_t child;
+
+	huge[0] = 1;
+	if (sys_socketpair(ends) < 0)
+		return false;
+	child = sys_clone(SIGCHLD);
+	if (child == 0) {
+		sys_madvise(huge + PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED);
+		(void)sys_send(ends[1], &ends, sizeof(byte));
+		sys_close(ends[0]);
+		(void)sys_receive(ends[1], &byte, sizeof(byte));
+		sys_exit(0);
+	}
+	sys_close(ends[1]);
+	once = child > 0 && sys_receive(ends[0], &byte, sizeof(byte)) == sizeof(byte) && is_once(huge + PAGE_BYTES);
+	sys_close(ends[0]);
+	if (child > 0)
+		(void)sys_wait4(child, &byte, 0);
+	return once;
+}
+
+bool ways_once_of_first(void)
+{
+	void *memory = NULL;
+	char *huge;
+	bool once;
+
+	if (sys_mmap(&memory, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
+		return false;
+	huge = (char *)(((uintptr_t)memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+	once = ask_once(huge);
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	return !once;
+}
