@@ -8,6 +8,30 @@
 #include "model/table.h"
 #include "model/vma.h"
 
+/* Does what is advised, up to `end`, hold all of the folio, in order? */
+static bool covers_folio(const struct entry *entry, uint64_t page, uint64_t end)
+{
+	if (page % MODEL_HUGE != 0 || end - page < MODEL_HUGE)
+		return false;
+	for (unsigned i = 0; i < MODEL_HUGE; i++)
+		if (entry[i].kind != ENTRY_PAGE || entry[i].of != entry->of || entry[i].index != i)
+			return false;
+	return true;
+}
+
+/* A folio that is advised in part is broken first. false: it cannot be, and the page is left as it is. */
+static bool is_small_or_broken(struct model *model, struct mm *mm, uint64_t page, struct entry *entry, uint64_t end)
+{
+	if (entry->kind != ENTRY_PAGE || !folio_at(model, entry->of)->is_huge)
+		return true;
+	if (covers_folio(entry, page, end))
+		return true;
+	if (!folio_is_alone(model, mm, entry->of))
+		return false;
+	huge_break(model, entry->of);
+	return true;
+}
+
 static bool is_mapped_by_others(const struct folio *folio, const struct entry *entry)
 {
 	return entry->kind == ENTRY_HUGE ? folio->nr_huge != 1 || folio->nr_mapped > 0
@@ -18,7 +42,9 @@ static bool is_mapped_by_others(const struct folio *folio, const struct entry *e
 static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
                           void *arg)
 {
-	(void)vma, (void)arg;
+	(void)vma;
+	if (!is_small_or_broken(model, mm, page, entry, *(const uint64_t *)arg))
+		return;
 	if (entry->kind == ENTRY_SWAP) {
 		uint32_t slot = entry->of;
 
@@ -44,7 +70,7 @@ static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_f
 		next = (at | (MODEL_HUGE - 1)) + 1;
 		next = next < end ? next : end;
 		if (huge_break_at(doing->model, doing->mm, at, next))
-			each_entry(doing->model, doing->mm, at, next, fn, NULL);
+			each_entry(doing->model, doing->mm, at, next, fn, &end);
 	}
 }
 
@@ -79,7 +105,9 @@ int op_free(struct doing *doing)
 static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
                       void *arg)
 {
-	(void)mm, (void)vma, (void)page, (void)arg;
+	(void)vma;
+	if (!is_small_or_broken(model, mm, page, entry, *(const uint64_t *)arg))
+		return;
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);
 

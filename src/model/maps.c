@@ -56,6 +56,7 @@ int op_map(struct doing *doing)
 		           .kind = (enum model_kind)doing->op->flags,
 		           .protection = (uint8_t)doing->op->value,
 		           .offset = doing->start,
+		           .is_accounted = doing->op->flags != MODEL_SHARED && doing->op->value & MODEL_WRITE,
 		           .is_soft = model->opts.has_soft_dirty };
 
 	lock_mmap_write(model, doing->mm);
@@ -98,11 +99,17 @@ static void protect_part(struct doing *doing, uint64_t start, uint64_t end)
 	struct model *model = doing->model;
 	struct mm *mm = doing->mm;
 	uint8_t protection = (uint8_t)doing->op->value;
+	struct vma *vma;
 
 	if (vma_find(mm, start)->protection == protection)
 		return;
 	vma_isolate(model, mm, start, end);
-	vma_find(mm, start)->protection = protection;
+	vma = vma_find(mm, start);
+	vma->protection = protection;
+	if (protection & MODEL_WRITE)
+		vma->is_accounted = vma_is_private(vma);
+	else if (vma->kind == MODEL_ANON && vma->anon == 0)
+		vma->is_accounted = false;
 	each_entry(model, mm, start, end, protect_entry, NULL);
 	vma_merge(model, mm, start, end);
 }
@@ -221,7 +228,6 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 	moved.offset += start - moved.start;
 	moved.start = to;
 	moved.end = to + nr;
-	moved.is_registered = false;
 	if (moved.kind == MODEL_ANON && moved.anon == 0)
 		moved.offset = moved.start;
 	vma_insert(model, mm, &moved);
@@ -237,6 +243,9 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 		free_tables(model, mm, start, end);
 	}
 	vma_merge(model, mm, to, to + nr);
+	/* The registration is dropped after that: of what it was merged with, too. */
+	if (moved.is_registered)
+		vma_find(mm, to)->is_registered = false;
 }
 
 int op_move(struct doing *doing)

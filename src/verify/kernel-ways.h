@@ -14,6 +14,10 @@ bool ways_collapses_read_only(void *huge);
 /* The same: MADV_DONTNEED of all of it leaves no table, so that a huge page comes with the next access. */
 bool ways_frees_tables(void *huge);
 
+/* The same: a write takes over a page of what was a huge page, when all who shared it have gone. Asked with io_uring.
+ */
+bool ways_reuses_large(char *huge);
+
 /* pagemap says of all pages of a huge entry that they are mapped once, or not, as it is with the first of them. */
 bool ways_once_of_first(void);
 

@@ -99,6 +99,7 @@ static void ask_huge(struct powers *powers)
 	read_only =
 	        collapses && sys_madvise(aligned, HUGE_BYTES, MADV_DONTNEED) == 0 && ways_collapses_read_only(aligned);
 	frees_tables = advises && sys_madvise(aligned, HUGE_BYTES, MADV_DONTNEED) == 0 && ways_frees_tables(aligned);
+	powers->model.reuses_large = advises && ways_reuses_large(aligned);
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	powers->huge_anyway = file_says(HUGE_FILE, "[always]");
 	powers->model.has_huge = advises && (powers->huge_anyway || file_says(HUGE_FILE, "[madvise]"));
