@@ -8,6 +8,7 @@
 
 #include "report/report.h"
 #include "verbs.h"
+#include "verify/program.h"
 
 /* scdoc takes these for markup. */
 static void print_escaped(const char *text)
@@ -46,6 +47,15 @@ static void man_reports(void)
 	}
 }
 
+static void man_cases(void)
+{
+	for (const struct program_case *it = program_cases; it->name != NULL; it++) {
+		printf("*%s*\n\t", it->name);
+		print_escaped(it->sentence);
+		printf(".\n\n");
+	}
+}
+
 static void man_sensors(void)
 {
 	for (const struct tide_sensor_ops *const *sensor = tide_sensors(); *sensor != NULL; sensor++) {
@@ -60,7 +70,7 @@ static void man_verb(const struct verb *verb)
 	const char *form = verb->synopsis;
 
 	printf("## tidemark %s\n\n", verb->name);
-	while (*form != 0) {
+	do {
 		size_t length = strcspn(form, "\n");
 		char *copy = strndup(form, length);
 
@@ -70,7 +80,7 @@ static void man_verb(const struct verb *verb)
 		free(copy);
 		form += length;
 		form += *form != 0;
-	}
+	} while (*form != 0);
 	putchar(toupper(verb->summary[0]));
 	print_escaped(verb->summary + 1);
 	printf(".\n\n");
@@ -78,6 +88,8 @@ static void man_verb(const struct verb *verb)
 	printf("\n");
 	if (verb->takes_report)
 		man_reports();
+	if (verb->takes_case)
+		man_cases();
 	for (const struct option_group *const *group = verb->groups; *group != NULL; group++)
 		for (const struct option_spec *spec = (*group)->specs; spec->name != NULL; spec++)
 			man_option(spec);
@@ -114,6 +126,12 @@ static void bash_sensors(void)
 		printf("%s%s", sensor == tide_sensors() ? "" : " ", (*sensor)->name);
 }
 
+static void bash_cases(void)
+{
+	for (const struct program_case *it = program_cases; it->name != NULL; it++)
+		printf("%s%s", it == program_cases ? "" : " ", it->name);
+}
+
 /* "	record:--pid|record:-p) echo '@pid' ;;": options that take an argument. */
 static void bash_values(void)
 {
@@ -128,6 +146,8 @@ static void bash_values(void)
 				printf(") echo '");
 				if (spec->choices != NULL && strcmp(spec->choices, "@sensor") == 0)
 					bash_sensors();
+				else if (spec->choices != NULL && strcmp(spec->choices, "@case") == 0)
+					bash_cases();
 				else
 					printf("%s", spec->choices ? spec->choices : "@none");
 				printf("' ;;\n");

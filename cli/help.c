@@ -9,6 +9,7 @@
 #include "report/report.h"
 #include "say.h"
 #include "verbs.h"
+#include "verify/program.h"
 
 #define COLUMNS       80
 #define OPTION_COLUMN 30
@@ -61,14 +62,16 @@ static void print_usage(FILE *out, const struct verb *verb)
 	const char *form = verb->synopsis;
 	const char *lead = "Usage:";
 
-	while (*form != 0) {
+	/* A verb that takes nothing has one form, too. */
+	do {
 		size_t length = strcspn(form, "\n");
 
-		fprintf(out, "%-6s tidemark %s [OPTION...] %.*s\n", lead, verb->name, (int)length, form);
+		fprintf(out, "%-6s tidemark %s [OPTION...]%s%.*s\n", lead, verb->name, length > 0 ? " " : "",
+		        (int)length, form);
 		form += length;
 		form += *form != 0;
 		lead = "";
-	}
+	} while (*form != 0);
 }
 
 void help_verb(FILE *out, const struct verb *verb)
@@ -82,6 +85,8 @@ void help_verb(FILE *out, const struct verb *verb)
 	}
 	for (const struct report *report = reports; verb->takes_report && report->name != NULL; report++)
 		print_wrapped(out, report->summary, (size_t)fprintf(out, "  %-10s ", report->name), 13);
+	for (const struct program_case *it = program_cases; verb->takes_case && it->name != NULL; it++)
+		print_wrapped(out, it->sentence, (size_t)fprintf(out, "  %-18s ", it->name), 21);
 	for (const struct option_group *const *group = verb->groups; *group != NULL; group++) {
 		fprintf(out, "\n%s:\n", (*group)->title);
 		for (const struct option_spec *spec = (*group)->specs; spec->name != NULL; spec++)

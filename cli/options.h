@@ -41,6 +41,7 @@ struct options {
 	uint64_t duration_us; /* 0: not given */
 	const char *output;
 	const char *model; /* a workload's file; NULL: not given */
+	const char *program; /* verify's case; NULL: not given */
 	struct tide_monitor_opts monitor;
 	bool unguided;
 	bool exact;
@@ -48,7 +49,7 @@ struct options {
 	bool writes;
 	const char *sensor;
 	uint64_t interval_us; /* of epochs; 0: not given */
-	uint64_t count;       /* epochs; 0: not given */
+	uint64_t count;       /* epochs, or operations; 0: not given */
 	enum pins_mode pins;
 	const char *backend;        /* of write tracking; NULL: the best */
 	bool excludes;              /* reused mappings */
@@ -86,9 +87,9 @@ struct option_spec {
 	const char *arg;  /* what the manual calls the argument; NULL: takes none */
 	const char *help; /* one sentence, no full stop */
 	option_parse_fn *parse;
-	size_t offset; /* of the member of struct options that general parse functions fill */
-	const char *
-	        choices; /* words to complete, blank between them; "@file" files, "@pid" processes, "@sensor" sensors */
+	size_t offset;       /* of the member of struct options that general parse functions fill */
+	const char *choices; /* words to complete, blank between them; "@file" files, "@pid" processes, "@sensor"
+	                        sensors, "@case" verify's cases */
 };
 
 /* A heading and its options, ended by a NULL name. */
@@ -106,6 +107,7 @@ extern const struct option_group option_group_report;
 extern const struct option_group option_group_recorded;
 extern const struct option_group option_group_quiet;
 extern const struct option_group option_group_doctor;
+extern const struct option_group option_group_verify;
 extern const struct option_group option_group_pages;
 extern const struct option_group option_group_watch;
 extern const struct option_group option_group_help;

@@ -60,6 +60,16 @@
 	"Ends after --count epochs, by an interrupt (Ctrl-C), or when the process exits or executes "                  \
 	"another program; then the exit status is 4 if --count was given, else 0.\n"
 
+#define VERIFY_DETAILS                                                                                                 \
+	"Performs random operations on memory (mapping, writing, fork, huge pages, pins, write protection and more) "  \
+	"in an exact model of the kernel's memory management, and at the same time in processes of its own. After "    \
+	"each operation results, contents and page tables are compared. Where the kernel may do one thing or another " \
+	"by its own rules, the model follows it, and that is counted. A difference is shrunk to the shortest program " \
+	"that shows it, which is printed as C that needs nothing of tidemark.\n"                                       \
+	"No other process is touched. What this kernel or these privileges lack is named, and not tried. Exit "        \
+	"status: 0 when there is no difference, 1 when there is one, 3 when the case needs what is not here.\n"        \
+	"The cases:\n"
+
 const struct verb verbs[] = {
 	{
 	        .name = "heatmap",
@@ -170,6 +180,15 @@ const struct verb verbs[] = {
 	                   "status: 0 when a sensor works here, 3 when none does.\n",
 	        .groups = { &option_group_doctor, &option_group_help },
 	        .run = verb_doctor,
+	},
+	{
+	        .name = "verify",
+	        .summary = "does this kernel track memory truthfully: it and a model of it, side by side",
+	        .synopsis = "",
+	        .details = VERIFY_DETAILS,
+	        .takes_case = true,
+	        .groups = { &option_group_verify, &option_group_quiet },
+	        .run = verb_verify,
 	},
 	{
 	        .name = "help",

@@ -17,6 +17,7 @@ struct verb {
 	bool takes_command; /* words after -- are a command to run */
 	bool is_exact;      /* looks at every page, whatever the options say */
 	bool takes_report;  /* the first word is a report's name */
+	bool takes_case;    /* --case is one of verify's programs */
 	const struct option_group *groups[VERB_MAX_GROUPS + 1];
 	int (*run)(const struct verb *verb, const struct options *options); /* returns the exit code */
 };
@@ -31,6 +32,7 @@ int verb_report(const struct verb *verb, const struct options *options);
 int verb_one_shot(const struct verb *verb, const struct options *options);
 int verb_pages(const struct verb *verb, const struct options *options);
 int verb_watch(const struct verb *verb, const struct options *options);
+int verb_verify(const struct verb *verb, const struct options *options);
 int verb_doctor(const struct verb *verb, const struct options *options);
 int verb_help(const struct verb *verb, const struct options *options);
 

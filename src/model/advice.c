@@ -8,6 +8,30 @@
 #include "model/table.h"
 #include "model/vma.h"
 
+/* Does what is advised, up to `end`, hold all of the folio, in order? */
+static bool covers_folio(const struct entry *entry, uint64_t page, uint64_t end)
+{
+	if (page % MODEL_HUGE != 0 || end - page < MODEL_HUGE)
+		return false;
+	for (unsigned i = 0; i < MODEL_HUGE; i++)
+		if (entry[i].kind != ENTRY_PAGE || entry[i].of != entry->of || entry[i].index != i)
+			return false;
+	return true;
+}
+
+/* A folio that is advised in part is broken first. false: it cannot be, and the page is left as it is. */
+static bool is_small_or_broken(struct model *model, struct mm *mm, uint64_t page, struct entry *entry, uint64_t end)
+{
+	if (entry->kind != ENTRY_PAGE || !folio_at(model, entry->of)->is_huge)
+		return true;
+	if (covers_folio(entry, page, end))
+		return true;
+	if (!folio_is_alone(model, mm, entry->of))
+		return false;
+	huge_break(model, entry->of);
+	return true;
+}
+
 static bool is_mapped_by_others(const struct folio *folio, const struct entry *entry)
 {
 	return entry->kind == ENTRY_HUGE ? folio->nr_huge != 1 || folio->nr_mapped > 0
@@ -18,7 +42,9 @@ static bool is_mapped_by_others(const struct folio *folio, const struct entry *e
 static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
                           void *arg)
 {
-	(void)vma, (void)arg;
+	(void)vma;
+	if (!is_small_or_broken(model, mm, page, entry, *(const uint64_t *)arg))
+		return;
 	if (entry->kind == ENTRY_SWAP) {
 		uint32_t slot = entry->of;
 
@@ -37,6 +63,17 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
 	}
 }
 
+/* Block by block: a huge page that is meant in part is broken first, or left as it is. */
+static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_fn *fn)
+{
+	for (uint64_t at = start, next; at < end; at = next) {
+		next = (at | (MODEL_HUGE - 1)) + 1;
+		next = next < end ? next : end;
+		if (huge_break_at(doing->model, doing->mm, at, next))
+			each_entry(doing->model, doing->mm, at, next, fn, &end);
+	}
+}
+
 /* Each mapping of one kind; what is not mapped is passed over, and said at the end. */
 static int on_anonymous(struct doing *doing, entry_fn *fn)
 {
@@ -50,8 +87,7 @@ static int on_anonymous(struct doing *doing, entry_fn *fn)
 		if (vma->kind != MODEL_ANON)
 			return -EINVAL;
 		at = vma->start > at ? vma->start : at;
-		huge_split_at(doing->model, doing->mm, at, end);
-		each_entry(doing->model, doing->mm, at, end, fn, NULL);
+		on_blocks(doing, at, end, fn);
 	}
 	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
 }
@@ -69,7 +105,9 @@ int op_free(struct doing *doing)
 static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
                       void *arg)
 {
-	(void)mm, (void)vma, (void)page, (void)arg;
+	(void)vma;
+	if (!is_small_or_broken(model, mm, page, entry, *(const uint64_t *)arg))
+		return;
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);
 
@@ -87,8 +125,7 @@ static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint6
 static int make_all_cold(struct doing *doing)
 {
 	lock_mmap_read(doing->model, doing->mm);
-	huge_split_at(doing->model, doing->mm, doing->start, doing->end);
-	each_entry(doing->model, doing->mm, doing->start, doing->end, make_cold, NULL);
+	on_blocks(doing, doing->start, doing->end, make_cold);
 	unlock_mmap(doing->model, doing->mm);
 	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
 }
@@ -103,6 +140,7 @@ int op_pageout(struct doing *doing)
 	return make_all_cold(doing);
 }
 
+/* Each changes a copy of a mapping. */
 static void set_huge(struct vma *vma, int8_t huge)
 {
 	vma->huge = huge;
@@ -114,18 +152,34 @@ static void set_mergeable(struct vma *vma, int8_t is_mergeable)
 		vma->is_mergeable = is_mergeable;
 }
 
+/* A mapping that is as it is to be stays whole. */
+static void set_part(struct doing *doing, uint64_t start, uint64_t end, void (*set)(struct vma *, int8_t), int8_t value)
+{
+	struct vma *vma = vma_find(doing->mm, start);
+	struct vma changed = *vma;
+
+	set(&changed, value);
+	if (changed.huge == vma->huge && changed.is_mergeable == vma->is_mergeable)
+		return;
+	vma_isolate(doing->model, doing->mm, start, end);
+	set(vma_find(doing->mm, start), value);
+	vma_merge(doing->model, doing->mm, start, end);
+}
+
 static int set_flag(struct doing *doing, void (*set)(struct vma *, int8_t), int8_t value)
 {
-	struct model *model = doing->model;
 	struct mm *mm = doing->mm;
+	const struct vma *vma;
 
-	lock_mmap_write(model, mm);
-	vma_isolate(model, mm, doing->start, doing->end);
-	for (struct vma *vma = vma_next(mm, doing->start);
-	     vma != NULL && vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end; vma++)
-		set(vma, value);
-	vma_merge(model, mm, doing->start, doing->end);
-	unlock_mmap(model, mm);
+	lock_mmap_write(doing->model, mm);
+	for (uint64_t at = doing->start, end; at < doing->end; at = end) {
+		vma = vma_next(mm, at);
+		if (vma == NULL || vma->start >= doing->end)
+			break;
+		end = vma->end < doing->end ? vma->end : doing->end;
+		set_part(doing, vma->start > at ? vma->start : at, end, set, value);
+	}
+	unlock_mmap(doing->model, mm);
 	return vma_covers(mm, doing->start, doing->end) ? 0 : -ENOMEM;
 }
 

@@ -77,9 +77,10 @@ static void map_cached(struct model *model, struct vma *vma, uint64_t page, stru
 static void map_around(struct model *model, struct vma *vma, uint64_t page, struct entry *entry)
 {
 	enum { AROUND = 16 };
-	uint64_t start = page & ~(uint64_t)(AROUND - 1), end = start + AROUND;
+	uint64_t start = page & ~(uint64_t)(AROUND - 1), end, table_end = (page | (ENTRIES - 1)) + 1;
 
 	start = start < vma->start ? vma->start : start;
+	end = start + AROUND < table_end ? start + AROUND : table_end;
 	end = end > vma->end ? vma->end : end;
 	for (uint64_t at = start; at < end; at++) {
 		struct entry *other = entry + (int64_t)(at - page);
@@ -138,7 +139,7 @@ static void fault_swapped(struct model *model, struct vma *vma, struct entry *en
 }
 
 /* May the only user of the page keep it? wp_can_reuse_anon_folio(). */
-static bool may_reuse(struct model *model, const struct entry *entry)
+static bool may_reuse(struct model *model, struct mm *mm, const struct entry *entry)
 {
 	struct folio *folio = folio_at(model, entry->of);
 	bool result;
@@ -147,9 +148,11 @@ static bool may_reuse(struct model *model, const struct entry *entry)
 		return false;
 	if (folio->pages[entry->index].exclusive)
 		return true;
-	if (folio->is_ksm || folio->is_huge || folio->nr_refs > 1 || !trylock_folio(model, entry->of))
+	if (folio->is_huge && !model->opts.reuses_large)
 		return false;
-	result = folio->nr_refs == 1;
+	if (folio->is_ksm || !folio_is_alone(model, mm, entry->of) || !trylock_folio(model, entry->of))
+		return false;
+	result = folio_is_alone(model, mm, entry->of);
 	folio->pages[entry->index].exclusive = result;
 	unlock_folio(model, entry->of);
 	return result;
@@ -165,11 +168,12 @@ static void fault_protected(struct model *model, struct mm *mm, struct vma *vma,
 {
 	struct entry old;
 
-	if (entry->uffd_wp) {
+	/* A mapping that is not registered any more may have protection left, which means nothing. */
+	if (entry->uffd_wp && vma->is_registered) {
 		entry->uffd_wp = false;
 		step(model, 0);
 	}
-	if (entry->kind == ENTRY_PAGE && (!vma_is_private(vma) || may_reuse(model, entry))) {
+	if (entry->kind == ENTRY_PAGE && (!vma_is_private(vma) || may_reuse(model, mm, entry))) {
 		make_writable(model, entry);
 		return;
 	}

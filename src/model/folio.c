@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "model/steps.h"
+#include "model/table.h"
 
 struct folio *folio_at(struct model *model, uint32_t id)
 {
@@ -130,6 +131,29 @@ uint32_t folio_mapcount(const struct folio *folio, unsigned index)
 uint32_t folio_mapcount_all(const struct folio *folio)
 {
 	return folio->nr_huge + folio->nr_mapped;
+}
+
+bool folio_is_of(struct model *model, struct mm *mm, uint32_t id)
+{
+	const struct folio *folio = folio_at(model, id);
+	uint32_t nr = 0;
+
+	/* The common cases need no walk. */
+	if (!folio->is_huge || folio_mapcount_all(folio) == 1)
+		return folio_mapcount_all(folio) == 1;
+	for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++) {
+		struct entry entry = table_look(model, mm, page);
+
+		nr += (entry.kind == ENTRY_PAGE || (entry.kind == ENTRY_HUGE && entry.index == 0)) && entry.of == id;
+	}
+	return nr == folio_mapcount_all(folio);
+}
+
+bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id)
+{
+	const struct folio *folio = folio_at(model, id);
+
+	return folio->nr_refs == folio_mapcount_all(folio) && folio_is_of(model, mm, id);
 }
 
 uint32_t slot_new(struct model *model, uint64_t value)

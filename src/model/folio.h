@@ -31,6 +31,11 @@ bool folio_may_be_pinned(const struct folio *folio);
 uint32_t folio_mapcount(const struct folio *folio, unsigned index);
 uint32_t folio_mapcount_all(const struct folio *folio);
 
+/* Only entries of this address space refer to it. */
+bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id);
+/* No other address space maps it. */
+bool folio_is_of(struct model *model, struct mm *mm, uint32_t id);
+
 /* A slot that holds `value`, with one reference. */
 uint32_t slot_new(struct model *model, uint64_t value);
 void slot_put(struct model *model, uint32_t slot);

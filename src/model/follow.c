@@ -128,10 +128,28 @@ static bool map_file_page(struct difference *diff)
 	       fault_in(diff->model, diff->mm, diff->page, false) == 0;
 }
 
+static bool map_zeros(struct difference *diff)
+{
+	struct entry *entry, old;
+
+	if (diff->entry.kind != ENTRY_PAGE || !(diff->real->flags & SEEN_ZERO) ||
+	    !folio_at(diff->model, diff->entry.of)->is_anon || *entry_value(diff->model, &diff->entry) != 0 ||
+	    (diff->op->kind != OP_FREE && diff->op->kind != OP_COLD && diff->op->kind != OP_PAGEOUT &&
+	     diff->op->kind != OP_MIGRATE))
+		return false;
+	entry = table_entry(diff->model, diff->mm, diff->page, false);
+	old = *entry;
+	entry->kind = ENTRY_ZERO;
+	entry->of = entry->index = 0;
+	entry->write = entry->dirty = false;
+	folio_release(diff->model, old.of, old.index);
+	return true;
+}
+
 static bool (*const rules[])(struct difference *) = {
 	[RULE_SMALL] = make_small,          [RULE_HUGE] = make_huge,  [RULE_RECLAIMED] = swap_out,
 	[RULE_SWAPPED_IN] = swap_in,        [RULE_LAZY] = throw_away, [RULE_FILE_DROPPED] = drop_file_page,
-	[RULE_FILE_AROUND] = map_file_page,
+	[RULE_FILE_AROUND] = map_file_page, [RULE_ZEROS] = map_zeros,
 };
 
 const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,

@@ -30,8 +30,9 @@ static void set_huge(struct model *model, struct vma *vma, struct entry *huge, u
 void huge_fault(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *huge, bool write)
 {
 	(void)page;
+	/* Also for what is only read. */
+	vma_prepare_anon(model, mm, vma);
 	if (write) {
-		vma_prepare_anon(model, mm, vma);
 		set_huge(model, vma, huge, folio_new(model, true, true));
 	} else {
 		*huge = (struct entry){ .kind = ENTRY_ZERO, .young = true };
@@ -89,6 +90,77 @@ void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t 
 		split_block(model, mm, end);
 }
 
+/* The small pages of a folio: what was mapped before by entries of its pages is so by theirs. */
+static void rename_entries(struct model *model, uint32_t from, const uint32_t *to)
+{
+	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
+		struct mm *mm = &model->mms[i];
+
+		for (uint64_t page = FIRST_PAGE; mm->is_there && page < FIRST_PAGE + MODEL_PAGES; page++) {
+			struct entry *entry = table_entry(model, mm, page, false);
+
+			if (entry == NULL || entry->kind != ENTRY_PAGE || entry->of != from)
+				continue;
+			entry->of = to[entry->index];
+			entry->index = 0;
+		}
+	}
+}
+
+void huge_break(struct model *model, uint32_t id)
+{
+	struct folio *old;
+	uint32_t pages[MODEL_HUGE];
+
+	for (unsigned i = 0; i < MODEL_HUGE; i++) {
+		struct folio *page;
+
+		pages[i] = folio_new(model, false, true);
+		old = folio_at(model, id);
+		page = folio_at(model, pages[i]);
+		page->pages[0] = old->pages[i];
+		page->nr_mapped = old->pages[i].nr_mapped;
+		page->nr_refs = page->nr_mapped;
+		page->is_lazy = old->is_lazy;
+		page->is_dirty = old->is_dirty;
+		page->is_active = old->is_active;
+	}
+	rename_entries(model, id, pages);
+	old = folio_at(model, id);
+	old->nr_mapped = 0;
+	for (unsigned i = 0; i < MODEL_HUGE; i++) {
+		old->pages[i].nr_mapped = 0;
+		if (folio_at(model, pages[i])->nr_refs == 0) {
+			folio_get(model, pages[i], 1);
+			folio_put(model, pages[i], 1);
+		}
+	}
+	folio_put(model, id, old->nr_refs);
+}
+
+bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct table *table = NULL;
+	struct entry *huge = table_huge_entry(model, mm, start, false, &table);
+	struct folio *folio;
+	uint32_t id;
+
+	if (huge == NULL || (huge->kind != ENTRY_HUGE && huge->kind != ENTRY_ZERO) ||
+	    (start % MODEL_HUGE == 0 && end - start == MODEL_HUGE))
+		return true;
+	if (huge->kind == ENTRY_ZERO)
+		return false;
+	id = huge->of;
+	folio = folio_at(model, id);
+	if (folio_mapcount_all(folio) != 1 || folio->nr_refs != 1)
+		return false;
+	lock_table(model, table);
+	huge_split(model, mm, huge);
+	unlock_table(model, table);
+	huge_break(model, id);
+	return true;
+}
+
 bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge)
 {
 	struct folio *folio;
@@ -116,16 +188,16 @@ bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entr
 /* What MADV_COLLAPSE looks at: nothing that is protected, nothing that others refer to. */
 static int may_collapse(struct model *model, const struct vma *vma, struct entry *entries)
 {
-	bool is_any = false, is_writable = false;
+	bool is_writable = false;
 
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		const struct entry *entry = &entries[i];
 		const struct folio *folio;
 
-		if (entry->kind == ENTRY_MIGRATION || entry->kind == ENTRY_DEVICE || entry->uffd_wp ||
-		    (vma->is_registered && (entry->kind == ENTRY_NONE || entry->kind == ENTRY_ZERO)))
+		if (vma->is_registered && (entry->kind == ENTRY_NONE || entry->kind == ENTRY_ZERO))
+			return -EBUSY;
+		if (entry->kind == ENTRY_MIGRATION || entry->kind == ENTRY_DEVICE || entry->uffd_wp)
 			return -EINVAL;
-		is_any = is_any || entry->kind != ENTRY_NONE;
 		is_writable = is_writable || entry->write;
 		if (entry->kind != ENTRY_PAGE)
 			continue;
@@ -135,7 +207,7 @@ static int may_collapse(struct model *model, const struct vma *vma, struct entry
 		if (folio->nr_refs != folio_mapcount_all(folio) || folio->locked_by != 0)
 			return -EAGAIN;
 	}
-	return is_any && is_writable ? 0 : -EINVAL;
+	return is_writable || model->opts.collapses_read_only ? 0 : -EINVAL;
 }
 
 /* Each page is copied, and lets go of what it was copied from. */
@@ -183,20 +255,42 @@ int huge_collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 	return 0;
 }
 
+/* It has a whole block, whether or not that is what is asked for. */
+static bool may_have_huge(const struct model *model, const struct vma *vma)
+{
+	uint64_t last = (vma->end - MODEL_HUGE) & ~(uint64_t)(MODEL_HUGE - 1);
+
+	return model->opts.has_huge && vma->kind == MODEL_ANON && vma->huge >= 0 && vma->anon != 0 &&
+	       vma->end - vma->start >= MODEL_HUGE && last >= vma->start;
+}
+
+static int collapse_part(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
+{
+	uint64_t first = (start + MODEL_HUGE - 1) & ~(uint64_t)(MODEL_HUGE - 1);
+	uint64_t last = end & ~(uint64_t)(MODEL_HUGE - 1);
+
+	if (!may_have_huge(model, vma) || last < first)
+		return -EINVAL;
+	return last == first ? 0 : huge_collapse(model, mm, vma, first);
+}
+
+/* Mapping by mapping, as all advice; what is not mapped is passed over, and said at the end. */
 int op_collapse(struct doing *doing)
 {
+	uint64_t end = doing->start + MODEL_HUGE;
 	struct vma *vma;
-	int result;
+	int result = 0;
 
 	lock_mmap_write(doing->model, doing->mm);
-	vma = vma_find(doing->mm, doing->start);
-	if (vma == NULL)
+	for (uint64_t at = doing->start; result == 0 && at < end; at = vma->end) {
+		vma = vma_next(doing->mm, at);
+		if (vma == NULL || vma->start >= end)
+			break;
+		result = collapse_part(doing->model, doing->mm, vma, vma->start > at ? vma->start : at,
+		                       vma->end < end ? vma->end : end);
+	}
+	if (result == 0 && !vma_covers(doing->mm, doing->start, end))
 		result = -ENOMEM;
-	else if (!doing->model->opts.has_huge || vma->kind != MODEL_ANON || vma->huge < 0 ||
-	         vma->start > doing->start || vma->end < doing->start + MODEL_HUGE)
-		result = -EINVAL;
-	else
-		result = huge_collapse(doing->model, doing->mm, vma, doing->start);
 	unlock_mmap(doing->model, doing->mm);
 	return result;
 }

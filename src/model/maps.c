@@ -56,6 +56,7 @@ int op_map(struct doing *doing)
 		           .kind = (enum model_kind)doing->op->flags,
 		           .protection = (uint8_t)doing->op->value,
 		           .offset = doing->start,
+		           .is_accounted = doing->op->flags != MODEL_SHARED && doing->op->value & MODEL_WRITE,
 		           .is_soft = model->opts.has_soft_dirty };
 
 	lock_mmap_write(model, doing->mm);
@@ -92,27 +93,43 @@ static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, u
 	step(model, 0);
 }
 
-int op_protect(struct doing *doing)
+/* A mapping that has this protection already stays whole. */
+static void protect_part(struct doing *doing, uint64_t start, uint64_t end)
 {
 	struct model *model = doing->model;
 	struct mm *mm = doing->mm;
-	uint64_t end = doing->start;
+	uint8_t protection = (uint8_t)doing->op->value;
 	struct vma *vma;
 
-	lock_mmap_write(model, mm);
+	if (vma_find(mm, start)->protection == protection)
+		return;
+	vma_isolate(model, mm, start, end);
+	vma = vma_find(mm, start);
+	vma->protection = protection;
+	if (protection & MODEL_WRITE)
+		vma->is_accounted = vma_is_private(vma);
+	else if (vma->kind == MODEL_ANON && vma->anon == 0)
+		vma->is_accounted = false;
+	each_entry(model, mm, start, end, protect_entry, NULL);
+	vma_merge(model, mm, start, end);
+}
+
+int op_protect(struct doing *doing)
+{
+	struct mm *mm = doing->mm;
+	uint64_t at = doing->start;
+	const struct vma *vma;
+
+	lock_mmap_write(doing->model, mm);
 	/* It comes as far as there are mappings without a gap. */
-	while (end < doing->end && (vma = vma_find(mm, end)) != NULL)
-		end = vma->end < doing->end ? vma->end : doing->end;
-	if (end > doing->start) {
-		vma_isolate(model, mm, doing->start, end);
-		for (vma = vma_find(mm, doing->start); vma < mm->vmas.items + mm->vmas.nr && vma->start < end; vma++)
-			vma->protection = (uint8_t)doing->op->value;
-		huge_split_at(model, mm, doing->start, end);
-		each_entry(model, mm, doing->start, end, protect_entry, NULL);
-		vma_merge(model, mm, doing->start, end);
+	while (at < doing->end && (vma = vma_find(mm, at)) != NULL) {
+		uint64_t end = vma->end < doing->end ? vma->end : doing->end;
+
+		protect_part(doing, at, end);
+		at = end;
 	}
-	unlock_mmap(model, mm);
-	return end < doing->end ? -ENOMEM : 0;
+	unlock_mmap(doing->model, mm);
+	return at < doing->end ? -ENOMEM : 0;
 }
 
 /* Entries go as they are; a registration is lost, and with it what was protected. */
@@ -151,27 +168,28 @@ static bool move_huge(struct doing *doing, uint64_t from, uint64_t to, uint64_t 
 	return true;
 }
 
-static void move_entries(struct doing *doing)
+static void move_entries(struct doing *doing, uint64_t start, uint64_t to, uint64_t nr)
 {
 	struct model *model = doing->model;
-	uint64_t nr = doing->end - doing->start;
 
 	for (uint64_t i = 0; i < nr;) {
-		uint64_t from = doing->start + i, to = doing->to + i;
+		uint64_t from = start + i;
 
-		if (move_huge(doing, from, to, nr - i)) {
+		if (move_huge(doing, from, to + i, nr - i)) {
 			i += MODEL_HUGE;
 		} else if (table_entry(model, doing->mm, from, false) == NULL) {
 			i++;
 		} else {
-			table_entry(model, doing->mm, to, true);
+			table_entry(model, doing->mm, to + i, true);
 			move_entry(doing, table_of(model, table_huge_entry(model, doing->mm, from, false, NULL)),
-			           table_of(model, table_huge_entry(model, doing->mm, to, false, NULL)), from, to);
+			           table_of(model, table_huge_entry(model, doing->mm, to + i, false, NULL)), from,
+			           to + i);
 			i++;
 		}
 	}
 }
 
+/* Several mappings go at once where the kernel can do that, but none that is registered. */
 static int may_move(struct doing *doing)
 {
 	uint64_t nr = doing->end - doing->start;
@@ -179,44 +197,75 @@ static int may_move(struct doing *doing)
 
 	if (doing->to < doing->end && doing->start < doing->to + nr)
 		return -EINVAL;
-	if (vma == NULL || vma->end < doing->end)
+	if (vma == NULL)
 		return -EFAULT;
-	return 0;
+	if (vma->end >= doing->end)
+		return 0;
+	return doing->model->opts.moves_many && !vma->is_registered ? 0 : -EFAULT;
+}
+
+/* A mapping that was left whole has no anonymous pages any more, and no anon_vma. */
+static void leave(struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct vma *vma = vma_find(mm, start);
+
+	if (vma->start != start || vma->end != end)
+		return;
+	vma->anon = 0;
+	vma->is_forked = false;
+}
+
+/* [start, end) of one mapping. */
+static void move_part(struct doing *doing, uint64_t start, uint64_t end)
+{
+	struct model *model = doing->model;
+	struct mm *mm = doing->mm;
+	uint64_t nr = end - start, to = doing->to + (start - doing->start);
+	struct vma moved;
+
+	unmap(model, mm, to, to + nr);
+	moved = *vma_find(mm, start);
+	moved.offset += start - moved.start;
+	moved.start = to;
+	moved.end = to + nr;
+	if (moved.kind == MODEL_ANON && moved.anon == 0)
+		moved.offset = moved.start;
+	vma_insert(model, mm, &moved);
+	move_entries(doing, start, to, nr);
+	for (uint64_t i = 0; i < nr; i++) {
+		*truth_of(mm, to + i) = *truth_of(mm, start + i);
+		*truth_of(mm, start + i) = (struct truth){ .armed = true };
+	}
+	if (doing->op->flags) {
+		leave(mm, start, end);
+	} else {
+		vma_remove(model, mm, start, end);
+		free_tables(model, mm, start, end);
+	}
+	vma_merge(model, mm, to, to + nr);
+	/* The registration is dropped after that: of what it was merged with, too. */
+	if (moved.is_registered)
+		vma_find(mm, to)->is_registered = false;
 }
 
 int op_move(struct doing *doing)
 {
-	struct model *model = doing->model;
-	struct mm *mm = doing->mm;
-	uint64_t nr = doing->end - doing->start;
-	struct vma moved;
+	const struct vma *vma;
 	int result;
 
-	lock_mmap_write(model, mm);
+	lock_mmap_write(doing->model, doing->mm);
 	result = may_move(doing);
-	if (result < 0) {
-		unlock_mmap(model, mm);
-		return result;
+	for (uint64_t at = doing->start, end; result == 0 && at < doing->end; at = end) {
+		vma = vma_next(doing->mm, at);
+		if (vma == NULL || vma->start >= doing->end)
+			break;
+		at = vma->start > at ? vma->start : at;
+		end = vma->end < doing->end ? vma->end : doing->end;
+		if (at > doing->start && vma->is_registered)
+			result = -EFAULT;
+		else
+			move_part(doing, at, end);
 	}
-	unmap(model, mm, doing->to, doing->to + nr);
-	vma_isolate(model, mm, doing->start, doing->end);
-	moved = *vma_find(mm, doing->start);
-	moved.start = doing->to;
-	moved.end = doing->to + nr;
-	moved.is_registered = false;
-	if (moved.kind == MODEL_ANON && moved.anon == 0)
-		moved.offset = moved.start;
-	vma_insert(model, mm, &moved);
-	move_entries(doing);
-	for (uint64_t i = 0; i < nr; i++) {
-		*truth_of(mm, doing->to + i) = *truth_of(mm, doing->start + i);
-		*truth_of(mm, doing->start + i) = (struct truth){ .armed = true };
-	}
-	if (!doing->op->flags) {
-		vma_remove(model, mm, doing->start, doing->end);
-		free_tables(model, mm, doing->start, doing->end);
-	}
-	vma_merge(model, mm, doing->to, doing->to + nr);
-	unlock_mmap(model, mm);
-	return 0;
+	unlock_mmap(doing->model, doing->mm);
+	return result;
 }

@@ -110,6 +110,22 @@ bool model_has(const struct model *model, unsigned process)
 	return process < MODEL_PROCESSES && model->mms[process].is_there && !model->mms[process].is_ending;
 }
 
+bool model_knows(const struct model *model, const struct model_op *op)
+{
+	struct mm *mm = (struct mm *)&model->mms[op->process];
+	uint64_t start = FIRST_PAGE + op->page;
+	struct vma *vma;
+
+	for (uint64_t at = start; op->kind == OP_COLLAPSE && at < start + MODEL_HUGE; at = vma->end) {
+		vma = vma_next(mm, at);
+		if (vma == NULL || vma->start >= start + MODEL_HUGE)
+			break;
+		if (vma->kind != MODEL_ANON)
+			return false;
+	}
+	return true;
+}
+
 const char *model_broken(const struct model *model)
 {
 	return model->broken[0] != 0 ? model->broken : NULL;
@@ -168,6 +184,7 @@ static struct model_seen see(const struct model *model, const struct vma *vma, c
 {
 	struct model_seen seen = { 0 };
 	const struct folio *folio;
+	unsigned counted = model->opts.once_of_first && is_huge ? 0 : entry->index;
 
 	if (entry->soft || vma->is_soft)
 		seen.flags |= SEEN_SOFT;
@@ -178,11 +195,12 @@ static struct model_seen see(const struct model *model, const struct vma *vma, c
 	case ENTRY_HUGE:
 		folio = model->folios.items[entry->of];
 		seen.flags |= SEEN_PRESENT | (is_huge ? SEEN_HUGE : 0) | (folio->is_anon ? 0 : SEEN_FILE) |
-		              (folio_mapcount(folio, entry->index) == 1 ? SEEN_ONCE : 0);
+		              (folio_mapcount(folio, counted) == 1 ? SEEN_ONCE : 0);
 		seen.value = folio->pages[entry->index].value;
 		break;
 	case ENTRY_ZERO:
-		seen.flags |= SEEN_PRESENT | SEEN_ZERO | (is_huge ? SEEN_HUGE : 0);
+		/* The huge one is no anonymous page, and so counts as a file's. */
+		seen.flags |= SEEN_PRESENT | SEEN_ZERO | (is_huge ? SEEN_HUGE | SEEN_FILE : 0);
 		break;
 	case ENTRY_NONE:
 	case ENTRY_TABLE:

@@ -43,8 +43,13 @@ enum model_bug {
 
 struct model_opts {
 	enum model_bug bug;
-	bool has_soft_dirty; /* the kernel keeps soft-dirty bits */
-	bool has_huge;       /* huge pages where a mapping asks for them */
+	bool has_soft_dirty;      /* the kernel keeps soft-dirty bits */
+	bool has_huge;            /* huge pages where a mapping asks for them */
+	bool moves_many;          /* mremap() moves several mappings at once, and leaves out the holes (Linux 6.17) */
+	bool collapses_read_only; /* MADV_COLLAPSE takes pages of which none is writable (6.18) */
+	bool frees_tables;        /* MADV_DONTNEED of a whole block frees its table (6.14) */
+	bool reuses_large;        /* a write takes over a page of a large folio that nobody else maps (6.15) */
+	bool once_of_first;       /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 
 struct model;
@@ -54,6 +59,9 @@ int model_new(struct model **out, const struct model_opts *opts);
 void model_free(struct model *model);
 
 bool model_has(const struct model *model, unsigned process);
+
+/* Can it tell what comes of `op`? Of a collapse of file pages it cannot: there are no huge ones of files. */
+bool model_knows(const struct model *model, const struct model_op *op);
 
 /* Runs `op` to its end. 0, or -ENOMEM: the model itself is out of memory, and of no more use. */
 int model_run(struct model *model, const struct model_op *op, struct model_result *result);

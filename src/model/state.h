@@ -87,11 +87,12 @@ struct vma {
 	bool is_soft;       /* VM_SOFTDIRTY */
 	bool is_registered; /* for asynchronous write protection */
 	bool is_mergeable;
-	int8_t huge;     /* 1: MADV_HUGEPAGE, -1: MADV_NOHUGEPAGE */
-	uint32_t anon;   /* its anon_vma, 0 for none; such mappings are copied at fork */
-	bool is_forked;  /* has its parent's, too: it takes no neighbour's */
-	uint32_t file;   /* MODEL_SHARED: which one */
-	uint64_t offset; /* vm_pgoff: in its file, or where an anonymous one was first used */
+	bool is_accounted; /* VM_ACCOUNT: its pages may become its own */
+	int8_t huge;       /* 1: MADV_HUGEPAGE, -1: MADV_NOHUGEPAGE */
+	uint32_t anon;     /* its anon_vma, 0 for none; such mappings are copied at fork */
+	bool is_forked;    /* has its parent's, too: it takes no neighbour's */
+	uint32_t file;     /* MODEL_SHARED: which one */
+	uint64_t offset;   /* vm_pgoff: in its file, or where an anonymous one was first used */
 };
 
 struct pin {

@@ -66,49 +66,49 @@ static uint64_t part_end(const struct vma *vma, uint64_t end)
 	return vma->end < end ? vma->end : end;
 }
 
-int op_register(struct doing *doing)
+/* A mapping that is as it is to be stays whole. */
+static void enlist(struct doing *doing, uint64_t start, uint64_t end, bool registers)
 {
 	struct model *model = doing->model;
 	struct mm *mm = doing->mm;
-	struct vma *vma;
+	struct vma *vma = vma_find(mm, start);
+
+	if (vma->is_registered == registers)
+		return;
+	vma_isolate(model, mm, start, end);
+	vma = vma_find(mm, start);
+	if (!registers)
+		protect_entries(model, mm, vma, start, end, false);
+	vma->is_registered = registers;
+	vma_merge(model, mm, start, end);
+}
+
+static int enlist_all(struct doing *doing, bool registers)
+{
+	const struct vma *vma;
 	int result = -EINVAL;
 
-	lock_mmap_write(model, mm);
-	vma = vma_next(mm, doing->start);
-	if (vma != NULL && vma->start < doing->end) {
-		vma_isolate(model, mm, doing->start, doing->end);
-		for (vma = vma_next(mm, doing->start); vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end;
-		     vma++)
-			vma->is_registered = true;
-		vma_merge(model, mm, doing->start, doing->end);
+	lock_mmap_write(doing->model, doing->mm);
+	for (uint64_t at = doing->start, end; at < doing->end; at = end) {
+		vma = vma_next(doing->mm, at);
+		if (vma == NULL || vma->start >= doing->end)
+			break;
+		end = part_end(vma, doing->end);
+		enlist(doing, vma->start > at ? vma->start : at, end, registers);
 		result = 0;
 	}
-	unlock_mmap(model, mm);
+	unlock_mmap(doing->model, doing->mm);
 	return result;
+}
+
+int op_register(struct doing *doing)
+{
+	return enlist_all(doing, true);
 }
 
 int op_unregister(struct doing *doing)
 {
-	struct model *model = doing->model;
-	struct mm *mm = doing->mm;
-	struct vma *vma;
-	int result = -EINVAL;
-
-	lock_mmap_write(model, mm);
-	vma = vma_next(mm, doing->start);
-	if (vma != NULL && vma->start < doing->end) {
-		vma_isolate(model, mm, doing->start, doing->end);
-		for (vma = vma_next(mm, doing->start); vma < mm->vmas.items + mm->vmas.nr && vma->start < doing->end;
-		     vma++) {
-			if (vma->is_registered)
-				protect_entries(model, mm, vma, vma->start, vma->end, false);
-			vma->is_registered = false;
-		}
-		vma_merge(model, mm, doing->start, doing->end);
-		result = 0;
-	}
-	unlock_mmap(model, mm);
-	return result;
+	return enlist_all(doing, false);
 }
 
 /* Mapping by mapping, as far as they are registered. */

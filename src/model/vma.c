@@ -95,7 +95,7 @@ static bool same_memory(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->kind == b->kind && a->file == b->file &&
 	       a->offset + (a->end - a->start) == b->offset && a->is_registered == b->is_registered &&
-	       a->is_mergeable == b->is_mergeable && a->huge == b->huge;
+	       a->is_mergeable == b->is_mergeable && a->is_accounted == b->is_accounted && a->huge == b->huge;
 }
 
 /* Their anonymous pages may be found by one anon_vma. */

@@ -55,12 +55,15 @@ void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end
 	}
 }
 
-/* A mark goes with its entry. Contents that are given up are a change, which the kernel tells by the missing entry. */
+/*
+ * A mark goes with its entry. Contents that are given up are a change, which the kernel tells by the missing entry; but
+ * not in mappings of files, where protection stays: trackers know that of those.
+ */
 static void note_given_up(struct mm *mm, const struct vma *vma, uint64_t page, uint64_t nr)
 {
 	for (uint64_t i = 0; i < nr; i++)
 		*truth_of(mm, page + i) =
-		        (struct truth){ .armed = vma_is_private(vma) || truth_of(mm, page + i)->armed };
+		        (struct truth){ .armed = vma->kind == MODEL_ANON || truth_of(mm, page + i)->armed };
 }
 
 static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
@@ -69,7 +72,7 @@ static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 	struct entry old = *entry;
 
 	*entry = (struct entry){ 0 };
-	if (old.uffd_wp && *keep_marks && !vma_is_private(vma) && vma->is_registered)
+	if (old.uffd_wp && *keep_marks && vma->kind != MODEL_ANON && vma->is_registered)
 		*entry = (struct entry){ .kind = ENTRY_MARKER, .uffd_wp = true };
 	step(model, 0);
 	switch (old.kind) {
@@ -98,10 +101,39 @@ void zap(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool 
 	each_entry(model, mm, start, end, empty, &keep_marks);
 }
 
+static bool is_empty(const struct table *table)
+{
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (table->entries[i].kind != ENTRY_NONE)
+			return false;
+	return true;
+}
+
+/* Tables of whole blocks, each of one mapping, that are empty now. */
+static void free_emptied(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	uint64_t first = (start + MODEL_HUGE - 1) & ~(uint64_t)(MODEL_HUGE - 1);
+
+	for (uint64_t block = first; block + MODEL_HUGE <= end; block += MODEL_HUGE) {
+		const struct vma *vma = vma_find(mm, block);
+		struct table *table = NULL;
+		struct entry *huge = table_huge_entry(model, mm, block, false, &table);
+
+		if (vma == NULL || vma->end < block + MODEL_HUGE || huge == NULL || huge->kind != ENTRY_TABLE ||
+		    !is_empty(table_of(model, huge)))
+			continue;
+		lock_table(model, table);
+		table_free(model, huge);
+		unlock_table(model, table);
+	}
+}
+
 int op_dontneed(struct doing *doing)
 {
 	lock_mmap_read(doing->model, doing->mm);
 	zap(doing->model, doing->mm, doing->start, doing->end, true);
+	if (doing->model->opts.frees_tables)
+		free_emptied(doing->model, doing->mm, doing->start, doing->end);
 	unlock_mmap(doing->model, doing->mm);
 	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
 }

@@ -82,6 +82,9 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	        (double)check->took_ns / 1e9);
 	fprintf(out, "Compared:   results, contents, and of %llu pages: %s\n", (number)check->lockstep.nr_pages,
 	        seen_text(seen, check->lockstep.side->sees));
+	if (check->lockstep.nr_unknown > 0)
+		fprintf(out, "Left out:   %llu operations that the model cannot tell: collapses of pages of files\n",
+		        (number)check->lockstep.nr_unknown);
 	print_operations(out, check);
 	print_lacking(out, &check->real.powers);
 	print_rules(out, &check->lockstep);

@@ -14,7 +14,6 @@
 
 int check_open(struct check *check, struct tide_error *err)
 {
-	struct model_opts model = { 0 };
 	struct utsname name;
 	int result;
 
@@ -22,9 +21,7 @@ int check_open(struct check *check, struct tide_error *err)
 	result = real_open(&check->real, err);
 	if (result < 0)
 		return result;
-	model.has_soft_dirty = check->real.powers.has_soft_dirty;
-	model.has_huge = check->real.powers.has_huge;
-	lockstep_init(&check->lockstep, &check->real.side, &model);
+	lockstep_init(&check->lockstep, &check->real.side, &check->real.powers.model);
 	if (uname(&name) == 0)
 		snprintf(check->kernel, sizeof(check->kernel), "%.60s %.60s", name.release, name.machine);
 	return 0;

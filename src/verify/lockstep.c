@@ -132,27 +132,43 @@ static int compare_pages(struct pair *pair, unsigned process, bool *followed)
 	}
 }
 
-/* What is followed in one process may show in others, which were compared before. */
+/*
+ * What is followed in one process may show in others, too: as long as one is followed none differs for good.
+ */
 static int compare_processes(struct pair *pair)
 {
 	bool followed = true;
+	int differs = 0;
 
-	for (int rounds = 0; followed && rounds < MODEL_PROCESSES + 1; rounds++) {
+	for (int rounds = 0; followed && rounds < 8 * MODEL_PROCESSES; rounds++) {
+		struct difference first = { 0 };
+
 		followed = false;
+		differs = 0;
 		for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
 			int result = model_has(pair->model, i) ? compare_pages(pair, i, &followed) : 0;
 
-			if (result != 0)
+			if (result < 0)
 				return result;
+			if (result == 1 && differs == 0)
+				first = *pair->difference;
+			differs |= result;
 		}
+		if (differs == 1)
+			*pair->difference = first;
 	}
-	return 0;
+	return differs;
 }
 
 /* Shrinking takes away what others depend on. */
 static bool makes_sense(const struct pair *pair)
 {
 	const struct model_op *op = pair->op;
+
+	if (model_has(pair->model, op->process) && !model_knows(pair->model, op)) {
+		pair->lockstep->nr_unknown++;
+		return false;
+	}
 
 	if (!model_has(pair->model, op->process))
 		return false;

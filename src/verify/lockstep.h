@@ -32,7 +32,8 @@ struct lockstep {
 	struct model_opts opts; /* of the model */
 	uint64_t nr_ops;
 	uint64_t nr_programs;
-	uint64_t nr_pages; /* compared */
+	uint64_t nr_pages;   /* compared */
+	uint64_t nr_unknown; /* operations left out, as the model cannot tell what comes of them */
 	uint64_t nr_by_kind[NR_MODEL_OPS];
 	VEC(struct lockstep_rule) rules;
 	VEC(struct lockstep_outcome) outcomes; /* of the program that was run last */

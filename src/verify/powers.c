@@ -14,6 +14,7 @@
 #include "kernel/uffd.h"
 #include "kernel/uring.h"
 #include "verify/ksm.h"
+#include "verify/kernel-ways.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -60,8 +61,8 @@ static void ask_tracking(struct powers *powers)
 	if (!tracks_writes())
 		LACKS(powers, "userfaultfd cannot protect asynchronously here (Linux 6.7 and later can)", OP_REGISTER,
 		      OP_UNREGISTER, OP_ARM, OP_DISARM, OP_REARM);
-	powers->has_soft_dirty = pagemap_soft_dirty_probe() == 1;
-	if (powers->has_soft_dirty)
+	powers->model.has_soft_dirty = pagemap_soft_dirty_probe() == 1;
+	if (powers->model.has_soft_dirty)
 		return;
 	powers->sees &= ~(uint32_t)SEEN_SOFT;
 	LACKS(powers, "this kernel keeps no soft-dirty bits", OP_CLEAR_SOFT);
@@ -87,7 +88,7 @@ static void ask_huge(struct powers *powers)
 {
 	void *memory = NULL;
 	char *aligned;
-	bool advises, collapses;
+	bool advises, collapses, read_only, frees_tables;
 
 	if (sys_mmap(&memory, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
 		return;
@@ -95,9 +96,15 @@ static void ask_huge(struct powers *powers)
 	*(volatile char *)aligned = 1;
 	advises = sys_madvise(aligned, HUGE_BYTES, MADV_HUGEPAGE) == 0;
 	collapses = advises && sys_madvise(aligned, HUGE_BYTES, MADV_COLLAPSE) == 0;
+	read_only =
+	        collapses && sys_madvise(aligned, HUGE_BYTES, MADV_DONTNEED) == 0 && ways_collapses_read_only(aligned);
+	frees_tables = advises && sys_madvise(aligned, HUGE_BYTES, MADV_DONTNEED) == 0 && ways_frees_tables(aligned);
+	powers->model.reuses_large = advises && ways_reuses_large(aligned);
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	powers->huge_anyway = file_says(HUGE_FILE, "[always]");
-	powers->has_huge = advises && (powers->huge_anyway || file_says(HUGE_FILE, "[madvise]"));
+	powers->model.has_huge = advises && (powers->huge_anyway || file_says(HUGE_FILE, "[madvise]"));
+	powers->model.collapses_read_only = read_only;
+	powers->model.frees_tables = frees_tables;
 	if (!advises)
 		LACKS(powers, "this kernel has no transparent huge pages", OP_HUGEPAGE, OP_NOHUGEPAGE);
 	if (!collapses)
@@ -127,6 +134,8 @@ void powers_ask(struct powers *powers)
 	ask_tracking(powers);
 	ask_huge(powers);
 	ask_machine(powers);
+	powers->model.moves_many = ways_moves_many();
+	powers->model.once_of_first = powers->model.has_huge && ways_once_of_first();
 	if (!can_pin())
 		LACKS(powers, "io_uring is not in this kernel, or not allowed", OP_PIN, OP_UNPIN, OP_DEVICE_WRITE,
 		      OP_DEVICE_READ);

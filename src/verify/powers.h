@@ -7,14 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/op.h"
+#include "model/model.h"
 
 struct powers {
 	const char *why_not[NR_MODEL_OPS]; /* NULL: it can be performed */
 	uint32_t sees;                     /* of SEEN_* */
-	bool has_soft_dirty;
-	bool has_huge;    /* huge pages where a mapping asks for them ... */
-	bool huge_anyway; /* ... and where it has not said otherwise */
+	struct model_opts model;           /* of one that is like this kernel */
+	bool huge_anyway;                  /* huge pages also where a mapping has not asked for them */
 };
 
 /* Asks by trying each of them, in memory of our own. */

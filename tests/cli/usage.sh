@@ -169,7 +169,7 @@ for form in --help -h; do
 	run "$TIDEMARK" "$form"
 	check "tidemark $form is tidemark help" cmp before out
 done
-for verb in heatmap wss regions ages watch record report pages help; do
+for verb in heatmap wss regions ages watch record report pages verify help; do
 	run "$TIDEMARK" help "$verb"
 	same_as_golden "help-$verb.txt"
 	cp out before

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* This file asks in which way this kernel does what kernels do in several ways. */
+#include "verify/kernel-ways.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "kernel/pagemap.h"
+#include "kernel/pagescan.h"
+#include "kernel/sys.h"
+#include "kernel/uring.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define PAGE_BYTES ((size_t)4096)
+#define HUGE_BYTES ((size_t)2 << 20)
+
+bool ways_moves_many(void)
+{
+	void *from = NULL, *to = NULL;
+	bool moves = false;
+
+	if (sys_mmap(&from, 2 * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mmap(&to, 2 * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mprotect(from, PAGE_BYTES, PROT_READ | PROT_WRITE) == 0)
+		moves = sys_mremap(from, 2 * PAGE_BYTES, to) == 0;
+	if (!moves)
+		sys_munmap(from, 2 * PAGE_BYTES);
+	sys_munmap(to, 2 * PAGE_BYTES);
+	return moves;
+}
+
+bool ways_collapses_read_only(void *huge)
+{
+	volatile char *page = huge;
+	bool collapses;
+
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_NOHUGEPAGE);
+	*page = 1;
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+	if (sys_mprotect(huge, HUGE_BYTES, PROT_READ) < 0)
+		return false;
+	collapses = sys_madvise(huge, HUGE_BYTES, MADV_COLLAPSE) == 0;
+	return sys_mprotect(huge, HUGE_BYTES, PROT_READ | PROT_WRITE) == 0 && collapses;
+}
+
+bool ways_frees_tables(void *huge)
+{
+	volatile char *page = huge;
+	struct pagescan scan = {
+		.start = (uint64_t)(uintptr_t)huge,
+		.end = (uint64_t)(uintptr_t)huge + PAGE_BYTES,
+		.all_of = PAGESCAN_HUGE,
+		.returned = PAGESCAN_HUGE,
+	};
+	struct pagescan_region region;
+	bool frees = false;
+	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_NOHUGEPAGE);
+	*page = 1;
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_DONTNEED);
+	if (sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE) == 0) {
+		*page = 1;
+		frees = pagescan(fd, &scan, &region, 1) == 1;
+	}
+	sys_close(fd);
+	return frees;
+}
+
+/* Of a page of our own. */
+static bool is_once(const char *page)
+{
+	uint64_t entry = 0;
+	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+	bool once = pagemap_read(fd, (uint64_t)(uintptr_t)page, &entry, 1) == 1 && (entry & PAGEMAP_EXCLUSIVE) != 0;
+
+	sys_close(fd);
+	return once;
+}
+
+/* Forks; the child does `before`, if any, and ends when the parent lets go of what is returned. < 0: it failed. */
+static pid_t share(void (*before)(char *), char *huge, int *hold)
+{
+	int ends[2], byte = 0;
+	pid_t child = sys_socketpair(ends) < 0 ? -1 : sys_clone(SIGCHLD);
+
+	if (child < 0)
+		return child;
+	if (child == 0) {
+		if (before != NULL)
+			before(huge);
+		(void)sys_send(ends[1], &byte, sizeof(byte));
+		sys_close(ends[0]);
+		(void)sys_receive(ends[1], &byte, sizeof(byte));
+		sys_exit(0);
+	}
+	sys_close(ends[1]);
+	*hold = ends[0];
+	(void)sys_receive(ends[0], &byte, sizeof(byte));
+	return child;
+}
+
+static void part(pid_t child, int hold)
+{
+	int status;
+
+	if (child <= 0)
+		return;
+	sys_close(hold);
+	(void)sys_wait4(child, &status, 0);
+}
+
+/* What was pinned is not shared at fork: by that it shows which pages are of one folio. */
+static bool is_of_pinned(char *huge, size_t pinned, size_t page)
+{
+	struct uring ring;
+	bool once = false;
+	pid_t child;
+	int hold;
+
+	if (uring_open(&ring) < 0)
+		return false;
+	if (uring_pin(&ring, huge + pinned * PAGE_BYTES, PAGE_BYTES) == 0) {
+		child = share(NULL, huge, &hold);
+		once = child > 0 && is_once(huge + page * PAGE_BYTES);
+		part(child, hold);
+		(void)uring_unpin(&ring);
+	}
+	uring_close(&ring);
+	return once;
+}
+
+bool ways_reuses_large(char *huge)
+{
+	int hold;
+	pid_t child;
+
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_DONTNEED);
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+	*(volatile char *)huge = 1;
+	child = share(NULL, huge, &hold);
+	part(child, hold);
+	/* Entries of pages from here on, of the same folio. */
+	(void)sys_madvise(huge + PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED);
+	((volatile char *)huge)[2 * PAGE_BYTES] = 1;
+	return child > 0 && is_of_pinned(huge, 3, 2);
+}
+
+static void drop_second(char *huge)
+{
+	(void)sys_madvise(huge + PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED);
+}
+
+/* A child shares all of the huge page but the second of its pages, which is then the parent's alone. */
+bool ways_once_of_first(void)
+{
+	void *memory = NULL;
+	char *huge;
+	bool once;
+	pid_t child;
+	int hold;
+
+	if (sys_mmap(&memory, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
+		return false;
+	huge = (char *)(((uintptr_t)memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+	*(volatile char *)huge = 1;
+	child = share(drop_second, huge, &hold);
+	once = child > 0 && is_once(huge + PAGE_BYTES);
+	part(child, hold);
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	return !once;
+}

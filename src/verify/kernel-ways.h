@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* In what kernels differ from each other, each for good reason: asked by making it happen. */
+#ifndef VERIFY_KERNEL_WAYS_H
+#define VERIFY_KERNEL_WAYS_H
+
+#include <stdbool.h>
+
+/* One mremap() moves two mappings. */
+bool ways_moves_many(void);
+
+/* A huge page's place, empty, that may be filled: MADV_COLLAPSE takes pages none of which is writable. */
+bool ways_collapses_read_only(void *huge);
+
+/* The same: MADV_DONTNEED of all of it leaves no table, so that a huge page comes with the next access. */
+bool ways_frees_tables(void *huge);
+
+/* The same: a write takes over a page of what was a huge page, when all who shared it have gone. Asked with io_uring.
+ */
+bool ways_reuses_large(char *huge);
+
+/* pagemap says of all pages of a huge entry that they are mapped once, or not, as it is with the first of them. */
+bool ways_once_of_first(void);
+
+#endif
