@@ -90,6 +90,9 @@ static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 		folio_unmap_huge(model, old.of);
 		folio_put(model, old.of, 1);
 		break;
+	case ENTRY_MIGRATION:
+		note_given_up(mm, vma, page, 1);
+		break;
 	default:
 		break;
 	}
