@@ -4,7 +4,7 @@ BUILD ?= build
 SETUP = meson setup
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: all deps run test test-vm torture soak quick asan tsan clang lint bench install clean
+.PHONY: all deps run test test-vm torture lockstep soak quick asan tsan clang lint bench install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -37,6 +37,10 @@ torture: deps all
 SOAK_SECONDS ?= 14400
 soak: deps all
 	@$(BUILD)/tests/torture/torture-run --mutator $(BUILD)/tests/torture/torture-mutator --seconds $(SOAK_SECONDS) --seed $$(date +%s)
+
+# The model and this kernel in lockstep, and the bugs that the model is to find: about four minutes.
+lockstep: deps all
+	@tools/run-tests $(BUILD) lockstep
 
 # Unit tests only.
 quick: all
