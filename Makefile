@@ -4,7 +4,7 @@ BUILD ?= build
 SETUP = meson setup
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: all deps run test test-vm torture soak quick asan tsan clang lint bench install clean
+.PHONY: all deps run test test-vm torture lockstep soak quick asan tsan clang lint bench install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -32,6 +32,10 @@ test-vm: all
 # A process that writes in every way there is, against the write tracker: about four minutes.
 torture: deps all
 	@TORTURE_SECONDS=$${TORTURE_SECONDS:-80} tools/run-tests $(BUILD) torture
+
+# The kernel and a model of its memory management, side by side: 100,000 operations, and the hard cases.
+lockstep: deps all
+	@tools/run-tests $(BUILD) lockstep
 
 # The same for hours, each time with other seeds; what it printed belongs into docs/.
 SOAK_SECONDS ?= 14400
