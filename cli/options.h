@@ -40,7 +40,7 @@ struct options {
 	size_t nr_args;
 	uint64_t duration_us; /* 0: not given */
 	const char *output;
-	const char *model; /* a workload's file; NULL: not given */
+	const char *model;   /* a workload's file; NULL: not given */
 	const char *program; /* verify's case; NULL: not given */
 	struct tide_monitor_opts monitor;
 	bool unguided;

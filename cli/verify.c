@@ -102,7 +102,8 @@ static int print(const struct check *check, const struct options *options, struc
 {
 	int result = options->json ? check_print_json(stdout, check, err) : check_print_text(stdout, check, err);
 
-	if (result < 0 || !check->differs)
+	/* Of a model that is broken by itself a program for the kernel shows nothing. */
+	if (result < 0 || !check->differs || check->difference.what == DIFFERENCE_BROKEN)
 		return result;
 	if (options->output != NULL)
 		return write_program(check, options->output, err);

@@ -187,13 +187,14 @@ static int step(struct pair *pair)
 		return result;
 	lockstep->nr_ops++;
 	lockstep->nr_by_kind[pair->op->kind]++;
-	difference->broken = model_broken(pair->model);
-	if (difference->broken != NULL)
-		return differ(pair, DIFFERENCE_BROKEN);
 	if (lockstep->side->ops->run(lockstep->side, pair->op, &difference->real) < 0)
 		return differ(pair, DIFFERENCE_GONE);
 	result = compare_results(pair);
-	return result != 0 ? result : compare_processes(pair);
+	if (result == 0)
+		result = compare_processes(pair);
+	/* What the other side does differently says more. */
+	difference->broken = model_broken(pair->model);
+	return result == 0 && difference->broken != NULL ? differ(pair, DIFFERENCE_BROKEN) : result;
 }
 
 static int gone(struct difference *difference)

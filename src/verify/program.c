@@ -44,7 +44,7 @@ static const unsigned weights[NR_MODEL_OPS] = {
 	[OP_MERGE] = 2,     [OP_MIGRATE] = 30,      [OP_FORK] = 14,        [OP_EXIT] = 10,       [OP_PIN] = 25,
 	[OP_UNPIN] = 12,    [OP_DEVICE_WRITE] = 45, [OP_DEVICE_READ] = 20, [OP_REGISTER] = 25,   [OP_UNREGISTER] = 6,
 	[OP_ARM] = 20,      [OP_DISARM] = 10,       [OP_REARM] = 60,       [OP_CLEAR_SOFT] = 15, [OP_CLEAR_YOUNG] = 5,
-	[OP_COLLECT] = 20,  [OP_CLEAR_PART] = 15,   [OP_MKOLD] = 10,       [OP_YOUNG] = 10,
+	[OP_COLLECT] = 20,  [OP_CLEAR_PART] = 15,   [OP_TO_DEVICE] = 10,   [OP_MKOLD] = 10,      [OP_YOUNG] = 10,
 };
 
 static enum model_op_kind some_kind(struct maker *maker)
