@@ -14,7 +14,11 @@
  * What lies in a region that was accessed in most checks of two aggregation intervals is used, as far as the region's
  * own counts tell: there scouts are sent in every fourth pass only, to find what is unused in it.
  *
- * Cost: at most MAX_ENTRIES entries read in bulk and MAX_SCOUTS pages cleared in a pass.
+ * Passes come in quick succession until they have gone over all memory once, to find what is hot soon after the start,
+ * and again when the memory has doubled.
+ *
+ * Cost: at most MAX_ENTRIES entries read in bulk and MAX_SCOUTS pages cleared in a pass; one pass in QUICK_WAIT + 1
+ * aggregation intervals, later in LATER_WAIT + 1.
  */
 #include "monitor/guide.h"
 
@@ -28,8 +32,8 @@
 #define MAX_SCOUTS     4096u
 #define MAX_OF_A_BLOCK 8u
 #define MAX_BLOCKS     (MAX_ENTRIES / 512 + 8192u) /* of base pages, and of huge ones */
-#define FIRST_PASSES   4u                          /* in quick succession, to find what is hot soon after the start */
-#define FIRST_WAIT     2u                          /* aggregation intervals */
+#define FIRST_PASSES   4u                          /* in quick succession, however little memory there is */
+#define QUICK_WAIT     2u                          /* aggregation intervals */
 #define LATER_WAIT     10u
 #define STEADY_EVERY   4u /* passes */
 #define FULL           1  /* ends a scan: no room for the next table's blocks */
@@ -131,6 +135,8 @@ static int scan(struct guide *guide, const struct regions *regions, const struct
 	uint64_t left = MAX_ENTRIES;
 	const uint64_t cursor = guide->cursor;
 
+	if (cursor == 0)
+		guide->round_bytes = 0;
 	for (size_t i = 0; i < regions->list.nr;) {
 		uint64_t start = regions->list.items[i].start;
 		uint64_t end = regions->list.items[i].end;
@@ -145,16 +151,21 @@ static int scan(struct guide *guide, const struct regions *regions, const struct
 		if (start < cursor)
 			start = cursor;
 		result = ops->scan(state, start, end, left, take_table, guide, &next, err);
-		if (result != 0)
-			return result == FULL ? 0 : result;
+		if (result != 0 && result != FULL)
+			return result;
+		if (result == 0)
+			guide->cursor = next;
+		/* Modulo 2^64: where a full pass stops can be before its start, in the same table. */
+		guide->round_bytes += guide->cursor - start;
 		left = guide->nr_entries < MAX_ENTRIES ? MAX_ENTRIES - guide->nr_entries : 0;
-		guide->cursor = next;
-		if (next < end)
+		if (result == FULL || next < end)
 			return 0;
 		if (left == 0 && i < regions->list.nr)
 			return 0;
 	}
 	guide->cursor = 0;
+	if (guide->known_bytes < guide->round_bytes)
+		guide->known_bytes = guide->round_bytes;
 	return 0;
 }
 
@@ -322,6 +333,12 @@ static int listen(struct guide *guide, struct regions *regions, size_t room, con
 	return result < 0 ? error_system(err, result, "splitting regions") : 0;
 }
 
+/* Is there twice as much memory as any whole round has gone over, or more? */
+static bool is_quick(const struct guide *guide, const struct regions *regions)
+{
+	return guide->nr_passes < FIRST_PASSES || regions_bytes(regions) / 2 >= guide->known_bytes;
+}
+
 int guide_step(struct guide *guide, struct regions *regions, size_t room, const struct tide_sensor_ops *ops,
                void *state, struct rng *rng, struct tide_error *err)
 {
@@ -331,7 +348,7 @@ int guide_step(struct guide *guide, struct regions *regions, size_t room, const 
 		guide->wait--;
 		return 0;
 	}
-	guide->wait = guide->nr_passes < FIRST_PASSES ? FIRST_WAIT : LATER_WAIT;
+	guide->wait = is_quick(guide, regions) ? QUICK_WAIT : LATER_WAIT;
 	guide->nr_passes++;
 	if (guide->scouts.nr > 0)
 		result = listen(guide, regions, room, ops, state, rng, err);

@@ -16,7 +16,9 @@ struct guide_block {
 };
 
 struct guide {
-	uint64_t cursor; /* the next scan begins here */
+	uint64_t cursor;      /* the next scan begins here; 0: and with it a round over all memory */
+	uint64_t round_bytes; /* this round has gone over */
+	uint64_t known_bytes; /* the most that a whole round has gone over */
 	uint32_t nr_passes;
 	uint32_t wait; /* aggregation intervals until the next pass */
 	VEC(struct guide_block) blocks;

@@ -96,8 +96,8 @@ static void four_megabytes_in_a_sparse_tib_are_found_in_one_round_of_passes(void
 		scripted_add(&world.populated, TIB(16) + i * GIB(32) + MIB(3), GIB(4));
 	scripted_add(&world.hot, TIB(16) + 27 * GIB(32) + MIB(300), MIB(4));
 	watch(&run, &scripted_sensor, &world, NULL);
-	found = samples_until_found(&run, &world, 250);
-	assert_true(found <= 4 * 3 + 16 * 11);
+	found = samples_until_found(&run, &world, 60);
+	assert_true(found <= 17 * 3);
 	for (unsigned i = 0; i < 30; i++) {
 		scripted_sample(&run);
 		assert_true(world.nr_scanned - scanned <= (world.calls[SCRIPTED_SCAN] - passes) * MAX_ENTRIES ||
@@ -130,7 +130,7 @@ static void a_hot_huge_page_is_found_however_many_there_are(void **unused)
 		watch(&run, &scripted_sensor, &world, NULL);
 		while (scripted_region_at(scripted_sample(&run), hot + MIB(4))->nr_accesses < 10)
 			nr++;
-		assert_true(nr <= 4 * 3 + 22 * 11); /* one round of passes */
+		assert_true(nr <= 23 * 3); /* one round of passes */
 		if (i < 3)
 			assert_true(samples_until_found(&run, &world, 10) <= 10);
 		end(&run, &world);
@@ -201,6 +201,69 @@ static void end_alone(struct alone *alone)
 	vec_free(&alone->regions.list);
 	alone->world.nr_in_use = 0;
 	scripted_fini(&alone->world);
+}
+
+/* Passes of the next `nr` intervals. */
+static uint32_t count_passes(struct alone *alone, unsigned nr)
+{
+	struct scripted *world = &alone->world;
+	uint32_t before = alone->guide.nr_passes;
+	struct tide_error err = { 0 };
+
+	for (unsigned i = 0; i < nr; i++)
+		assert_int_equal(
+		        guide_step(&alone->guide, &alone->regions, 100, &scripted_sensor, &world, &alone->rng, &err),
+		        0);
+	return alone->guide.nr_passes - before;
+}
+
+/* What the target is found to have mapped from now on. */
+static void remap_alone(struct alone *alone, uint64_t start, uint64_t bytes)
+{
+	const struct tide_range range = { start, start + bytes };
+
+	alone->world.mapped.nr = 0;
+	scripted_add(&alone->world.mapped, start, bytes);
+	assert_int_equal(regions_update(&alone->regions, &range, 1), 0);
+}
+
+/* 64 GiB are eight passes; with them over, there is nothing new until much more is mapped. */
+static void passes_are_quick_while_a_first_round_is_under_way(void **unused)
+{
+	struct alone alone;
+
+	begin_alone(&alone, GIB(100), GIB(64));
+	assert_int_equal(count_passes(&alone, 8 * 3), 8);
+	assert_int_equal(count_passes(&alone, 110), 10);
+	remap_alone(&alone, GIB(100), GIB(100));
+	assert_int_equal(count_passes(&alone, 110), 10);
+	end_alone(&alone);
+}
+
+/*
+ * 128 GiB more while the second round over 32 is under way: it goes over what is ahead of it; for what is behind there
+ * is one more. What goes and comes again is nothing new.
+ */
+static void passes_are_quick_again_when_much_more_is_mapped(void **unused)
+{
+	static const uint64_t starts[] = { GIB(300), GIB(300) - GIB(128) };
+	static const unsigned nr_quick[] = { 1 + 16, 1 + 20 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct alone alone;
+
+		begin_alone(&alone, GIB(300), GIB(32));
+		assert_int_equal(count_passes(&alone, 4 * 3 + 12), 4 + 2);
+		remap_alone(&alone, starts[i], GIB(160));
+		assert_int_equal(count_passes(&alone, 11), 1); /* it was due anyway */
+		assert_int_equal(count_passes(&alone, nr_quick[i] * 3), nr_quick[i]);
+		assert_int_equal(count_passes(&alone, 110), 10);
+		remap_alone(&alone, GIB(300), GIB(32));
+		assert_int_equal(count_passes(&alone, 110), 10);
+		remap_alone(&alone, starts[i], GIB(160));
+		assert_int_equal(count_passes(&alone, 110), 10);
+		end_alone(&alone);
+	}
 }
 
 /* 512 GiB of huge pages: what a pass keeps is bounded. */
@@ -410,6 +473,8 @@ int main(void)
 		cmocka_unit_test(four_megabytes_in_a_sparse_tib_are_found_in_one_round_of_passes),
 		cmocka_unit_test(a_hot_huge_page_is_found_however_many_there_are),
 		cmocka_unit_test(a_pass_reads_and_clears_a_bounded_number_of_pages),
+		cmocka_unit_test(passes_are_quick_while_a_first_round_is_under_way),
+		cmocka_unit_test(passes_are_quick_again_when_much_more_is_mapped),
 		cmocka_unit_test(a_pass_keeps_a_bounded_number_of_blocks),
 		cmocka_unit_test(regions_are_split_where_use_begins_and_ends),
 		cmocka_unit_test(no_scouts_go_where_counts_say_that_all_is_used),
