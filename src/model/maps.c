@@ -231,6 +231,11 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 	if (moved.kind == MODEL_ANON && moved.anon == 0)
 		moved.offset = moved.start;
 	vma_insert(model, mm, &moved);
+	vma_merge(model, mm, to, to + nr);
+	/* The registration is dropped after that: of what it was merged with, too, be it the mapping that it comes
+	 * from. */
+	if (moved.is_registered)
+		vma_find(mm, to)->is_registered = false;
 	move_entries(doing, start, to, nr);
 	for (uint64_t i = 0; i < nr; i++) {
 		*truth_of(mm, to + i) = *truth_of(mm, start + i);
@@ -242,10 +247,6 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 		vma_remove(model, mm, start, end);
 		free_tables(model, mm, start, end);
 	}
-	vma_merge(model, mm, to, to + nr);
-	/* The registration is dropped after that: of what it was merged with, too. */
-	if (moved.is_registered)
-		vma_find(mm, to)->is_registered = false;
 }
 
 int op_move(struct doing *doing)

@@ -67,6 +67,7 @@ enum {
 	X(ARM, arm, "UFFDIO_WRITEPROTECT of [page, +nr)")                                                              \
 	X(DISARM, disarm, "UFFDIO_WRITEPROTECT of [page, +nr), the protection taken away")                             \
 	X(REARM, rearm, "PAGEMAP_SCAN of [page, +nr) for what is written, and protects it again (CHECK_WPASYNC)")      \
+	X(SCAN, scan, "PAGEMAP_SCAN of [page, +nr) by masks: `value` is MODEL_ASK(all of, any of, inverted)")          \
 	X(CLEAR_SOFT, clear_soft, "4 into /proc/PID/clear_refs")                                                       \
 	X(CLEAR_YOUNG, clear_young, "1 into /proc/PID/clear_refs: young entries become old")                           \
 	X(COLLECT, collect, "a tracker's collect over all that is registered: what was written, and what is pinned")   \
@@ -82,6 +83,17 @@ enum model_op_kind {
 	        NR_MODEL_OPS,
 	/* From here on the kernel has no call of its own for it. */
 	FIRST_MODEL_OP = OP_COLLECT,
+};
+
+/* Masks of PAGEMAP_SCAN, 16 bits each, in the kernel's numbers; those that a scan may ask for here. */
+#define MODEL_ASK(all, any, inverted) ((uint64_t)(all) | (uint64_t)(any) << 16 | (uint64_t)(inverted) << 32)
+enum {
+	ASK_FILE = 1 << 2,
+	ASK_PRESENT = 1 << 3,
+	ASK_SWAPPED = 1 << 4,
+	ASK_ZERO = 1 << 5,
+	ASK_HUGE = 1 << 6,
+	ASK_ALL = ASK_FILE | ASK_PRESENT | ASK_SWAPPED | ASK_ZERO | ASK_HUGE,
 };
 
 struct model_op {
@@ -113,7 +125,7 @@ struct model_seen {
 struct model_result {
 	int code;                            /* 0 or -errno */
 	uint64_t value;                      /* of OP_READ, OP_DEVICE_READ and OP_YOUNG */
-	uint64_t reported[MODEL_PAGES / 64]; /* OP_REARM, OP_COLLECT: these pages, a bit each */
+	uint64_t reported[MODEL_PAGES / 64]; /* OP_REARM, OP_SCAN, OP_COLLECT: these pages, a bit each */
 };
 
 const char *model_op_name(enum model_op_kind kind);

@@ -53,25 +53,45 @@ static void report(struct model_result *result, const struct pagescan_region *re
 	}
 }
 
-int actor_rearm(struct actor *actor, const struct model_op *op, struct model_result *result)
+static int scan(struct actor *actor, struct pagescan *scan, struct model_result *result)
 {
-	struct pagescan scan = {
-		.start = actor_address(op->page),
-		.end = actor_address(op->page + op->nr),
-		.flags = PAGESCAN_REARM | PAGESCAN_CHECK_ASYNC,
-		.all_of = PAGESCAN_WRITTEN,
-		.returned = PAGESCAN_WRITTEN,
-	};
 	long nr;
 
 	if (actor->pagemap < 0)
 		actor->pagemap = sys_open("/proc/self/pagemap", O_RDONLY);
 	if (actor->pagemap < 0)
 		return actor->pagemap;
-	nr = pagescan(actor->pagemap, &scan, actor->regions, MODEL_PAGES);
+	nr = pagescan(actor->pagemap, scan, actor->regions, MODEL_PAGES);
 	for (long i = 0; i < nr; i++)
 		report(result, &actor->regions[i]);
 	return nr < 0 ? (int)nr : 0;
+}
+
+int actor_rearm(struct actor *actor, const struct model_op *op, struct model_result *result)
+{
+	struct pagescan what = {
+		.start = actor_address(op->page),
+		.end = actor_address(op->page + op->nr),
+		.flags = PAGESCAN_REARM | PAGESCAN_CHECK_ASYNC,
+		.all_of = PAGESCAN_WRITTEN,
+		.returned = PAGESCAN_WRITTEN,
+	};
+
+	return scan(actor, &what, result);
+}
+
+int actor_scan(struct actor *actor, const struct model_op *op, struct model_result *result)
+{
+	struct pagescan what = {
+		.start = actor_address(op->page),
+		.end = actor_address(op->page + op->nr),
+		.all_of = op->value & 0xffff,
+		.any_of = op->value >> 16 & 0xffff,
+		.inverted = op->value >> 32 & 0xffff,
+		.returned = ASK_ALL,
+	};
+
+	return scan(actor, &what, result);
 }
 
 int actor_clear(const struct model_op *op)

@@ -79,6 +79,9 @@ void actor_run(struct actor *actor, const struct model_op *op, struct actor_answ
 	case OP_REARM:
 		result->code = actor_rearm(actor, op, result);
 		break;
+	case OP_SCAN:
+		result->code = actor_scan(actor, op, result);
+		break;
 	case OP_CLEAR_SOFT:
 	case OP_CLEAR_YOUNG:
 		result->code = actor_clear(op);

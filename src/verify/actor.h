@@ -69,6 +69,7 @@ int actor_unpin(struct actor *actor, const struct model_op *op);
 int actor_device(struct actor *actor, const struct model_op *op, uint64_t *value);
 int actor_track(struct actor *actor, const struct model_op *op);
 int actor_rearm(struct actor *actor, const struct model_op *op, struct model_result *result);
+int actor_scan(struct actor *actor, const struct model_op *op, struct model_result *result);
 int actor_clear(const struct model_op *op);
 
 /* Lets go of everything that is pinned, and of what holds it. */

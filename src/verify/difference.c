@@ -52,8 +52,8 @@ const char *difference_text(char buf[DIFFERENCE_TEXT_SIZE], const struct differe
 		         (unsigned long long)model->value, (unsigned long long)real->value);
 		break;
 	case DIFFERENCE_REPORTED:
-		snprintf(buf, DIFFERENCE_TEXT_SIZE, "page %u is reported as written: model %s, kernel %s",
-		         difference->page, reported ? "yes" : "no", reported ? "no" : "yes");
+		snprintf(buf, DIFFERENCE_TEXT_SIZE, "page %u is reported: model %s, kernel %s", difference->page,
+		         reported ? "yes" : "no", reported ? "no" : "yes");
 		break;
 	case DIFFERENCE_BROKEN:
 		snprintf(buf, DIFFERENCE_TEXT_SIZE, "the model is broken: %s", difference->broken);

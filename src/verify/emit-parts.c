@@ -32,12 +32,12 @@ void emit_parts(FILE *out, unsigned parts)
 unsigned emit_parts_of(const struct model_op *op)
 {
 	static const unsigned parts[NR_MODEL_OPS] = {
-		[OP_READ] = EMIT_READ,          [OP_WRITE] = EMIT_WRITE,     [OP_MERGE] = EMIT_MERGE,
-		[OP_MIGRATE] = EMIT_MIGRATE,    [OP_FORK] = EMIT_PROCESSES,  [OP_EXIT] = EMIT_PROCESSES,
-		[OP_PIN] = EMIT_RING,           [OP_UNPIN] = EMIT_RING,      [OP_DEVICE_WRITE] = EMIT_DEVICE,
-		[OP_DEVICE_READ] = EMIT_DEVICE, [OP_REGISTER] = EMIT_TRACK,  [OP_UNREGISTER] = EMIT_TRACK,
-		[OP_ARM] = EMIT_TRACK,          [OP_DISARM] = EMIT_TRACK,    [OP_REARM] = EMIT_REARM,
-		[OP_CLEAR_SOFT] = EMIT_PUT,     [OP_CLEAR_YOUNG] = EMIT_PUT,
+		[OP_READ] = EMIT_READ,          [OP_WRITE] = EMIT_WRITE,    [OP_MERGE] = EMIT_MERGE,
+		[OP_MIGRATE] = EMIT_MIGRATE,    [OP_FORK] = EMIT_PROCESSES, [OP_EXIT] = EMIT_PROCESSES,
+		[OP_PIN] = EMIT_RING,           [OP_UNPIN] = EMIT_RING,     [OP_DEVICE_WRITE] = EMIT_DEVICE,
+		[OP_DEVICE_READ] = EMIT_DEVICE, [OP_REGISTER] = EMIT_TRACK, [OP_UNREGISTER] = EMIT_TRACK,
+		[OP_ARM] = EMIT_TRACK,          [OP_DISARM] = EMIT_TRACK,   [OP_REARM] = EMIT_REARM,
+		[OP_SCAN] = EMIT_ASK,           [OP_CLEAR_SOFT] = EMIT_PUT, [OP_CLEAR_YOUNG] = EMIT_PUT,
 	};
 
 	return op->kind == OP_MAP && op->flags == MODEL_FILE ? EMIT_FILE : parts[op->kind];
@@ -123,6 +123,10 @@ void emit_operation(FILE *out, const struct model_op *op, uint64_t value)
 	case OP_MIGRATE:
 	case OP_REARM:
 		fprintf(out, "%s(%u, %u)", op->kind == OP_REARM ? "rearm" : "migrate", op->page, op->nr);
+		break;
+	case OP_SCAN:
+		fprintf(out, "ask(%u, %u, 0x%x, 0x%x, 0x%x)", op->page, op->nr, (unsigned)(op->value & 0xffff),
+		        (unsigned)(op->value >> 16 & 0xffff), (unsigned)(op->value >> 32 & 0xffff));
 		break;
 	case OP_PIN:
 		fprintf(out, "pin(%u, %u, %u)", op->to, op->page, op->nr);

@@ -27,8 +27,10 @@ void emit_operation(FILE *out, const struct model_op *op, uint64_t value);
 	X(READ, read, EMIT_ACCESS)                                                                                     \
 	X(TRACK, track, 0)                                                                                             \
 	X(SCAN, scan, 0)                                                                                               \
-	X(REARM, rearm, EMIT_SCAN)                                                                                     \
-	X(REPORTED, reported, EMIT_REARM)                                                                              \
+	X(REPORT, report, EMIT_SCAN)                                                                                   \
+	X(REARM, rearm, EMIT_REPORT)                                                                                   \
+	X(ASK, ask, EMIT_REPORT)                                                                                       \
+	X(REPORTED, reported, EMIT_REPORT)                                                                             \
 	X(RING, ring, 0)                                                                                               \
 	X(DEVICE, device, EMIT_RING)                                                                                   \
 	X(PUT, put, 0)                                                                                                 \

@@ -63,7 +63,7 @@ static int compare_results(struct pair *pair)
 	if ((pair->op->kind == OP_READ || pair->op->kind == OP_DEVICE_READ) && model->code == 0 &&
 	    model->value != real->value)
 		return differ(pair, DIFFERENCE_VALUE);
-	if (pair->op->kind != OP_REARM || model->code != 0)
+	if ((pair->op->kind != OP_REARM && pair->op->kind != OP_SCAN) || model->code != 0)
 		return 0;
 	for (uint32_t i = 0; i < MODEL_PAGES; i++) {
 		if ((model->reported[i / 64] ^ real->reported[i / 64]) >> i % 64 & 1) {

@@ -56,7 +56,7 @@ static void ask_tracking(struct powers *powers)
 
 	if (!scans) {
 		powers->sees &= ~(uint32_t)(SEEN_HUGE | SEEN_ZERO);
-		LACKS(powers, "there is no PAGEMAP_SCAN (Linux 6.7 and later have it)", OP_REARM);
+		LACKS(powers, "there is no PAGEMAP_SCAN (Linux 6.7 and later have it)", OP_REARM, OP_SCAN);
 	}
 	if (!tracks_writes())
 		LACKS(powers, "userfaultfd cannot protect asynchronously here (Linux 6.7 and later can)", OP_REGISTER,

@@ -38,13 +38,14 @@ static bool percent(struct maker *maker, uint32_t of_hundred)
 
 /* How often each kind is wanted. Those that cost much, or end much, are rare. */
 static const unsigned weights[NR_MODEL_OPS] = {
-	[OP_MAP] = 30,      [OP_UNMAP] = 10,        [OP_READ] = 120,       [OP_WRITE] = 260,     [OP_PROTECT] = 30,
-	[OP_MOVE] = 30,     [OP_DONTNEED] = 40,     [OP_FREE] = 15,        [OP_COLD] = 10,       [OP_PAGEOUT] = 30,
-	[OP_HUGEPAGE] = 20, [OP_NOHUGEPAGE] = 8,    [OP_COLLAPSE] = 25,    [OP_MERGEABLE] = 15,  [OP_UNMERGEABLE] = 6,
-	[OP_MERGE] = 2,     [OP_MIGRATE] = 30,      [OP_FORK] = 14,        [OP_EXIT] = 10,       [OP_PIN] = 25,
-	[OP_UNPIN] = 12,    [OP_DEVICE_WRITE] = 45, [OP_DEVICE_READ] = 20, [OP_REGISTER] = 25,   [OP_UNREGISTER] = 6,
-	[OP_ARM] = 20,      [OP_DISARM] = 10,       [OP_REARM] = 60,       [OP_CLEAR_SOFT] = 15, [OP_CLEAR_YOUNG] = 5,
-	[OP_COLLECT] = 20,  [OP_CLEAR_PART] = 15,   [OP_TO_DEVICE] = 10,   [OP_MKOLD] = 10,      [OP_YOUNG] = 10,
+	[OP_MAP] = 30,        [OP_UNMAP] = 10,        [OP_READ] = 120,       [OP_WRITE] = 260,    [OP_PROTECT] = 30,
+	[OP_MOVE] = 30,       [OP_DONTNEED] = 40,     [OP_FREE] = 15,        [OP_COLD] = 10,      [OP_PAGEOUT] = 30,
+	[OP_HUGEPAGE] = 20,   [OP_NOHUGEPAGE] = 8,    [OP_COLLAPSE] = 25,    [OP_MERGEABLE] = 15, [OP_UNMERGEABLE] = 6,
+	[OP_MERGE] = 2,       [OP_MIGRATE] = 30,      [OP_FORK] = 14,        [OP_EXIT] = 10,      [OP_PIN] = 25,
+	[OP_UNPIN] = 12,      [OP_DEVICE_WRITE] = 45, [OP_DEVICE_READ] = 20, [OP_REGISTER] = 25,  [OP_UNREGISTER] = 6,
+	[OP_ARM] = 20,        [OP_DISARM] = 10,       [OP_REARM] = 60,       [OP_SCAN] = 20,      [OP_CLEAR_SOFT] = 15,
+	[OP_CLEAR_YOUNG] = 5, [OP_COLLECT] = 20,      [OP_CLEAR_PART] = 15,  [OP_TO_DEVICE] = 10, [OP_MKOLD] = 10,
+	[OP_YOUNG] = 10,
 };
 
 static enum model_op_kind some_kind(struct maker *maker)
@@ -209,6 +210,16 @@ static void device(struct maker *maker, struct model_op *op)
 	}
 }
 
+/* One category or two are wanted or not, of all or of any; no more than half of them inverted. */
+static uint64_t some_masks(struct maker *maker)
+{
+	static const uint64_t asks[] = { ASK_FILE, ASK_PRESENT, ASK_SWAPPED, ASK_ZERO, ASK_HUGE };
+	uint64_t first = asks[below(maker, 5)], second = asks[below(maker, 5)];
+	uint64_t inverted = percent(maker, 50) ? first : percent(maker, 30) ? second : 0;
+
+	return percent(maker, 60) ? MODEL_ASK(first | second, 0, inverted) : MODEL_ASK(0, first | second, inverted);
+}
+
 static void one(struct maker *maker)
 {
 	struct model_op op = { .kind = some_kind(maker), .process = some_process(maker) };
@@ -243,6 +254,9 @@ static void one(struct maker *maker)
 		break;
 	case OP_PROTECT:
 		op.value = percent(maker, 50) ? MODEL_READ | MODEL_WRITE : below(maker, 4);
+		break;
+	case OP_SCAN:
+		op.value = some_masks(maker);
 		break;
 	case OP_COLLAPSE:
 		op.page = op.page / MODEL_HUGE * MODEL_HUGE;
