@@ -44,12 +44,26 @@ struct difference {
 	bool is_huge; /* in the model */
 };
 
-/* Huge where the kernel has base pages: those that are there stay. */
+static bool is_pinned(struct difference *diff, const struct entry *entry)
+{
+	return folio_at(diff->model, entry->of)->nr_pins > 0;
+}
+
+/* A page of the block that was never there, as only some of it was had. */
+static bool was_never_there(struct difference *diff, unsigned i)
+{
+	struct entry entry = table_look(diff->model, diff->mm, diff->block + i);
+
+	return !(diff->block_real[i].flags & (SEEN_PRESENT | SEEN_SWAPPED)) &&
+	       (entry.kind == ENTRY_ZERO ||
+	        (entry.kind == ENTRY_PAGE && *entry_value(diff->model, &entry) == 0 && !is_pinned(diff, &entry)));
+}
+
+/* Huge where the kernel has base pages: those that are there stay, and what something was written to. */
 static bool make_small(struct difference *diff)
 {
 	struct table *table;
 	struct entry *huge = table_huge_entry(diff->model, diff->mm, diff->page, false, &table);
-	bool keep = false;
 
 	if (!diff->is_huge || diff->real->flags & SEEN_HUGE)
 		return false;
@@ -57,23 +71,34 @@ static bool make_small(struct difference *diff)
 	huge_split(diff->model, diff->mm, huge);
 	unlock_table(diff->model, table);
 	for (unsigned i = 0; i < MODEL_HUGE; i++)
-		if (!(diff->block_real[i].flags & (SEEN_PRESENT | SEEN_SWAPPED)))
-			zap(diff->model, diff->mm, diff->block + i, diff->block + i + 1, keep);
+		if (was_never_there(diff, i))
+			zap(diff->model, diff->mm, diff->block + i, diff->block + i + 1, false);
 	return true;
 }
 
-/* Only an access makes a huge page of nothing; only a collapse one of pages. */
+/* An access of this process, which may fill what is empty. */
+static bool is_access(const struct difference *diff)
+{
+	return diff->mm == &diff->model->mms[diff->op->process] &&
+	       (diff->op->kind == OP_READ || diff->op->kind == OP_WRITE || diff->op->kind == OP_PIN);
+}
+
+/* Only an access makes a huge page of nothing; pages become one at any time. */
 static bool make_huge(struct difference *diff)
 {
 	struct table *table;
 	struct entry *huge;
 	bool write = !(diff->real->flags & SEEN_ZERO);
 
-	if (diff->is_huge || !(diff->real->flags & SEEN_HUGE))
+	if (diff->is_huge || !(diff->real->flags & SEEN_HUGE) || !diff->model->opts.has_huge ||
+	    diff->vma->kind != MODEL_ANON || diff->vma->huge < 0 || diff->vma->start > diff->block ||
+	    diff->vma->end < diff->block + MODEL_HUGE)
 		return false;
 	huge = table_huge_entry(diff->model, diff->mm, diff->page, true, &table);
 	if (huge->kind != ENTRY_NONE)
 		return huge_collapse(diff->model, diff->mm, diff->vma, diff->block) == 0;
+	if (!is_access(diff))
+		return false;
 	huge_fault(diff->model, diff->mm, diff->vma, diff->page, huge, write);
 	return true;
 }
@@ -83,7 +108,8 @@ static bool swap_out(struct difference *diff)
 {
 	struct entry *entry, old;
 
-	if (diff->entry.kind != ENTRY_PAGE || !(diff->real->flags & SEEN_SWAPPED))
+	if (diff->entry.kind != ENTRY_PAGE || !(diff->real->flags & SEEN_SWAPPED) ||
+	    !folio_at(diff->model, diff->entry.of)->is_anon || is_pinned(diff, &diff->entry))
 		return false;
 	entry = table_entry(diff->model, diff->mm, diff->page, false);
 	old = *entry;
@@ -105,7 +131,7 @@ static bool swap_in(struct difference *diff)
 static bool throw_away(struct difference *diff)
 {
 	if (diff->entry.kind != ENTRY_PAGE || diff->real->flags & (SEEN_PRESENT | SEEN_SWAPPED) || diff->entry.dirty ||
-	    !folio_at(diff->model, diff->entry.of)->is_lazy)
+	    !folio_at(diff->model, diff->entry.of)->is_lazy || is_pinned(diff, &diff->entry))
 		return false;
 	zap(diff->model, diff->mm, diff->page, diff->page + 1, false);
 	return true;
@@ -133,7 +159,8 @@ static bool map_zeros(struct difference *diff)
 	struct entry *entry, old;
 
 	if (diff->entry.kind != ENTRY_PAGE || !(diff->real->flags & SEEN_ZERO) ||
-	    !folio_at(diff->model, diff->entry.of)->is_anon || *entry_value(diff->model, &diff->entry) != 0 ||
+	    !folio_at(diff->model, diff->entry.of)->is_anon || is_pinned(diff, &diff->entry) ||
+	    *entry_value(diff->model, &diff->entry) != 0 ||
 	    (diff->op->kind != OP_FREE && diff->op->kind != OP_COLD && diff->op->kind != OP_PAGEOUT &&
 	     diff->op->kind != OP_MIGRATE))
 		return false;
@@ -172,7 +199,9 @@ const char *model_follow(struct model *model, const struct model_op *op, unsigne
 	diff.is_huge = (diff.entry.kind == ENTRY_HUGE || diff.entry.kind == ENTRY_ZERO) &&
 	               table_entry(model, mm, number, false) == NULL;
 	for (unsigned i = 0; i < MODEL_NR_RULES; i++)
-		if (rules[i](&diff))
+		if (rules[i](&diff)) {
+			invariants_of_all(model);
 			return names[i];
+		}
 	return NULL;
 }
