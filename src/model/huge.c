@@ -165,7 +165,7 @@ bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entr
 {
 	struct folio *folio;
 
-	if (huge->uffd_wp) {
+	if (huge->uffd_wp || (huge->kind == ENTRY_ZERO && !model->opts.zeros_stay_huge)) {
 		huge_split(model, mm, huge);
 		return false;
 	}
