@@ -47,6 +47,9 @@ void huge_split(struct model *model, struct mm *mm, struct entry *huge)
 	uint32_t id;
 
 	(void)mm;
+	/* Entries that are made dirty become soft-dirty by that (x86): more is marked than was written. */
+	if (old.kind == ENTRY_HUGE && old.dirty)
+		old.soft = true;
 	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
 		old.soft = false;
 	if (old.kind == ENTRY_HUGE)

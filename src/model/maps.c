@@ -72,7 +72,7 @@ int op_map(struct doing *doing)
 }
 
 /* An entry becomes writable at once where nothing is to be seen of the next write. */
-static bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry)
+bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry)
 {
 	if (entry->uffd_wp || entry->kind != ENTRY_PAGE ||
 	    (!vma->is_soft && model->opts.has_soft_dirty && !entry->soft))
