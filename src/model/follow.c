@@ -140,10 +140,12 @@ static bool throw_away(struct difference *diff)
 /* Pages of a file in memory are unmapped as the kernel likes; their contents are in its cache. */
 static bool drop_file_page(struct difference *diff)
 {
-	if (diff->entry.kind != ENTRY_PAGE || diff->real->flags & (SEEN_PRESENT | SEEN_SWAPPED) ||
+	bool keep_marks = diff->entry.uffd_wp;
+
+	if (diff->entry.kind != ENTRY_PAGE || diff->real->flags & SEEN_PRESENT ||
 	    folio_at(diff->model, diff->entry.of)->is_anon)
 		return false;
-	zap(diff->model, diff->mm, diff->page, diff->page + 1, false);
+	zap(diff->model, diff->mm, diff->page, diff->page + 1, keep_marks);
 	return true;
 }
 

@@ -47,6 +47,9 @@ void huge_split(struct model *model, struct mm *mm, struct entry *huge)
 	uint32_t id;
 
 	(void)mm;
+	/* Entries that are made dirty become soft-dirty by that (x86): more is marked than was written. */
+	if (old.kind == ENTRY_HUGE && old.dirty)
+		old.soft = true;
 	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
 		old.soft = false;
 	if (old.kind == ENTRY_HUGE)
@@ -165,7 +168,7 @@ bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entr
 {
 	struct folio *folio;
 
-	if (huge->uffd_wp) {
+	if (huge->uffd_wp || (huge->kind == ENTRY_ZERO && !model->opts.zeros_stay_huge)) {
 		huge_split(model, mm, huge);
 		return false;
 	}

@@ -72,7 +72,7 @@ int op_map(struct doing *doing)
 }
 
 /* An entry becomes writable at once where nothing is to be seen of the next write. */
-static bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry)
+bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry)
 {
 	if (entry->uffd_wp || entry->kind != ENTRY_PAGE ||
 	    (!vma->is_soft && model->opts.has_soft_dirty && !entry->soft))
@@ -141,7 +141,8 @@ static void move_entry(struct doing *doing, struct table *from, struct table *to
 	moved.uffd_wp = false;
 	if (moved.kind == ENTRY_MARKER)
 		moved = (struct entry){ 0 };
-	if (moved.kind == ENTRY_PAGE || moved.kind == ENTRY_DEVICE || moved.kind == ENTRY_SWAP)
+	if (moved.kind == ENTRY_PAGE || moved.kind == ENTRY_ZERO || moved.kind == ENTRY_DEVICE ||
+	    moved.kind == ENTRY_SWAP)
 		moved.soft = true;
 	*old = (struct entry){ 0 };
 	to->entries[target & (ENTRIES - 1)] = moved;
@@ -189,19 +190,26 @@ static void move_entries(struct doing *doing, uint64_t start, uint64_t to, uint6
 	}
 }
 
-/* Several mappings go at once where the kernel can do that, but none that is registered. */
+/*
+ * Several mappings go at once where the kernel can do that, but none that is registered. Where it cannot, what was in
+ * their new place is gone before that is noticed.
+ */
 static int may_move(struct doing *doing)
 {
+	bool many = doing->model->opts.moves_many;
 	uint64_t nr = doing->end - doing->start;
+	bool overlaps = doing->to < doing->end && doing->start < doing->to + nr;
 	const struct vma *vma = vma_find(doing->mm, doing->start);
 
-	if (doing->to < doing->end && doing->start < doing->to + nr)
+	if (overlaps && (many || vma != NULL))
 		return -EINVAL;
 	if (vma == NULL)
 		return -EFAULT;
-	if (vma->end >= doing->end)
+	if (vma->end >= doing->end || (many && !vma->is_registered))
 		return 0;
-	return doing->model->opts.moves_many && !vma->is_registered ? 0 : -EFAULT;
+	if (!many)
+		unmap(doing->model, doing->mm, doing->to, doing->to + nr);
+	return -EFAULT;
 }
 
 /* A mapping that was left whole has no anonymous pages any more, and no anon_vma. */

@@ -49,6 +49,7 @@ struct model_opts {
 	bool collapses_read_only; /* MADV_COLLAPSE takes pages of which none is writable (6.18) */
 	bool frees_tables;        /* MADV_DONTNEED of a whole block frees its table (6.14) */
 	bool reuses_large;        /* a write takes over a page of a large folio that nobody else maps (6.15) */
+	bool zeros_stay_huge;     /* a write to the huge zero page makes a huge page of it (6.13) */
 	bool once_of_first;       /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 

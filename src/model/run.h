@@ -54,6 +54,9 @@ typedef void entry_fn(struct model *model, struct mm *mm, struct vma *vma, uint6
                       void *arg);
 void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end, entry_fn *fn, void *arg);
 
+/* A protection was taken away: may the entry be writable, or is the next write to be seen? */
+bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry);
+
 /* Protects [start, end) of one mapping, or takes the protection away. */
 void protect_entries(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect);
 

@@ -22,7 +22,6 @@ static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, u
 {
 	const bool *protect = arg;
 
-	(void)vma;
 	if (*protect) {
 		entry->uffd_wp = true;
 		entry->write = false;
@@ -30,6 +29,7 @@ static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, u
 		*entry = (struct entry){ 0 };
 	} else {
 		entry->uffd_wp = false;
+		entry->write = entry->write || (vma->protection & MODEL_WRITE && may_write_at_once(model, vma, entry));
 	}
 	if (*protect)
 		forget_truth(mm, page,

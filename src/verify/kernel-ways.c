@@ -48,28 +48,44 @@ bool ways_collapses_read_only(void *huge)
 	return sys_mprotect(huge, HUGE_BYTES, PROT_READ | PROT_WRITE) == 0 && collapses;
 }
 
-bool ways_frees_tables(void *huge)
+static bool is_huge(const void *page)
 {
-	volatile char *page = huge;
 	struct pagescan scan = {
-		.start = (uint64_t)(uintptr_t)huge,
-		.end = (uint64_t)(uintptr_t)huge + PAGE_BYTES,
+		.start = (uint64_t)(uintptr_t)page,
+		.end = (uint64_t)(uintptr_t)page + PAGE_BYTES,
 		.all_of = PAGESCAN_HUGE,
 		.returned = PAGESCAN_HUGE,
 	};
 	struct pagescan_region region;
-	bool frees = false;
 	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+	bool is = pagescan(fd, &scan, &region, 1) == 1;
+
+	sys_close(fd);
+	return is;
+}
+
+bool ways_frees_tables(void *huge)
+{
+	volatile char *page = huge;
 
 	(void)sys_madvise(huge, HUGE_BYTES, MADV_NOHUGEPAGE);
 	*page = 1;
 	(void)sys_madvise(huge, HUGE_BYTES, MADV_DONTNEED);
-	if (sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE) == 0) {
-		*page = 1;
-		frees = pagescan(fd, &scan, &region, 1) == 1;
-	}
-	sys_close(fd);
-	return frees;
+	if (sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE) < 0)
+		return false;
+	*page = 1;
+	return is_huge(huge);
+}
+
+/* A place that nothing was in yet, so that no table is left of it. */
+bool ways_zeros_stay_huge(char *huge)
+{
+	volatile char *page = huge;
+
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+	(void)*page;
+	*page = 1;
+	return is_huge(huge);
 }
 
 /* Of a page of our own. */

@@ -14,6 +14,9 @@ bool ways_collapses_read_only(void *huge);
 /* The same: MADV_DONTNEED of all of it leaves no table, so that a huge page comes with the next access. */
 bool ways_frees_tables(void *huge);
 
+/* The same: a write to the huge zero page makes a huge page of it. */
+bool ways_zeros_stay_huge(char *huge);
+
 /* The same: a write takes over a page of what was a huge page, when all who shared it have gone. Asked with io_uring.
  */
 bool ways_reuses_large(char *huge);

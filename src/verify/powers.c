@@ -93,6 +93,7 @@ static void ask_huge(struct powers *powers)
 	if (sys_mmap(&memory, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
 		return;
 	aligned = (char *)(((uintptr_t)memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
+	powers->model.zeros_stay_huge = ways_zeros_stay_huge(aligned);
 	*(volatile char *)aligned = 1;
 	advises = sys_madvise(aligned, HUGE_BYTES, MADV_HUGEPAGE) == 0;
 	collapses = advises && sys_madvise(aligned, HUGE_BYTES, MADV_COLLAPSE) == 0;
