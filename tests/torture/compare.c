@@ -92,6 +92,15 @@ static bool was_discarded(const struct oracle *oracle, uint64_t address, uint64_
 	       memcmp(now, zeros, PAGE) == 0;
 }
 
+/*
+ * A shared page that was not mapped when it was copied may have had contents all the same. They need no write to show:
+ * when a fault maps one page, that of the judge's own reading too, it maps others around it that are in memory.
+ */
+static bool is_unknown(const struct vma *vma, const struct mirror_page *page)
+{
+	return vma->shared && page != NULL && !mirror_was_there(page);
+}
+
 static void compare_page(struct oracle *oracle, const struct vma *vma, uint64_t address, uint64_t entry)
 {
 	static const unsigned char zeros[PAGE];
@@ -101,6 +110,8 @@ static void compare_page(struct oracle *oracle, const struct vma *vma, uint64_t 
 	if (!comparable(vma, entry) || !oracle_watches(oracle, address) || !proc_page(&oracle->proc, address, now))
 		return;
 	page = mirror_find(&oracle->mirror, address);
+	if (is_unknown(vma, page))
+		return;
 	oracle->score.compared++;
 	if (memcmp(page != NULL ? page->bytes : zeros, now, PAGE) == 0 || was_discarded(oracle, address, entry, now))
 		return;

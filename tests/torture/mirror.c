@@ -62,12 +62,17 @@ static struct mirror_page *get(struct mirror *mirror, uint64_t address)
 	return mirror->slots[slot];
 }
 
-static void copy_page(struct mirror *mirror, const struct proc *proc, uint64_t address, bool there,
-                      const struct mirror_copy *why)
+bool mirror_was_there(const struct mirror_page *page)
+{
+	return page->past[(page->nr_copies - 1) % NR_PAST].there;
+}
+
+static void copy_page(struct mirror *mirror, const struct proc *proc, const struct vmas *vmas, uint64_t address,
+                      bool there, const struct mirror_copy *why)
 {
 	struct mirror_page *page;
 
-	if (!there && mirror_find(mirror, address) == NULL)
+	if (!there && mirror_find(mirror, address) == NULL && !vmas_share(vmas, address))
 		return;
 	page = get(mirror, address);
 	there = there && proc_page(proc, address, page->bytes);
@@ -77,7 +82,7 @@ static void copy_page(struct mirror *mirror, const struct proc *proc, uint64_t a
 		memset(page->bytes, 0, PAGE);
 }
 
-void mirror_take(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end,
+void mirror_take(struct mirror *mirror, const struct proc *proc, const struct vmas *vmas, uint64_t start, uint64_t end,
                  const struct mirror_copy *why)
 {
 	uint64_t entries[BATCH];
@@ -87,7 +92,7 @@ void mirror_take(struct mirror *mirror, const struct proc *proc, uint64_t start,
 
 		proc_pagemap(proc, at, nr, entries);
 		for (size_t i = 0; i < nr; i++)
-			copy_page(mirror, proc, at + i * PAGE, proc_there(entries[i]), why);
+			copy_page(mirror, proc, vmas, at + i * PAGE, proc_there(entries[i]), why);
 	}
 }
 

@@ -23,7 +23,7 @@ struct mirror_copy {
 
 struct mirror_page {
 	uint64_t address;
-	unsigned char bytes[PAGE]; /* zeros: it was not there */
+	unsigned char bytes[PAGE]; /* zeros: it was not there; in shared memory that says nothing */
 	uint64_t nr_copies;
 	struct mirror_copy past[NR_PAST]; /* copy k, from 0, is at k % NR_PAST */
 };
@@ -37,9 +37,15 @@ struct mirror {
 /* NULL when it was never copied. */
 const struct mirror_page *mirror_find(const struct mirror *mirror, uint64_t address);
 
-/* Takes over what [start, end) holds now; what is not there becomes zeros. `why` is noted with each page. */
-void mirror_take(struct mirror *mirror, const struct proc *proc, uint64_t start, uint64_t end,
+/*
+ * Takes over what [start, end) holds now; what is not there becomes zeros. `why` is noted with each page, of those that
+ * are not there and never were only in shared memory, as `vmas` tell it.
+ */
+void mirror_take(struct mirror *mirror, const struct proc *proc, const struct vmas *vmas, uint64_t start, uint64_t end,
                  const struct mirror_copy *why);
+
+/* Whether it was there when it was copied last. */
+bool mirror_was_there(const struct mirror_page *page);
 
 /* What `is_mapped` denies is forgotten: zeros. */
 typedef bool mirror_fn(const void *arg, uint64_t address);

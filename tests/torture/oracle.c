@@ -21,28 +21,32 @@ static void broken(struct oracle *oracle, const char *promise, uint64_t one, uin
 int oracle_init(struct oracle *oracle, const struct rig *rig, const struct tracker_ops *ops,
                 const struct tracker_opts *opts, struct tide_error *err)
 {
-	static struct vmas vmas;
+	struct vmas *vmas = malloc(sizeof(*vmas));
 
 	*oracle = (struct oracle){
 		.rig = rig,
 		.ops = ops,
 		.ranges = opts->ranges,
 		.nr_ranges = opts->nr_ranges,
+		.vmas = vmas,
 	};
+	if (vmas == NULL)
+		exit(2);
 	oracle->tracker = ops->open(rig, opts, err);
 	if (oracle->tracker == NULL)
 		return err->code;
 	proc_open(&oracle->proc, rig->pid);
-	proc_vmas(&oracle->proc, &vmas);
-	for (size_t i = 0; i < vmas.nr; i++)
-		if (!vmas.vma[i].special)
-			mirror_take(&oracle->mirror, &oracle->proc, vmas.vma[i].start, vmas.vma[i].end,
+	proc_vmas(&oracle->proc, vmas);
+	for (size_t i = 0; i < vmas->nr; i++)
+		if (!vmas->vma[i].special)
+			mirror_take(&oracle->mirror, &oracle->proc, vmas, vmas->vma[i].start, vmas->vma[i].end,
 			            &(struct mirror_copy){ 0 });
 	return 0;
 }
 
 void oracle_fini(struct oracle *oracle)
 {
+	free(oracle->vmas);
 	if (oracle->tracker == NULL)
 		return;
 	oracle->ops->close(oracle->tracker);
@@ -88,7 +92,7 @@ static void take(struct oracle *oracle, const struct tide_run *run)
 	oracle->sum.written_bytes += run->end - run->start;
 	oracle->sum.over_bytes += run->certainty == TIDE_OVER ? run->end - run->start : 0;
 	oracle->sum.pinned_bytes += run->certainty == TIDE_PINNED ? run->end - run->start : 0;
-	mirror_take(&oracle->mirror, &oracle->proc, run->start, run->end,
+	mirror_take(&oracle->mirror, &oracle->proc, oracle->vmas, run->start, run->end,
 	            &(struct mirror_copy){ oracle->nr_epochs + 1, run->certainty, run->why, run->start, false });
 }
 
@@ -109,31 +113,15 @@ static void follow_layout(struct oracle *oracle)
 	mirror_keep(&oracle->mirror, is_mapped, layout);
 }
 
-struct first_copy {
-	const struct proc *proc;
-	struct vmas vmas;
-};
-
 static bool is_there(const void *arg, uint64_t address)
 {
-	const struct first_copy *self = arg;
+	const struct oracle *oracle = arg;
 	uint64_t entry;
 
-	for (size_t i = 0; i < self->vmas.nr; i++)
-		if (self->vmas.vma[i].shared && address >= self->vmas.vma[i].start && address < self->vmas.vma[i].end)
-			return true;
-	proc_pagemap(self->proc, address, 1, &entry);
+	if (vmas_share(oracle->vmas, address))
+		return true;
+	proc_pagemap(&oracle->proc, address, 1, &entry);
 	return proc_there(entry);
-}
-
-/* As tide_watch_open() asks of those who begin with a copy of everything; shared pages are others' to keep. */
-static void drop_what_is_gone(struct oracle *oracle)
-{
-	static struct first_copy copy;
-
-	copy.proc = &oracle->proc;
-	proc_vmas(&oracle->proc, &copy.vmas);
-	mirror_keep(&oracle->mirror, is_there, &copy);
 }
 
 static void end_epoch(struct oracle *oracle)
@@ -151,8 +139,10 @@ static void end_epoch(struct oracle *oracle)
 	if (epoch.pinned_bytes != oracle->sum.pinned_bytes)
 		broken(oracle, "pinned_bytes is its part", oracle->sum.pinned_bytes, epoch.pinned_bytes);
 	follow_layout(oracle);
+	proc_vmas(&oracle->proc, oracle->vmas);
+	/* As tide_watch_open() asks of those who begin with a copy of everything; shared pages are others' to keep. */
 	if (oracle->nr_epochs == 1)
-		drop_what_is_gone(oracle);
+		mirror_keep(&oracle->mirror, is_there, oracle);
 	oracle->sum = (struct tide_epoch){ 0 };
 	oracle->end = 0;
 }

@@ -33,6 +33,7 @@ struct oracle {
 	size_t nr_ranges;
 	bool silent; /* lost writes are expected: count them only */
 	struct proc proc;
+	struct vmas *vmas; /* when the epoch under way began */
 	struct mirror mirror;
 	struct score score;
 	/* The epoch under way: */

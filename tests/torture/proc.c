@@ -56,6 +56,21 @@ void proc_vmas(const struct proc *proc, struct vmas *vmas)
 		fclose(file);
 }
 
+bool vmas_share(const struct vmas *vmas, uint64_t address)
+{
+	size_t low = 0, high = vmas->nr;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (vmas->vma[middle].end > address)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < vmas->nr && vmas->vma[low].start <= address && vmas->vma[low].shared;
+}
+
 void proc_pagemap(const struct proc *proc, uint64_t start, size_t nr, uint64_t *entries)
 {
 	ssize_t got = pread(proc->pagemap, entries, nr * sizeof(*entries), (off_t)(start / PAGE * sizeof(*entries)));

@@ -41,6 +41,9 @@ void proc_open(struct proc *proc, pid_t pid);
 void proc_close(struct proc *proc);
 void proc_vmas(const struct proc *proc, struct vmas *vmas);
 
+/* Whether one of them holds `address`, and is shared. */
+bool vmas_share(const struct vmas *vmas, uint64_t address);
+
 /* The page is there, or swapped out: not a mere mark that the kernel left where a page was. */
 bool proc_there(uint64_t entry);
 

@@ -21,6 +21,7 @@
 enum {
 	MAX_CASES = 30, /* until a fault must have been found */
 	NR_DEVICE_WRITES = 30,
+	NR_DESCRIPTOR_WRITES = 30,
 };
 
 /* What is put between a tracker and its kernel; disarm() tells how often it had its way. */
@@ -64,6 +65,33 @@ static void a_tracker_that_reports_everything_loses_nothing(void **state)
 	assert_true(score.compared > 1000);
 	assert_int_equal(score.lost, 0);
 	assert_int_equal(score.broken, 0);
+}
+
+/* As the judge's own reading does under a memory limit: it maps what was not mapped when it was copied. */
+static void shared_pages_that_reading_maps_are_not_lost(void **state)
+{
+	static struct vmas vmas;
+	struct tide_error err = { 0 };
+	unsigned char page[PAGE];
+	struct oracle oracle;
+	uint64_t lost;
+	struct rig rig;
+
+	rig_start(&rig, mutator, 7, "shared", false);
+	if (oracle_init(&oracle, &rig, &tracker_all, &(struct tracker_opts){ 0 }, &err) != 0)
+		fail_msg("%s", err.text);
+	rig_do(&rig, "descriptor", NR_DESCRIPTOR_WRITES);
+	rig_done(&rig, -1);
+	rig_hold(&rig);
+	lost = oracle_judge(&oracle, 4096);
+	proc_vmas(&oracle.proc, &vmas);
+	for (size_t i = 0; i < vmas.nr; i++)
+		for (uint64_t at = vmas.vma[i].start; vmas.vma[i].shared && at < vmas.vma[i].end; at += PAGE)
+			proc_page(&oracle.proc, at, page);
+	lost += oracle_compare(&oracle);
+	oracle_fini(&oracle);
+	rig_end(&rig);
+	assert_int_equal(lost, 0);
 }
 
 static void a_naive_tracker_is_found_out(void **state)
@@ -225,6 +253,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest always[] = {
 		cmocka_unit_test(a_tracker_that_reports_everything_loses_nothing),
+		cmocka_unit_test(shared_pages_that_reading_maps_are_not_lost),
 	};
 	const struct CMUnitTest soft[] = {
 		cmocka_unit_test(a_run_missing_from_soft_dirty_is_found),
