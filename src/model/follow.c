@@ -175,10 +175,39 @@ static bool map_zeros(struct difference *diff)
 	return true;
 }
 
+/* Only its mapping's mark speaks for the page, on one side or the other. */
+static bool has_mappings_mark(struct difference *diff, uint64_t page)
+{
+	uint32_t shown = diff->real[(int64_t)(page - diff->page)].flags & SEEN_SOFT;
+
+	return !table_look(diff->model, diff->mm, page).soft && (shown != 0) != diff->vma->is_soft;
+}
+
+/*
+ * Whose mark a merged mapping has depends on which of them took in the other, before Linux 6.19. New mappings are
+ * marked always. The pages that differ become a mapping with the mark that is shown.
+ */
+static bool follow_mark(struct difference *diff)
+{
+	uint64_t end = diff->page;
+	bool is_soft = !diff->vma->is_soft;
+
+	if (!diff->model->opts.has_soft_dirty || diff->op->kind == OP_MAP || diff->op->kind == OP_MOVE ||
+	    diff->op->kind == OP_CLEAR_SOFT || !has_mappings_mark(diff, diff->page))
+		return false;
+	while (end < diff->vma->end && has_mappings_mark(diff, end))
+		end++;
+	vma_isolate(diff->model, diff->mm, diff->page, end);
+	vma_find(diff->mm, diff->page)->is_soft = is_soft;
+	for (uint64_t page = diff->page; page < end; page++)
+		truth_of(diff->mm, page)->soft = truth_of(diff->mm, page)->soft && is_soft;
+	return true;
+}
+
 static bool (*const rules[])(struct difference *) = {
 	[RULE_SMALL] = make_small,          [RULE_HUGE] = make_huge,  [RULE_RECLAIMED] = swap_out,
 	[RULE_SWAPPED_IN] = swap_in,        [RULE_LAZY] = throw_away, [RULE_FILE_DROPPED] = drop_file_page,
-	[RULE_FILE_AROUND] = map_file_page, [RULE_ZEROS] = map_zeros,
+	[RULE_FILE_AROUND] = map_file_page, [RULE_ZEROS] = map_zeros, [RULE_MARK] = follow_mark,
 };
 
 const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,

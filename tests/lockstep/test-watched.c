@@ -69,6 +69,13 @@ static void forget(struct watched *watched, uint32_t start, uint32_t nr)
 		watched->known.is_known[start + i] = false;
 }
 
+/* A huge page that is advised in part is split, and what of it holds zeros only is mapped anew, without its protection.
+ */
+static bool may_split(const struct model_op *op)
+{
+	return op->kind == OP_FREE || op->kind == OP_COLD || op->kind == OP_PAGEOUT || op->kind == OP_MIGRATE;
+}
+
 static void perform(struct watched *watched, const struct model_op *op)
 {
 	struct model_result model, kernel;
@@ -84,6 +91,8 @@ static void perform(struct watched *watched, const struct model_op *op)
 	if (op->process != 0)
 		return;
 	touch(watched, op->page, op->kind == OP_COLLAPSE ? MODEL_HUGE : op->nr);
+	if (may_split(op))
+		touch(watched, op->page / MODEL_HUGE * MODEL_HUGE, op->page % MODEL_HUGE + op->nr + MODEL_HUGE);
 	/* A device touches pages of its buffers. */
 	if (op->kind == OP_DEVICE_WRITE)
 		touch(watched, 0, MODEL_PAGES);
