@@ -69,11 +69,20 @@ static void forget(struct watched *watched, uint32_t start, uint32_t nr)
 		watched->known.is_known[start + i] = false;
 }
 
-/* A huge page that is advised in part is split, and what of it holds zeros only is mapped anew, without its protection.
+/*
+ * What changes more than its own pages: a huge page comes whole; and one that is advised in part is split, and what of
+ * it holds zeros only is mapped anew, without its protection.
  */
-static bool may_split(const struct model_op *op)
+static bool touches_blocks(const struct watched *watched, const struct model_op *op)
 {
-	return op->kind == OP_FREE || op->kind == OP_COLD || op->kind == OP_PAGEOUT || op->kind == OP_MIGRATE;
+	static struct model_seen seen[MODEL_PAGES];
+
+	if (op->kind == OP_FREE || op->kind == OP_COLD || op->kind == OP_PAGEOUT || op->kind == OP_MIGRATE)
+		return true;
+	if (op->kind != OP_READ && op->kind != OP_WRITE && op->kind != OP_PIN)
+		return false;
+	model_look(watched->model, 0, seen);
+	return (seen[op->page].flags & SEEN_HUGE) != 0;
 }
 
 static void perform(struct watched *watched, const struct model_op *op)
@@ -91,7 +100,7 @@ static void perform(struct watched *watched, const struct model_op *op)
 	if (op->process != 0)
 		return;
 	touch(watched, op->page, op->kind == OP_COLLAPSE ? MODEL_HUGE : op->nr);
-	if (may_split(op))
+	if (touches_blocks(watched, op))
 		touch(watched, op->page / MODEL_HUGE * MODEL_HUGE, op->page % MODEL_HUGE + op->nr + MODEL_HUGE);
 	/* A device touches pages of its buffers. */
 	if (op->kind == OP_DEVICE_WRITE)
