@@ -31,7 +31,7 @@ void huge_split(struct model *model, struct mm *mm, struct entry *huge);
 /* Splits the huge entries that [start, end) covers in part. */
 void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 /* A folio that only entries of its pages refer to becomes that many small ones. */
-void huge_break(struct model *model, uint32_t folio);
+void huge_break(struct model *model, uint32_t id);
 /* The huge page in whose block [start, end) lies is broken, if that is but a part. false: it is not, as others have it.
  */
 bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);

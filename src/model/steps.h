@@ -27,8 +27,8 @@ void step_no_memory(struct model *model) __attribute__((noreturn));
 /* Notes the first thing that does not hold. */
 void break_model(struct model *model, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* After each micro-step; `folio` is what it changed. */
-void invariants_of_folio(struct model *model, uint32_t folio);
+/* After each micro-step; folio `id` is what it changed. */
+void invariants_of_folio(struct model *model, uint32_t id);
 
 /* Between operations: all there is, counted again from the tables. */
 void invariants_of_all(struct model *model);

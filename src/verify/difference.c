@@ -15,7 +15,9 @@ const char *seen_text(char buf[SEEN_TEXT_SIZE], uint32_t flags)
 		if ((flags >> i & 1) != 0)
 			used += (size_t)snprintf(buf + used, SEEN_TEXT_SIZE - used, "%s%s", used > 0 ? " " : "",
 			                         names[i]);
-	return used > 0 ? buf : strcpy(buf, "nothing");
+	if (used == 0)
+		snprintf(buf, SEEN_TEXT_SIZE, "nothing");
+	return buf;
 }
 
 static const char *code_text(int code)
