@@ -12,6 +12,7 @@
 #include "output.h"
 #include "progress.h"
 #include "record/writer.h"
+#include "recording.h"
 #include "say.h"
 #include "stop.h"
 #include "store-path.h"
@@ -64,25 +65,15 @@ static const char *name_of(const struct model_recording *recording)
 
 static int create_store(struct model_recording *recording, struct tide_error *err)
 {
-	const struct tide_monitor_opts *monitor = tide_monitor_options(prediction_monitor(recording->prediction));
-	const struct record_info info = {
-		.tool_version = TIDEMARK_VERSION,
-		.sensor = "model",
-		.sensor_why = "virtual time: nothing of this happened, and the cost is what it would be",
-		.writes = recording->options->writes ? "model" : NULL,
-		.kernel = "(none)",
-		.started_unix_us = (uint64_t)time(NULL) * 1000000,
-		.sampling_us = monitor->sampling_us,
-		.aggregation_us = monitor->aggregation_us,
-		.update_us = monitor->update_us,
-		.goal_bp = monitor->goal_bp,
-		.min_sampling_us = monitor->min_sampling_us,
-		.max_sampling_us = monitor->max_sampling_us,
-		.min_nr_regions = monitor->min_nr_regions,
-		.max_nr_regions = monitor->max_nr_regions,
-	};
-	int result = record_create(&recording->writer, recording->path, &info, err);
+	struct record_info info = recording_info(prediction_monitor(recording->prediction));
+	int result;
 
+	info.sensor = "model";
+	info.sensor_why = "virtual time: nothing of this happened, and the cost is what it would be";
+	info.writes = recording->options->writes ? "model" : NULL;
+	info.kernel = "(none)";
+	info.started_unix_us = (uint64_t)time(NULL) * 1000000;
+	result = record_create(&recording->writer, recording->path, &info, err);
 	if (result < 0 && recording->path_is_new)
 		store_path_remove(recording->path);
 	return result;

@@ -32,24 +32,31 @@ static const char *writes_told_by(const struct tide_session *session)
 	return alone->flags & TIDE_SENSOR_TELLS_WRITES ? alone->name : NULL;
 }
 
+struct record_info recording_info(const struct tide_monitor *monitor)
+{
+	const struct tide_monitor_opts *opts = tide_monitor_options(monitor);
+
+	return (struct record_info){
+		.tool_version = TIDEMARK_VERSION,
+		.sampling_us = opts->sampling_us,
+		.aggregation_us = opts->aggregation_us,
+		.update_us = opts->update_us,
+		.goal_bp = opts->goal_bp,
+		.min_sampling_us = opts->min_sampling_us,
+		.max_sampling_us = opts->max_sampling_us,
+		.min_nr_regions = opts->min_nr_regions,
+		.max_nr_regions = opts->max_nr_regions,
+		.exact = (opts->flags & TIDE_MONITOR_EXACT) != 0,
+	};
+}
+
 static int create_store(struct recording *recording, const struct tide_sample *sample, struct tide_error *err)
 {
-	const struct tide_monitor_opts *monitor = tide_monitor_options(tide_session_monitor(recording->session));
-	struct record_info info = {
-		.tool_version = TIDEMARK_VERSION,
-		.sampling_us = monitor->sampling_us,
-		.aggregation_us = monitor->aggregation_us,
-		.update_us = monitor->update_us,
-		.goal_bp = monitor->goal_bp,
-		.min_sampling_us = monitor->min_sampling_us,
-		.max_sampling_us = monitor->max_sampling_us,
-		.min_nr_regions = monitor->min_nr_regions,
-		.max_nr_regions = monitor->max_nr_regions,
-	};
+	const struct tide_monitor *monitor = tide_session_monitor(recording->session);
+	struct record_info info = recording_info(monitor);
 	struct utsname kernel;
 	int result;
 
-	info.exact = (monitor->flags & TIDE_MONITOR_EXACT) != 0;
 	uname(&kernel);
 	info.kernel = kernel.release;
 	info.sensor = tide_session_sensor(recording->session, &info.sensor_why)->name;

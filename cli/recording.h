@@ -38,6 +38,9 @@ struct recording {
 int recording_open(struct recording *recording, const struct options *options, const char *path, uint64_t duration_us,
                    struct tide_error *err);
 
+/* What a record says of what was asked for; the rest is the caller's. */
+struct record_info recording_info(const struct tide_monitor *monitor);
+
 /* Adds a process, and says what there is to say about it. */
 int recording_watch(struct recording *recording, pid_t pid, struct tide_error *err);
 
