@@ -164,7 +164,7 @@ static bool map_zeros(struct difference *diff)
 	    !folio_at(diff->model, diff->entry.of)->is_anon || is_pinned(diff, &diff->entry) ||
 	    *entry_value(diff->model, &diff->entry) != 0 ||
 	    (diff->op->kind != OP_FREE && diff->op->kind != OP_COLD && diff->op->kind != OP_PAGEOUT &&
-	     diff->op->kind != OP_MIGRATE))
+	     diff->op->kind != OP_MIGRATE && diff->op->kind != OP_MERGE))
 		return false;
 	entry = table_entry(diff->model, diff->mm, diff->page, false);
 	old = *entry;
