@@ -61,8 +61,9 @@ static void print_difference(FILE *out, const struct check *check)
 	fprintf(out, "\nThey differ: %s\n", difference_text(text, &check->difference));
 	if (check->why[0] != 0 && check->difference.what == DIFFERENCE_GONE)
 		fprintf(out, "  (%s)\n", check->why);
-	fprintf(out, check->again ? "The shortest program found that shows it:\n"
-	                          : "It did not differ again when the program was run once more:\n");
+	fprintf(out, check->again   ? "The shortest program found that shows it:\n"
+	             : check->tried ? "It did not differ again when the program was run once more:\n"
+	                            : "The program that shows it:\n");
 	for (size_t i = 0; i < check->nr; i++)
 		if (!check->lockstep.outcomes.items[i].skipped)
 			fprintf(out, "  %s\n", program_op_text(op, &check->ops[i]));

@@ -181,8 +181,11 @@ static int step(struct pair *pair)
 {
 	struct lockstep *lockstep = pair->lockstep;
 	struct difference *difference = pair->difference;
-	int result = model_run(pair->model, pair->op, &difference->model);
+	int result;
 
+	if (lockstep->go_on != NULL && !lockstep->go_on(lockstep->arg, lockstep))
+		return -ECANCELED;
+	result = model_run(pair->model, pair->op, &difference->model);
 	if (result < 0)
 		return result;
 	lockstep->nr_ops++;
@@ -209,7 +212,10 @@ int lockstep_run(struct lockstep *lockstep, const struct model_op *ops, size_t n
 	int result = vec_reserve(&lockstep->outcomes, nr);
 
 	*difference = (struct difference){ 0 };
-	lockstep->outcomes.nr = nr;
+	lockstep->outcomes.nr = result == 0 ? nr : 0;
+	/* Those after a difference are not run. */
+	for (size_t i = 0; i < lockstep->outcomes.nr; i++)
+		lockstep->outcomes.items[i] = (struct lockstep_outcome){ .skipped = true };
 	if (result == 0)
 		result = model_new(&pair.model, &lockstep->opts);
 	if (result == 0 && lockstep->side->ops->begin(lockstep->side) < 0)

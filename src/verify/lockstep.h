@@ -30,6 +30,9 @@ struct lockstep_outcome {
 struct lockstep {
 	struct side *side;
 	struct model_opts opts; /* of the model */
+	/* Asked before each operation; false: the run ends with -ECANCELED. NULL: never asked. */
+	bool (*go_on)(void *arg, const struct lockstep *lockstep);
+	void *arg;
 	uint64_t nr_ops;
 	uint64_t nr_programs;
 	uint64_t nr_pages;   /* compared */

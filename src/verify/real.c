@@ -67,6 +67,7 @@ static int meet(struct real *real, unsigned number, pid_t pid)
 	struct real_process *process = &real->processes[number];
 
 	process->pid = pid;
+	process->hangs = false;
 	process->pidfd = sys_pidfd_open(pid);
 	process->pagemap = open_of(pid, "pagemap");
 	process->memory = open_of(pid, "mem");
@@ -83,7 +84,8 @@ static void end_one(struct real_process *process)
 	if (process->pid == 0)
 		return;
 	/* In order, so that nothing of it is pinned any more; or else not in order. */
-	if (sys_send(process->socket, &quit, sizeof(quit)) < 0 || poll(&ended, 1, TIMEOUT_MS) != 1)
+	if (process->hangs || process->pidfd < 0 || sys_send(process->socket, &quit, sizeof(quit)) < 0 ||
+	    poll(&ended, 1, TIMEOUT_MS) != 1)
 		kill(process->pid, SIGKILL);
 	(void)reap(process);
 }
@@ -190,7 +192,8 @@ static int receive(struct real *real, const struct model_op *op, struct actor_an
 	do
 		nr = poll(ready, 2, TIMEOUT_MS);
 	while (nr < 0 && errno == EINTR);
-	if (nr <= 0)
+	process->hangs = nr <= 0;
+	if (process->hangs)
 		return failed(real, -ETIMEDOUT, "%s: process %u hangs in it", name_of(op), op->process);
 	if ((ready[0].revents & POLLIN) == 0)
 		return died(real, op);
@@ -261,7 +264,7 @@ int real_open(struct real *real, struct tide_error *err)
 
 	*real = (struct real){ .side = { &ops, 0 }, .file = -1 };
 	for (int i = 0; i < MODEL_PROCESSES; i++)
-		real->processes[i] = (struct real_process){ 0, -1, -1, -1, -1 };
+		real->processes[i] = (struct real_process){ 0, -1, -1, -1, -1, false };
 	powers_ask(&real->powers);
 	real->side.sees = real->powers.sees;
 	result = prepare(real);

@@ -19,6 +19,7 @@ struct real_process {
 	int pagemap;
 	int memory;
 	int socket; /* ours, to the actor */
+	bool hangs; /* an operation took too long: it is not asked to end */
 };
 
 struct real {
