@@ -44,11 +44,32 @@ static void forget(struct real_process *process)
 	process->pid = 0;
 }
 
-static int reap(struct real_process *process)
+static bool ends(const struct real_process *process)
 {
-	int status = 0;
-	pid_t pid = sys_wait4(process->pid, &status, 0);
+	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
+	int nr;
 
+	do
+		nr = poll(&ended, 1, TIMEOUT_MS);
+	while (nr < 0 && errno == EINTR);
+	return nr == 1;
+}
+
+/* Its status, or negative. One that cannot even be killed is given up. */
+static int reap(struct real *real, unsigned number)
+{
+	struct real_process *process = &real->processes[number];
+	bool ended = !process->hangs && process->pidfd >= 0 && ends(process);
+	int status = 0;
+	pid_t pid;
+
+	if (!ended) {
+		kill(process->pid, SIGKILL);
+		/* Without a pidfd it has done nothing yet that could keep it. */
+		ended = process->pidfd < 0 || ends(process);
+	}
+	pid = ended ? sys_wait4(process->pid, &status, 0)
+	            : failed(real, -ETIMEDOUT, "process %u does not end, even killed", number);
 	forget(process);
 	return pid < 0 ? pid : status;
 }
@@ -76,28 +97,31 @@ static int meet(struct real *real, unsigned number, pid_t pid)
 	return 0;
 }
 
-static void end_one(struct real_process *process)
+static int end_one(struct real *real, unsigned number)
 {
+	struct real_process *process = &real->processes[number];
 	struct model_op quit = { .kind = (enum model_op_kind)ACTOR_QUIT };
-	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
 
 	if (process->pid == 0)
-		return;
+		return 0;
 	/* In order, so that nothing of it is pinned any more; or else not in order. */
-	if (process->hangs || process->pidfd < 0 || sys_send(process->socket, &quit, sizeof(quit)) < 0 ||
-	    poll(&ended, 1, TIMEOUT_MS) != 1)
+	if (!process->hangs && sys_send(process->socket, &quit, sizeof(quit)) < 0)
 		kill(process->pid, SIGKILL);
-	(void)reap(process);
+	return reap(real, number);
 }
 
-static void end_world(struct real *real)
+static int end_world(struct real *real)
 {
+	int result = 0;
+
 	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
-		end_one(&real->processes[i]);
+		if (end_one(real, i) == -ETIMEDOUT)
+			result = -ETIMEDOUT;
 		sys_close(real->processes[i].socket);
 		sys_close(real->actor->sockets[i]);
 		real->processes[i].socket = real->actor->sockets[i] = -1;
 	}
+	return result;
 }
 
 static int make_sockets(struct real *real)
@@ -148,8 +172,10 @@ static int begin(struct side *side)
 	int result;
 	pid_t pid;
 
-	end_world(real);
-	result = renew_file(real);
+	real->why[0] = 0;
+	result = end_world(real);
+	if (result == 0)
+		result = renew_file(real);
 	if (result == 0)
 		result = make_sockets(real);
 	if (result < 0)
@@ -174,8 +200,10 @@ static const char *name_of(const struct model_op *op)
 
 static int died(struct real *real, const struct model_op *op)
 {
-	int status = reap(&real->processes[op->process]);
+	int status = reap(real, op->process);
 
+	if (status == -ETIMEDOUT)
+		return status;
 	if (status >= 0 && WIFSIGNALED(status))
 		return failed(real, -ECHILD, "%s: process %u was killed by signal %d", name_of(op), op->process,
 		              WTERMSIG(status));
@@ -220,7 +248,7 @@ static int run(struct side *side, const struct model_op *op, struct model_result
 	*result = answer.result;
 	real->file_changed |= op->kind == OP_COLLAPSE;
 	if (op->kind == OP_EXIT)
-		return reap(&real->processes[op->process]) < 0 ? -ECHILD : 0;
+		return reap(real, op->process) < 0 ? -ECHILD : 0;
 	return op->kind == OP_FORK && answer.result.code == 0 ? meet(real, op->to, answer.child) : 0;
 }
 
@@ -284,7 +312,7 @@ int real_open(struct real *real, struct tide_error *err)
 void real_close(struct real *real)
 {
 	if (real->actor != NULL) {
-		end_world(real);
+		(void)end_world(real);
 		sys_munmap(real->actor->board, sizeof(*real->actor->board));
 	}
 	free(real->actor);
