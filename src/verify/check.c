@@ -114,7 +114,8 @@ int check_run(struct check *check, const struct check_opts *opts, struct tide_er
 	if (check->stopped && result == -ECANCELED)
 		result = 0;
 	if (result < 0)
-		return error_system(err, result, "comparing model and kernel");
+		return error_system(err, result, "%s",
+		                    check->real.why[0] != 0 ? check->real.why : "comparing model and kernel");
 	return result;
 }
 

@@ -177,6 +177,12 @@ static bool makes_sense(const struct pair *pair)
 	return op->kind != OP_EXIT || op->process != 0;
 }
 
+/* Limits of processes, descriptors or memory were met. */
+static bool is_lack(int code)
+{
+	return code == -EAGAIN || code == -EMFILE || code == -ENFILE || code == -ENOMEM;
+}
+
 static int step(struct pair *pair)
 {
 	struct lockstep *lockstep = pair->lockstep;
@@ -190,20 +196,15 @@ static int step(struct pair *pair)
 		return result;
 	lockstep->nr_ops++;
 	lockstep->nr_by_kind[pair->op->kind]++;
-	if (lockstep->side->ops->run(lockstep->side, pair->op, &difference->real) < 0)
-		return differ(pair, DIFFERENCE_GONE);
+	result = lockstep->side->ops->run(lockstep->side, pair->op, &difference->real);
+	if (result < 0)
+		return is_lack(result) ? result : differ(pair, DIFFERENCE_GONE);
 	result = compare_results(pair);
 	if (result == 0)
 		result = compare_processes(pair);
 	/* What the other side does differently says more. */
 	difference->broken = model_broken(pair->model);
 	return result == 0 && difference->broken != NULL ? differ(pair, DIFFERENCE_BROKEN) : result;
-}
-
-static int gone(struct difference *difference)
-{
-	difference->what = DIFFERENCE_GONE;
-	return 1;
 }
 
 int lockstep_run(struct lockstep *lockstep, const struct model_op *ops, size_t nr, struct difference *difference)
@@ -218,8 +219,8 @@ int lockstep_run(struct lockstep *lockstep, const struct model_op *ops, size_t n
 		lockstep->outcomes.items[i] = (struct lockstep_outcome){ .skipped = true };
 	if (result == 0)
 		result = model_new(&pair.model, &lockstep->opts);
-	if (result == 0 && lockstep->side->ops->begin(lockstep->side) < 0)
-		result = gone(difference);
+	if (result == 0)
+		result = lockstep->side->ops->begin(lockstep->side);
 	for (size_t i = 0; result == 0 && i < nr; i++) {
 		struct lockstep_outcome *outcome = &lockstep->outcomes.items[i];
 

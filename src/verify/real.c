@@ -92,8 +92,11 @@ static int meet(struct real *real, unsigned number, pid_t pid)
 	process->pidfd = sys_pidfd_open(pid);
 	process->pagemap = open_of(pid, "pagemap");
 	process->memory = open_of(pid, "mem");
-	if (process->pidfd < 0 || process->pagemap < 0 || process->memory < 0)
-		return failed(real, -EACCES, "/proc/PID/pagemap and mem of process %u could not be opened", number);
+	if (process->pidfd < 0)
+		return failed(real, process->pidfd, "opening a descriptor of process %u", number);
+	if (process->pagemap < 0 || process->memory < 0)
+		return failed(real, process->pagemap < 0 ? process->pagemap : process->memory,
+		              "opening /proc/PID/pagemap and mem of process %u", number);
 	return 0;
 }
 
@@ -131,7 +134,7 @@ static int make_sockets(struct real *real)
 		int result = sys_socketpair(ends);
 
 		if (result < 0)
-			return failed(real, result, "a socket: %s", strerror(-result));
+			return failed(real, result, "making a socket to a process");
 		real->processes[i].socket = ends[0];
 		real->actor->sockets[i] = ends[1];
 	}
@@ -163,7 +166,7 @@ static int renew_file(struct real *real)
 	sys_close(fd);
 	real->file_changed = false;
 	real->file = real->actor->file = fd = make_file();
-	return fd < 0 ? failed(real, fd, "a file to map: %s", strerror(-fd)) : 0;
+	return fd < 0 ? failed(real, fd, "making a file to map") : 0;
 }
 
 static int begin(struct side *side)
@@ -189,7 +192,7 @@ static int begin(struct side *side)
 		actor_serve(real->actor);
 	}
 	if (pid < 0)
-		return failed(real, pid, "a process: %s", strerror(-pid));
+		return failed(real, pid, "starting a process");
 	return meet(real, 0, pid);
 }
 
@@ -245,6 +248,9 @@ static int run(struct side *side, const struct model_op *op, struct model_result
 
 	if (code < 0)
 		return code;
+	/* A limit of processes; no kernel's way to do it. */
+	if (op->kind == OP_FORK && answer.result.code == -EAGAIN)
+		return failed(real, -EAGAIN, "forking process %u", op->process);
 	*result = answer.result;
 	real->file_changed |= op->kind == OP_COLLAPSE;
 	if (op->kind == OP_EXIT)
@@ -303,7 +309,7 @@ int real_open(struct real *real, struct tide_error *err)
 	settle_on_one(real);
 	result = begin(&real->side);
 	if (result < 0) {
-		error_set(err, TIDE_CAUSE_UNSUPPORTED, result, "%s", real->why);
+		error_set(err, TIDE_CAUSE_UNSUPPORTED, result, "%s: %s", real->why, strerror(-result));
 		real_close(real);
 	}
 	return result;

@@ -30,7 +30,7 @@ struct real {
 	int file;
 	bool file_changed;
 	cpu_set_t cpus; /* where we ran before */
-	char why[160];  /* after a failure: what the kernel's side died of */
+	char why[160];  /* after a failure: what the kernel's side died of, or why there is none; else empty */
 };
 
 /*

@@ -247,6 +247,25 @@ static void what_hangs_is_not_tried_for_ever(void **state)
 	side_model_fini(&hanging.model);
 }
 
+static int absent_begin(struct side *side)
+{
+	return -EMFILE;
+}
+
+static void a_side_that_is_not_there_is_no_difference(void **state)
+{
+	static const struct side_ops absent = { .begin = absent_begin };
+	const struct model_op op = { .kind = OP_MAP, .nr = 1 };
+	const struct model_opts opts = { 0 };
+	struct side side = { &absent, UINT32_MAX };
+	struct difference difference;
+	struct lockstep lockstep;
+
+	lockstep_init(&lockstep, &side, &opts);
+	assert_int_equal(lockstep_run(&lockstep, &op, 1, &difference), -EMFILE);
+	lockstep_fini(&lockstep);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +279,7 @@ int main(void)
 		cmocka_unit_test(holes_that_are_not_reported_are_found_and_shrunk),
 		cmocka_unit_test(shrinking_can_be_stopped_and_keeps_the_best),
 		cmocka_unit_test(what_hangs_is_not_tried_for_ever),
+		cmocka_unit_test(a_side_that_is_not_there_is_no_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
