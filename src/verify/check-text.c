@@ -91,6 +91,10 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	print_rules(out, &check->lockstep);
 	if (check->differs)
 		print_difference(out, check);
+	else if (check->stopped)
+		fprintf(out, "\nModel and kernel agree so far: %llu of %llu operations.\n",
+		        (number)check->lockstep.nr_ops,
+		        check->opts.only != NULL ? (number)check->opts.only->nr : (number)check->opts.nr_steps);
 	else
 		fprintf(out, "\nModel and kernel agree.\n");
 	if (ferror(out))
