@@ -81,8 +81,8 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	fprintf(out, "Operations: %llu in %llu program%s, in %.1f s\n", (number)check->lockstep.nr_ops,
 	        (number)check->lockstep.nr_programs, check->lockstep.nr_programs == 1 ? "" : "s",
 	        (double)check->took_ns / 1e9);
-	fprintf(out, "Compared:   results, contents, and of %llu pages: %s\n", (number)check->lockstep.nr_pages,
-	        seen_text(seen, check->lockstep.side->sees));
+	fprintf(out, "Compared:   results, the first word of each page, and of %llu pages: %s\n",
+	        (number)check->lockstep.nr_pages, seen_text(seen, check->lockstep.side->sees));
 	if (check->lockstep.nr_unknown > 0)
 		fprintf(out, "Left out:   %llu operations that the model cannot tell: collapses of pages of files\n",
 		        (number)check->lockstep.nr_unknown);
