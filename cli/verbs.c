@@ -63,9 +63,9 @@
 #define VERIFY_DETAILS                                                                                                 \
 	"Performs random operations on memory (mapping, writing, fork, huge pages, pins, write protection and more) "  \
 	"in an exact model of the kernel's memory management, and at the same time in processes of its own. After "    \
-	"each operation results, contents and page tables are compared. Where the kernel may do one thing or another " \
-	"by its own rules, the model follows it, and that is counted. A difference is shrunk to the shortest program " \
-	"that shows it, which is printed as C that needs nothing of tidemark.\n"                                       \
+	"each operation results, the first word of each page, and page tables are compared. Where the kernel may do "  \
+	"one thing or another by its own rules, the model follows it, and that is counted. A difference is shrunk to " \
+	"the shortest program that shows it, which is printed as C that needs nothing of tidemark.\n"                  \
 	"No other process is touched. What this kernel or these privileges lack is named, and not tried. Exit "        \
 	"status: 0 when there is no difference, 1 when there is one, 3 when the case needs what is not here.\n"        \
 	"The cases:\n"

@@ -64,9 +64,9 @@ const struct option_group option_group_verify = { "What to run, and what to show
 struct running {
 	const struct options *options;
 	struct stop stop;
+	const struct check *check;
 	uint64_t shown_ns;
 	bool shows;
-	bool stopped;
 };
 
 static bool go_on(void *arg, const struct lockstep *lockstep)
@@ -77,12 +77,12 @@ static bool go_on(void *arg, const struct lockstep *lockstep)
 
 	if (running->shows && now_ns >= running->shown_ns + SHOW_EVERY_NS) {
 		running->shown_ns = now_ns;
-		fprintf(stderr, "\r%llu operations in %llu programs\033[K", (unsigned long long)lockstep->nr_ops,
-		        (unsigned long long)lockstep->nr_programs);
+		fprintf(stderr, "\r%s%llu operations in %llu programs\033[K",
+		        lockstep == &running->check->lockstep ? "" : "Shrinking: ",
+		        (unsigned long long)lockstep->nr_ops, (unsigned long long)lockstep->nr_programs);
 		fflush(stderr);
 	}
-	running->stopped = stop_take(&running->stop, &from_terminal) != 0;
-	return !running->stopped;
+	return stop_take(&running->stop, &from_terminal) == 0;
 }
 
 static int write_program(const struct check *check, const char *path, struct tide_error *err)
@@ -145,8 +145,9 @@ static int run(struct check *check, struct running *running, struct tide_error *
 		fprintf(stderr, "\r\033[K");
 	if (result < 0)
 		return result;
-	if (running->stopped)
-		say("stopped before all operations were performed");
+	if (check->stopped)
+		say(check->differs ? "stopped before the program was as short as it may be"
+		                   : "stopped before all operations were performed");
 	return print(check, options, err);
 }
 
@@ -165,6 +166,7 @@ int verb_verify(const struct verb *verb, const struct options *options)
 		free(check);
 		return (int)say_error(&err);
 	}
+	running.check = check;
 	result = stop_open(&running.stop, &err);
 	if (result == 0) {
 		result = run(check, &running, &err);

@@ -20,7 +20,10 @@ enum {
 	ACTOR_LOOK,                /* what the pages on the board hold */
 };
 
-/* Memory that all actors and the master share. Pages are present: to read them faults nothing in. */
+/*
+ * Memory that all actors and the master share. Pages were present a moment ago: to read them faults in only what was
+ * reclaimed since.
+ */
 struct actor_board {
 	uint32_t nr;
 	uint32_t pages[MODEL_PAGES];

@@ -83,9 +83,9 @@ int check_print_json(FILE *out, const struct check *check, struct tide_error *er
 		result = program(out, check, err);
 	if (result == 0)
 		result = line(out,
-		              json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "agree", (int)!check->differs, "operations",
-		                        (json_int_t)check->lockstep.nr_ops, "left_out",
-		                        (json_int_t)check->lockstep.nr_unknown, "programs",
+		              json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "agree", (int)!check->differs, "stopped",
+		                        (int)check->stopped, "operations", (json_int_t)check->lockstep.nr_ops,
+		                        "left_out", (json_int_t)check->lockstep.nr_unknown, "programs",
 		                        (json_int_t)check->lockstep.nr_programs, "pages_compared",
 		                        (json_int_t)check->lockstep.nr_pages, "took_ms",
 		                        (json_int_t)(check->took_ns / 1000000)),

@@ -61,8 +61,9 @@ static void print_difference(FILE *out, const struct check *check)
 	fprintf(out, "\nThey differ: %s\n", difference_text(text, &check->difference));
 	if (check->why[0] != 0 && check->difference.what == DIFFERENCE_GONE)
 		fprintf(out, "  (%s)\n", check->why);
-	fprintf(out, check->again ? "The shortest program found that shows it:\n"
-	                          : "It did not differ again when the program was run once more:\n");
+	fprintf(out, check->again   ? "The shortest program found that shows it:\n"
+	             : check->tried ? "It did not differ again when the program was run once more:\n"
+	                            : "The program that shows it:\n");
 	for (size_t i = 0; i < check->nr; i++)
 		if (!check->lockstep.outcomes.items[i].skipped)
 			fprintf(out, "  %s\n", program_op_text(op, &check->ops[i]));
@@ -80,8 +81,8 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	fprintf(out, "Operations: %llu in %llu program%s, in %.1f s\n", (number)check->lockstep.nr_ops,
 	        (number)check->lockstep.nr_programs, check->lockstep.nr_programs == 1 ? "" : "s",
 	        (double)check->took_ns / 1e9);
-	fprintf(out, "Compared:   results, contents, and of %llu pages: %s\n", (number)check->lockstep.nr_pages,
-	        seen_text(seen, check->lockstep.side->sees));
+	fprintf(out, "Compared:   results, the first word of each page, and of %llu pages: %s\n",
+	        (number)check->lockstep.nr_pages, seen_text(seen, check->lockstep.side->sees));
 	if (check->lockstep.nr_unknown > 0)
 		fprintf(out, "Left out:   %llu operations that the model cannot tell: collapses of pages of files\n",
 		        (number)check->lockstep.nr_unknown);
@@ -90,6 +91,10 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	print_rules(out, &check->lockstep);
 	if (check->differs)
 		print_difference(out, check);
+	else if (check->stopped)
+		fprintf(out, "\nModel and kernel agree so far: %llu of %llu operations.\n",
+		        (number)check->lockstep.nr_ops,
+		        check->opts.only != NULL ? (number)check->opts.only->nr : (number)check->opts.nr_steps);
 	else
 		fprintf(out, "\nModel and kernel agree.\n");
 	if (ferror(out))

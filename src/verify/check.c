@@ -53,28 +53,12 @@ static struct program_opts kinds_that_can(const struct powers *powers)
 	return opts;
 }
 
-/* The numbers tell of the programs that were compared, not of those that led to the shortest. */
-static int shorten(struct check *check)
+static bool goes_on(void *arg, const struct lockstep *lockstep)
 {
-	struct lockstep counted = check->lockstep;
-	struct difference first = check->difference;
-	int result;
+	struct check *check = arg;
 
-	result = shrink(&check->lockstep, check->ops, &check->nr, &check->difference);
-	check->again = result == 1;
-	/* Once more, for what its operations come to. */
-	if (result >= 0)
-		result = lockstep_run(&check->lockstep, check->ops, check->nr, &first);
-	if (result == 1)
-		check->difference = first;
-	counted.rules.items = check->lockstep.rules.items;
-	counted.rules.nr = check->lockstep.rules.nr;
-	counted.rules.capacity = check->lockstep.rules.capacity;
-	counted.outcomes.items = check->lockstep.outcomes.items;
-	counted.outcomes.nr = check->lockstep.outcomes.nr;
-	counted.outcomes.capacity = check->lockstep.outcomes.capacity;
-	check->lockstep = counted;
-	return result < 0 ? result : 0;
+	check->stopped = check->opts.go_on != NULL && !check->opts.go_on(check->opts.arg, lockstep);
+	return !check->stopped;
 }
 
 /* 0, 1 or negative. */
@@ -86,8 +70,10 @@ static int run_one(struct check *check)
 		return result;
 	check->differs = true;
 	memcpy(check->why, check->real.why, sizeof(check->why));
-	result = shorten(check);
-	return result < 0 ? result : 1;
+	result = shrink(&check->lockstep, check->ops, &check->nr, &check->difference);
+	check->tried = result >= 0;
+	check->again = result == 1;
+	return 1;
 }
 
 static int run_many(struct check *check)
@@ -104,8 +90,6 @@ static int run_many(struct check *check)
 		if (check->nr > left)
 			check->nr = left;
 		result = run_one(check);
-		if (check->opts.go_on != NULL && !check->opts.go_on(check->opts.arg, &check->lockstep))
-			break;
 	}
 	return result;
 }
@@ -116,6 +100,9 @@ int check_run(struct check *check, const struct check_opts *opts, struct tide_er
 	int result;
 
 	check->opts = *opts;
+	check->stopped = check->differs = check->tried = check->again = false;
+	check->lockstep.go_on = goes_on;
+	check->lockstep.arg = check;
 	if (opts->only != NULL) {
 		check->nr = opts->only->nr;
 		memcpy(check->ops, opts->only->ops, check->nr * sizeof(check->ops[0]));
@@ -124,8 +111,11 @@ int check_run(struct check *check, const struct check_opts *opts, struct tide_er
 		result = run_many(check);
 	}
 	check->took_ns = sys_clock_ns(CLOCK_MONOTONIC) - began_ns;
+	if (check->stopped && result == -ECANCELED)
+		result = 0;
 	if (result < 0)
-		return error_system(err, result, "comparing model and kernel");
+		return error_system(err, result, "%s",
+		                    check->real.why[0] != 0 ? check->real.why : "comparing model and kernel");
 	return result;
 }
 

@@ -18,7 +18,7 @@ struct check_opts {
 	uint64_t nr_steps; /* operations */
 	uint64_t seed;
 	const struct program_case *only; /* this program alone; NULL: random ones */
-	/* Asked after each program; false: no further. NULL: never asked. */
+	/* Asked before each operation, also of those that shrink a program; false: no further. NULL: never asked. */
 	bool (*go_on)(void *arg, const struct lockstep *lockstep);
 	void *arg;
 };
@@ -29,8 +29,10 @@ struct check {
 	struct check_opts opts;
 	char kernel[128];
 	uint64_t took_ns;
+	bool stopped; /* by opts.go_on, before the end */
 	bool differs;
-	bool again; /* it differed again when the program was run once more, and was shrunk */
+	bool tried; /* the program that differs was run once more */
+	bool again; /* and differed again, and was shrunk */
 	struct difference difference;
 	struct model_op ops[PROGRAM_MAX]; /* of the program that differs */
 	size_t nr;

@@ -136,7 +136,7 @@ static void emit_forget(const struct emitter *it)
 
 static void emit_main(const struct emitter *it)
 {
-	fprintf(it->out, "\nint main(void)\n{\n");
+	fprintf(it->out, "\nint main(void)\n{\n\tsignal(SIGALRM, too_long);\n\talarm(120);\n");
 	if (!it->many) {
 		fprintf(it->out, "\tprogram();\n\tprintf(\"%%s\\n\", differences ? \"model and kernel differ\" : "
 		                 "\"model and kernel agree\");\n\treturn differences != 0;\n}\n");
@@ -148,16 +148,16 @@ static void emit_main(const struct emitter *it)
 	        "\tshared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);\n"
 	        "\tif (shared == MAP_FAILED)\n\t\treturn 2;\n"
 	        "\tsetbuf(stdout, NULL);\n"
-	        "\talarm(120);\n"
 	        "\tfork_to(0);\n"
 	        "\tprogram();\n"
 	        "\twhile (me != DIRECTOR && shared->turn != %d)\n\t\tusleep(200);\n"
 	        "\tif (me != DIRECTOR)\n\t\t_exit(0);\n"
 	        "\twhile (wait(NULL) > 0)\n\t\t;\n"
+	        "\tif (shared->turn != %d) {\n\t\tprintf(\"it did not reach its end\\n\");\n\t\treturn 2;\n\t}\n"
 	        "\tprintf(\"%%s\\n\", shared->differences ? \"model and kernel differ\" : \"model and kernel "
 	        "agree\");\n"
 	        "\treturn shared->differences != 0;\n}\n",
-	        it->turn);
+	        it->turn, it->turn);
 }
 
 static void emit_head(const struct emitter *it, const char *kernel)

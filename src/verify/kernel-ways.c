@@ -103,10 +103,16 @@ static bool is_once(const char *page)
 static pid_t share(void (*before)(char *), char *huge, int *hold)
 {
 	int ends[2], byte = 0;
-	pid_t child = sys_socketpair(ends) < 0 ? -1 : sys_clone(SIGCHLD);
+	pid_t child;
 
-	if (child < 0)
+	if (sys_socketpair(ends) < 0)
+		return -1;
+	child = sys_clone(SIGCHLD);
+	if (child < 0) {
+		sys_close(ends[0]);
+		sys_close(ends[1]);
 		return child;
+	}
 	if (child == 0) {
 		if (before != NULL)
 			before(huge);

@@ -177,18 +177,28 @@ static bool makes_sense(const struct pair *pair)
 	return op->kind != OP_EXIT || op->process != 0;
 }
 
+/* Limits of processes, descriptors or memory were met. */
+static bool is_lack(int code)
+{
+	return code == -EAGAIN || code == -EMFILE || code == -ENFILE || code == -ENOMEM;
+}
+
 static int step(struct pair *pair)
 {
 	struct lockstep *lockstep = pair->lockstep;
 	struct difference *difference = pair->difference;
-	int result = model_run(pair->model, pair->op, &difference->model);
+	int result;
 
+	if (lockstep->go_on != NULL && !lockstep->go_on(lockstep->arg, lockstep))
+		return -ECANCELED;
+	result = model_run(pair->model, pair->op, &difference->model);
 	if (result < 0)
 		return result;
 	lockstep->nr_ops++;
 	lockstep->nr_by_kind[pair->op->kind]++;
-	if (lockstep->side->ops->run(lockstep->side, pair->op, &difference->real) < 0)
-		return differ(pair, DIFFERENCE_GONE);
+	result = lockstep->side->ops->run(lockstep->side, pair->op, &difference->real);
+	if (result < 0)
+		return is_lack(result) ? result : differ(pair, DIFFERENCE_GONE);
 	result = compare_results(pair);
 	if (result == 0)
 		result = compare_processes(pair);
@@ -197,23 +207,20 @@ static int step(struct pair *pair)
 	return result == 0 && difference->broken != NULL ? differ(pair, DIFFERENCE_BROKEN) : result;
 }
 
-static int gone(struct difference *difference)
-{
-	difference->what = DIFFERENCE_GONE;
-	return 1;
-}
-
 int lockstep_run(struct lockstep *lockstep, const struct model_op *ops, size_t nr, struct difference *difference)
 {
 	struct pair pair = { .lockstep = lockstep, .difference = difference };
 	int result = vec_reserve(&lockstep->outcomes, nr);
 
 	*difference = (struct difference){ 0 };
-	lockstep->outcomes.nr = nr;
+	lockstep->outcomes.nr = result == 0 ? nr : 0;
+	/* Those after a difference are not run. */
+	for (size_t i = 0; i < lockstep->outcomes.nr; i++)
+		lockstep->outcomes.items[i] = (struct lockstep_outcome){ .skipped = true };
 	if (result == 0)
 		result = model_new(&pair.model, &lockstep->opts);
-	if (result == 0 && lockstep->side->ops->begin(lockstep->side) < 0)
-		result = gone(difference);
+	if (result == 0)
+		result = lockstep->side->ops->begin(lockstep->side);
 	for (size_t i = 0; result == 0 && i < nr; i++) {
 		struct lockstep_outcome *outcome = &lockstep->outcomes.items[i];
 

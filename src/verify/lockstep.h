@@ -30,6 +30,9 @@ struct lockstep_outcome {
 struct lockstep {
 	struct side *side;
 	struct model_opts opts; /* of the model */
+	/* Asked before each operation; false: the run ends with -ECANCELED. NULL: never asked. */
+	bool (*go_on)(void *arg, const struct lockstep *lockstep);
+	void *arg;
 	uint64_t nr_ops;
 	uint64_t nr_programs;
 	uint64_t nr_pages;   /* compared */
@@ -63,8 +66,9 @@ void lockstep_init(struct lockstep *lockstep, struct side *side, const struct mo
 void lockstep_fini(struct lockstep *lockstep);
 
 /*
- * Runs one program in a new world. 0: both agree; 1: they do not, and `difference` says in what; or -errno. Operations
- * that make no sense (of a process that is not there) are passed over by both.
+ * Runs one program in a new world. 0: both agree; 1: they do not, and `difference` says in what; or -errno: there
+ * was no new world, among others. Operations that make no sense (of a process that is not there) are passed over by
+ * both.
  */
 int lockstep_run(struct lockstep *lockstep, const struct model_op *ops, size_t nr, struct difference *difference);
 

@@ -55,6 +55,7 @@ static int add_target(struct prediction *prediction, const struct prediction_opt
 
 	if (state == NULL || (opts->writes && writes == NULL)) {
 		sensor_end_state(&sensor_model, state);
+		sensor_end_state(&sensor_model_writes, writes);
 		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for a sensor");
 	}
 	return tide_monitor_add_with_writes(prediction->monitor, &sensor_model, state,

@@ -44,11 +44,32 @@ static void forget(struct real_process *process)
 	process->pid = 0;
 }
 
-static int reap(struct real_process *process)
+static bool ends(const struct real_process *process)
 {
-	int status = 0;
-	pid_t pid = sys_wait4(process->pid, &status, 0);
+	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
+	int nr;
 
+	do
+		nr = poll(&ended, 1, TIMEOUT_MS);
+	while (nr < 0 && errno == EINTR);
+	return nr == 1;
+}
+
+/* Its status, or negative. One that cannot even be killed is given up. */
+static int reap(struct real *real, unsigned number)
+{
+	struct real_process *process = &real->processes[number];
+	bool ended = !process->hangs && process->pidfd >= 0 && ends(process);
+	int status = 0;
+	pid_t pid;
+
+	if (!ended) {
+		kill(process->pid, SIGKILL);
+		/* Without a pidfd it has done nothing yet that could keep it. */
+		ended = process->pidfd < 0 || ends(process);
+	}
+	pid = ended ? sys_wait4(process->pid, &status, 0)
+	            : failed(real, -ETIMEDOUT, "process %u does not end, even killed", number);
 	forget(process);
 	return pid < 0 ? pid : status;
 }
@@ -67,35 +88,43 @@ static int meet(struct real *real, unsigned number, pid_t pid)
 	struct real_process *process = &real->processes[number];
 
 	process->pid = pid;
+	process->hangs = false;
 	process->pidfd = sys_pidfd_open(pid);
 	process->pagemap = open_of(pid, "pagemap");
 	process->memory = open_of(pid, "mem");
-	if (process->pidfd < 0 || process->pagemap < 0 || process->memory < 0)
-		return failed(real, -EACCES, "/proc/PID/pagemap and mem of process %u could not be opened", number);
+	if (process->pidfd < 0)
+		return failed(real, process->pidfd, "opening a descriptor of process %u", number);
+	if (process->pagemap < 0 || process->memory < 0)
+		return failed(real, process->pagemap < 0 ? process->pagemap : process->memory,
+		              "opening /proc/PID/pagemap and mem of process %u", number);
 	return 0;
 }
 
-static void end_one(struct real_process *process)
+static int end_one(struct real *real, unsigned number)
 {
+	struct real_process *process = &real->processes[number];
 	struct model_op quit = { .kind = (enum model_op_kind)ACTOR_QUIT };
-	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
 
 	if (process->pid == 0)
-		return;
+		return 0;
 	/* In order, so that nothing of it is pinned any more; or else not in order. */
-	if (sys_send(process->socket, &quit, sizeof(quit)) < 0 || poll(&ended, 1, TIMEOUT_MS) != 1)
+	if (!process->hangs && sys_send(process->socket, &quit, sizeof(quit)) < 0)
 		kill(process->pid, SIGKILL);
-	(void)reap(process);
+	return reap(real, number);
 }
 
-static void end_world(struct real *real)
+static int end_world(struct real *real)
 {
+	int result = 0;
+
 	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
-		end_one(&real->processes[i]);
+		if (end_one(real, i) == -ETIMEDOUT)
+			result = -ETIMEDOUT;
 		sys_close(real->processes[i].socket);
 		sys_close(real->actor->sockets[i]);
 		real->processes[i].socket = real->actor->sockets[i] = -1;
 	}
+	return result;
 }
 
 static int make_sockets(struct real *real)
@@ -105,7 +134,7 @@ static int make_sockets(struct real *real)
 		int result = sys_socketpair(ends);
 
 		if (result < 0)
-			return failed(real, result, "a socket: %s", strerror(-result));
+			return failed(real, result, "making a socket to a process");
 		real->processes[i].socket = ends[0];
 		real->actor->sockets[i] = ends[1];
 	}
@@ -137,7 +166,7 @@ static int renew_file(struct real *real)
 	sys_close(fd);
 	real->file_changed = false;
 	real->file = real->actor->file = fd = make_file();
-	return fd < 0 ? failed(real, fd, "a file to map: %s", strerror(-fd)) : 0;
+	return fd < 0 ? failed(real, fd, "making a file to map") : 0;
 }
 
 static int begin(struct side *side)
@@ -146,8 +175,10 @@ static int begin(struct side *side)
 	int result;
 	pid_t pid;
 
-	end_world(real);
-	result = renew_file(real);
+	real->why[0] = 0;
+	result = end_world(real);
+	if (result == 0)
+		result = renew_file(real);
 	if (result == 0)
 		result = make_sockets(real);
 	if (result < 0)
@@ -161,7 +192,7 @@ static int begin(struct side *side)
 		actor_serve(real->actor);
 	}
 	if (pid < 0)
-		return failed(real, pid, "a process: %s", strerror(-pid));
+		return failed(real, pid, "starting a process");
 	return meet(real, 0, pid);
 }
 
@@ -172,8 +203,10 @@ static const char *name_of(const struct model_op *op)
 
 static int died(struct real *real, const struct model_op *op)
 {
-	int status = reap(&real->processes[op->process]);
+	int status = reap(real, op->process);
 
+	if (status == -ETIMEDOUT)
+		return status;
 	if (status >= 0 && WIFSIGNALED(status))
 		return failed(real, -ECHILD, "%s: process %u was killed by signal %d", name_of(op), op->process,
 		              WTERMSIG(status));
@@ -190,7 +223,8 @@ static int receive(struct real *real, const struct model_op *op, struct actor_an
 	do
 		nr = poll(ready, 2, TIMEOUT_MS);
 	while (nr < 0 && errno == EINTR);
-	if (nr <= 0)
+	process->hangs = nr <= 0;
+	if (process->hangs)
 		return failed(real, -ETIMEDOUT, "%s: process %u hangs in it", name_of(op), op->process);
 	if ((ready[0].revents & POLLIN) == 0)
 		return died(real, op);
@@ -214,10 +248,13 @@ static int run(struct side *side, const struct model_op *op, struct model_result
 
 	if (code < 0)
 		return code;
+	/* A limit of processes; no kernel's way to do it. */
+	if (op->kind == OP_FORK && answer.result.code == -EAGAIN)
+		return failed(real, -EAGAIN, "forking process %u", op->process);
 	*result = answer.result;
 	real->file_changed |= op->kind == OP_COLLAPSE;
 	if (op->kind == OP_EXIT)
-		return reap(&real->processes[op->process]) < 0 ? -ECHILD : 0;
+		return reap(real, op->process) < 0 ? -ECHILD : 0;
 	return op->kind == OP_FORK && answer.result.code == 0 ? meet(real, op->to, answer.child) : 0;
 }
 
@@ -261,7 +298,7 @@ int real_open(struct real *real, struct tide_error *err)
 
 	*real = (struct real){ .side = { &ops, 0 }, .file = -1 };
 	for (int i = 0; i < MODEL_PROCESSES; i++)
-		real->processes[i] = (struct real_process){ 0, -1, -1, -1, -1 };
+		real->processes[i] = (struct real_process){ 0, -1, -1, -1, -1, false };
 	powers_ask(&real->powers);
 	real->side.sees = real->powers.sees;
 	result = prepare(real);
@@ -272,7 +309,7 @@ int real_open(struct real *real, struct tide_error *err)
 	settle_on_one(real);
 	result = begin(&real->side);
 	if (result < 0) {
-		error_set(err, TIDE_CAUSE_UNSUPPORTED, result, "%s", real->why);
+		error_set(err, TIDE_CAUSE_UNSUPPORTED, result, "%s: %s", real->why, strerror(-result));
 		real_close(real);
 	}
 	return result;
@@ -281,7 +318,7 @@ int real_open(struct real *real, struct tide_error *err)
 void real_close(struct real *real)
 {
 	if (real->actor != NULL) {
-		end_world(real);
+		(void)end_world(real);
 		sys_munmap(real->actor->board, sizeof(*real->actor->board));
 	}
 	free(real->actor);

@@ -19,6 +19,7 @@ struct real_process {
 	int pagemap;
 	int memory;
 	int socket; /* ours, to the actor */
+	bool hangs; /* an operation took too long: it is not asked to end */
 };
 
 struct real {
@@ -29,7 +30,7 @@ struct real {
 	int file;
 	bool file_changed;
 	cpu_set_t cpus; /* where we ran before */
-	char why[160];  /* after a failure: what the kernel's side died of */
+	char why[160];  /* after a failure: what the kernel's side died of, or why there is none; else empty */
 };
 
 /*
@@ -44,7 +45,10 @@ void real_close(struct real *real);
 /* Sends `op`, which may be one of an actor's own, and waits for what comes of it. 0 or -errno; real->why says more. */
 int real_ask(struct real *real, const struct model_op *op, struct actor_answer *answer);
 
-/* side_ops.look. Nothing is faulted in. */
+/*
+ * side_ops.look. What its entry calls present is read: only a page that was reclaimed since then is faulted in. Its
+ * first word stands for its contents.
+ */
 int real_look(struct side *side, unsigned process, struct model_seen *seen);
 
 #endif

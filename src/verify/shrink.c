@@ -9,26 +9,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	GONE_TRIALS = 30, /* each may take as long as an operation that hangs is waited for */
+};
+
 struct shrinker {
-	struct lockstep *lockstep;
-	struct model_op *ops; /* the best so far */
+	struct lockstep *lockstep; /* its outcomes are the best's */
+	struct lockstep trials;    /* counts for itself */
+	struct model_op *ops;      /* the best so far */
 	size_t nr;
 	struct model_op *trial;
 	struct difference *difference; /* of the best */
+	int nr_gone;
 };
+
+/* What was tried last is the best. What comes after the difference is not needed. */
+static void keep(struct shrinker *shrinker, const struct model_op *ops, const struct difference *difference)
+{
+	struct lockstep *lockstep = shrinker->lockstep;
+
+	shrinker->nr = difference->step + 1;
+	memmove(shrinker->ops, ops, shrinker->nr * sizeof(ops[0]));
+	*shrinker->difference = *difference;
+	memcpy(lockstep->outcomes.items, shrinker->trials.outcomes.items,
+	       shrinker->nr * sizeof(lockstep->outcomes.items[0]));
+	lockstep->outcomes.nr = shrinker->nr;
+}
 
 /* Does the trial differ as well? Then it is the best. 1, 0 or -errno. */
 static int try_out(struct shrinker *shrinker, size_t nr)
 {
 	struct difference difference;
-	int result = lockstep_run(shrinker->lockstep, shrinker->trial, nr, &difference);
+	int result;
 
+	if (shrinker->difference->what == DIFFERENCE_GONE && shrinker->nr_gone++ == GONE_TRIALS)
+		return -ETIME;
+	result = lockstep_run(&shrinker->trials, shrinker->trial, nr, &difference);
 	if (result != 1 || (difference.what == DIFFERENCE_BROKEN) != (shrinker->difference->what == DIFFERENCE_BROKEN))
 		return result < 0 ? result : 0;
-	/* What comes after the difference is not needed. */
-	shrinker->nr = difference.step + 1;
-	memcpy(shrinker->ops, shrinker->trial, shrinker->nr * sizeof(shrinker->ops[0]));
-	*shrinker->difference = difference;
+	keep(shrinker, shrinker->trial, &difference);
 	return 1;
 }
 
@@ -98,15 +117,17 @@ static bool has_range(const struct model_op *op)
 
 static int work(struct shrinker *shrinker)
 {
-	int result = lockstep_run(shrinker->lockstep, shrinker->ops, shrinker->nr, shrinker->difference);
+	struct difference difference;
+	int result = lockstep_run(&shrinker->trials, shrinker->ops, shrinker->nr, &difference);
 
 	if (result != 1)
 		return result;
-	shrinker->nr = shrinker->difference->step + 1;
+	keep(shrinker, shrinker->ops, &difference);
 	result = fewer(shrinker);
 	for (size_t i = 0; result == 0 && i < shrinker->nr; i++)
 		result = has_range(&shrinker->ops[i]) ? narrower(shrinker, i) : 0;
-	return result < 0 ? result : 1;
+	/* Whatever ended it, the best so far differs. */
+	return 1;
 }
 
 int shrink(struct lockstep *lockstep, struct model_op *ops, size_t *nr, struct difference *difference)
@@ -117,8 +138,12 @@ int shrink(struct lockstep *lockstep, struct model_op *ops, size_t *nr, struct d
 	shrinker.trial = malloc(*nr * sizeof(*ops));
 	if (shrinker.trial == NULL)
 		return -ENOMEM;
+	lockstep_init(&shrinker.trials, lockstep->side, &lockstep->opts);
+	shrinker.trials.go_on = lockstep->go_on;
+	shrinker.trials.arg = lockstep->arg;
 	result = work(&shrinker);
 	*nr = shrinker.nr;
+	lockstep_fini(&shrinker.trials);
 	free(shrinker.trial);
 	return result;
 }

@@ -9,7 +9,10 @@
 
 struct side;
 
-/* All calls: 0 or -errno, which ends the comparison: the side itself failed. */
+/*
+ * All calls: 0 or -errno. Of begin(), and of EAGAIN, EMFILE, ENFILE and ENOMEM of run(), that ends the comparison; else
+ * the side itself failed, which is a difference.
+ */
 struct side_ops {
 	/* A new world: process 0 alone, with nothing mapped in its arena. The world before it is gone. */
 	int (*begin)(struct side *side);

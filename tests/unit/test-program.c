@@ -2,6 +2,7 @@
 /* This file tests random programs, and that they are shrunk to what shows a bug: a second model has it. */
 #include <stdarg.h>
 #include <stddef.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
@@ -142,6 +143,129 @@ static void holes_that_are_not_reported_are_found_and_shrunk(void **state)
 	assert_int_equal(ops[2].nr, 1);
 }
 
+static bool goes_on(void *arg, const struct lockstep *lockstep)
+{
+	return (*(int *)arg)-- > 0;
+}
+
+/* `left`: so many operations until it is stopped. */
+static int shrink_for(int left, size_t *nr, struct difference *difference)
+{
+	static struct model_op ops[PROGRAM_MAX];
+	const struct model_opts right = { .has_soft_dirty = true },
+	                        wrong = { .bug = MODEL_BUG_HOLES, .has_soft_dirty = true };
+	const struct program_opts opts = { .can = BIT(OP_MAP) | BIT(OP_WRITE) | BIT(OP_REGISTER) | BIT(OP_REARM) };
+	struct lockstep lockstep;
+	struct side_model other;
+	uint64_t nr_ops;
+	int result;
+
+	side_model_init(&other, &wrong);
+	lockstep_init(&lockstep, &other.side, &right);
+	for (uint64_t seed = 0; lockstep_run(&lockstep, ops, *nr = program_make(ops, seed, &opts), difference) == 0;)
+		seed++;
+	assert_true(difference->step + 1 < *nr);
+	/* What comes after the difference was not run. */
+	assert_false(lockstep.outcomes.items[0].skipped);
+	assert_true(lockstep.outcomes.items[*nr - 1].skipped);
+	lockstep.go_on = goes_on;
+	lockstep.arg = &left;
+	nr_ops = lockstep.nr_ops;
+	result = shrink(&lockstep, ops, nr, difference);
+	assert_int_equal(lockstep.nr_ops, nr_ops);
+	assert_int_equal(lockstep.outcomes.nr, *nr);
+	lockstep_fini(&lockstep);
+	side_model_fini(&other);
+	return result;
+}
+
+static void shrinking_can_be_stopped_and_keeps_the_best(void **state)
+{
+	struct difference difference;
+	size_t whole, shorter, nr;
+
+	assert_int_equal(shrink_for(0, &whole, &difference), -ECANCELED);
+	assert_true(difference.step + 1 < whole);
+	assert_int_equal(shrink_for((int)whole, &shorter, &difference), 1);
+	assert_true(shorter < whole && shorter == difference.step + 1);
+	assert_int_equal(shrink_for(1000000, &nr, &difference), 1);
+	assert_int_equal(nr, 3);
+}
+
+/* A model that hangs in each fork. */
+struct hanging {
+	struct side side;
+	struct side_model model;
+	int nr_hangs;
+};
+
+static int hanging_begin(struct side *side)
+{
+	struct side *model = &((struct hanging *)side)->model.side;
+
+	return model->ops->begin(model);
+}
+
+static int hanging_run(struct side *side, const struct model_op *op, struct model_result *result)
+{
+	struct hanging *hanging = (struct hanging *)side;
+
+	if (op->kind != OP_FORK)
+		return hanging->model.side.ops->run(&hanging->model.side, op, result);
+	hanging->nr_hangs++;
+	return -ETIMEDOUT;
+}
+
+static int hanging_look(struct side *side, unsigned process, struct model_seen *seen)
+{
+	struct side *model = &((struct hanging *)side)->model.side;
+
+	return model->ops->look(model, process, seen);
+}
+
+static void what_hangs_is_not_tried_for_ever(void **state)
+{
+	static const struct side_ops hangs = { hanging_begin, hanging_run, hanging_look };
+	static struct model_op ops[PROGRAM_MAX];
+	const struct model_opts opts = { .has_soft_dirty = true };
+	struct hanging hanging = { .side = { &hangs, UINT32_MAX } };
+	struct difference difference;
+	struct lockstep lockstep;
+	size_t nr = PROGRAM_MAX;
+
+	/* Each of them can be taken away, but the last one. */
+	for (size_t i = 0; i < nr; i++)
+		ops[i] = (struct model_op){ .kind = i == nr - 1 ? OP_FORK : OP_MAP, .nr = MODEL_PAGES, .to = 1 };
+	side_model_init(&hanging.model, &opts);
+	lockstep_init(&lockstep, &hanging.side, &opts);
+	assert_int_equal(lockstep_run(&lockstep, ops, nr, &difference), 1);
+	assert_int_equal(difference.what, DIFFERENCE_GONE);
+	assert_int_equal(shrink(&lockstep, ops, &nr, &difference), 1);
+	assert_in_range(hanging.nr_hangs, 2, 40);
+	assert_true(nr < PROGRAM_MAX && ops[nr - 1].kind == OP_FORK);
+	lockstep_fini(&lockstep);
+	side_model_fini(&hanging.model);
+}
+
+static int absent_begin(struct side *side)
+{
+	return -EMFILE;
+}
+
+static void a_side_that_is_not_there_is_no_difference(void **state)
+{
+	static const struct side_ops absent = { .begin = absent_begin };
+	const struct model_op op = { .kind = OP_MAP, .nr = 1 };
+	const struct model_opts opts = { 0 };
+	struct side side = { &absent, UINT32_MAX };
+	struct difference difference;
+	struct lockstep lockstep;
+
+	lockstep_init(&lockstep, &side, &opts);
+	assert_int_equal(lockstep_run(&lockstep, &op, 1, &difference), -EMFILE);
+	lockstep_fini(&lockstep);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +277,9 @@ int main(void)
 		cmocka_unit_test(two_models_agree),
 		cmocka_unit_test(a_shared_pinned_page_is_found_and_shrunk),
 		cmocka_unit_test(holes_that_are_not_reported_are_found_and_shrunk),
+		cmocka_unit_test(shrinking_can_be_stopped_and_keeps_the_best),
+		cmocka_unit_test(what_hangs_is_not_tried_for_ever),
+		cmocka_unit_test(a_side_that_is_not_there_is_no_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
