@@ -169,14 +169,33 @@ static bool move_huge(struct doing *doing, uint64_t from, uint64_t to, uint64_t 
 	return true;
 }
 
-static void move_entries(struct doing *doing, uint64_t start, uint64_t to, uint64_t nr)
+/* A whole table goes as it is, without a mark; not where its entries have to lose their protection. */
+static bool move_table(struct doing *doing, uint64_t from, uint64_t to, uint64_t left)
+{
+	struct table *table;
+	struct entry *source = table_huge_entry(doing->model, doing->mm, from, false, NULL), *target;
+
+	if (source == NULL || source->kind != ENTRY_TABLE || from % MODEL_HUGE != 0 || to % MODEL_HUGE != 0 ||
+	    left < MODEL_HUGE)
+		return false;
+	target = table_huge_entry(doing->model, doing->mm, to, true, &table);
+	if (target->kind != ENTRY_NONE)
+		return false;
+	*target = *source;
+	*source = (struct entry){ 0 };
+	step(doing->model, 0);
+	return true;
+}
+
+static void move_entries(struct doing *doing, uint64_t start, uint64_t to, uint64_t nr, bool whole_tables)
 {
 	struct model *model = doing->model;
 
 	for (uint64_t i = 0; i < nr;) {
 		uint64_t from = start + i;
 
-		if (move_huge(doing, from, to + i, nr - i)) {
+		if ((whole_tables && move_table(doing, from, to + i, nr - i)) ||
+		    move_huge(doing, from, to + i, nr - i)) {
 			i += MODEL_HUGE;
 		} else if (table_entry(model, doing->mm, from, false) == NULL) {
 			i++;
@@ -244,7 +263,7 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 	 * from. */
 	if (moved.is_registered)
 		vma_find(mm, to)->is_registered = false;
-	move_entries(doing, start, to, nr);
+	move_entries(doing, start, to, nr, !moved.is_registered);
 	for (uint64_t i = 0; i < nr; i++) {
 		*truth_of(mm, to + i) = *truth_of(mm, start + i);
 		*truth_of(mm, start + i) = (struct truth){ .armed = true };

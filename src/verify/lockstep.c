@@ -82,7 +82,8 @@ static uint32_t first_that_differs(const struct pair *pair, const struct model_s
 
 	for (uint32_t i = from; i < MODEL_PAGES; i++)
 		if (((model[i].flags ^ real[i].flags) & sees) != 0 ||
-		    ((model[i].flags & SEEN_PRESENT) != 0 && model[i].value != real[i].value))
+		    ((model[i].flags & SEEN_PRESENT) != 0 && (real[i].flags & SEEN_UNREAD) == 0 &&
+		     model[i].value != real[i].value))
 			return i;
 	return MODEL_PAGES;
 }

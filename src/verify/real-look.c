@@ -59,13 +59,18 @@ static int look_at_kinds(const struct real_process *process, struct model_seen *
 	return nr < 0 ? (int)nr : 0;
 }
 
-/* What forbids reading is read past it. process_vm_readv() would not do: it unshares what fork shares. */
+/*
+ * What forbids reading is read past it, where the kernel lets others than tracers do that (before Linux 7.2).
+ * process_vm_readv() would not do: it unshares what fork shares.
+ */
 static int look_into_one(const struct real_process *process, struct model_seen *seen, uint32_t page)
 {
 	ssize_t got =
 	        sys_pread(process->memory, &seen[page].value, sizeof(seen[page].value), (off_t)actor_address(page));
 
-	return got == sizeof(seen[page].value) ? 0 : got < 0 ? (int)got : -EIO;
+	if (got == -EIO)
+		seen[page].flags |= SEEN_UNREAD;
+	return got == sizeof(seen[page].value) || got == -EIO ? 0 : got < 0 ? (int)got : -ENODATA;
 }
 
 /* The process itself reads what it may. */
