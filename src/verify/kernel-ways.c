@@ -105,6 +105,7 @@ static pid_t share(void (*before)(char *), char *huge, int *hold)
 	int ends[2], byte = 0;
 	pid_t child;
 
+	*hold = -1;
 	if (sys_socketpair(ends) < 0)
 		return -1;
 	child = sys_clone(SIGCHLD);
