@@ -192,7 +192,7 @@ static bool follow_mark(struct difference *diff)
 	uint64_t end = diff->page;
 	bool is_soft = !diff->vma->is_soft;
 
-	if (!diff->model->opts.has_soft_dirty || diff->op->kind == OP_MAP || diff->op->kind == OP_MOVE ||
+	if (!diff->model->opts.merges_lose_marks || diff->op->kind == OP_MAP || diff->op->kind == OP_MOVE ||
 	    diff->op->kind == OP_CLEAR_SOFT || !has_mappings_mark(diff, diff->page))
 		return false;
 	while (end < diff->vma->end && has_mappings_mark(diff, end))

@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+/* A mapping that is new, and so marked as soft-dirty, loses that when one that is not takes it in. Clears our marks. */
+bool ways_merges_lose_marks(void);
+
 /* One mremap() moves two mappings. */
 bool ways_moves_many(void);
 

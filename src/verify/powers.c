@@ -62,8 +62,10 @@ static void ask_tracking(struct powers *powers)
 		LACKS(powers, "userfaultfd cannot protect asynchronously here (Linux 6.7 and later can)", OP_REGISTER,
 		      OP_UNREGISTER, OP_ARM, OP_DISARM, OP_REARM);
 	powers->model.has_soft_dirty = pagemap_soft_dirty_probe() == 1;
-	if (powers->model.has_soft_dirty)
+	if (powers->model.has_soft_dirty) {
+		powers->model.merges_lose_marks = ways_merges_lose_marks();
 		return;
+	}
 	powers->sees &= ~(uint32_t)SEEN_SOFT;
 	LACKS(powers, "this kernel keeps no soft-dirty bits", OP_CLEAR_SOFT);
 }
