@@ -11,17 +11,6 @@
 #include "base/scope.h"
 #include "report/format.h"
 
-int json_line(FILE *out, json_t *object, struct tide_error *err)
-{
-	int failed;
-
-	if (object == NULL)
-		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory");
-	failed = json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(10)) < 0 || fputc('\n', out) == EOF;
-	json_decref(object);
-	return failed ? error_set(err, TIDE_CAUSE_SYSTEM, -EIO, "the report could not be written") : 0;
-}
-
 /* Only of a record that has writes. Takes `header` over. */
 static json_t *add_writes(json_t *header, const struct record_info *info)
 {

@@ -7,9 +7,7 @@
 #include <stdio.h>
 
 #include "record/record.h"
-
-/* Writes `object` as a line; NULL (memory was out) or a failing stream is an error. */
-int json_line(FILE *out, json_t *object, struct tide_error *err);
+#include "verify/json-line.h"
 
 /* The first line of a report over (from_us, to_us]: schema, report, what was recorded and how. The caller adds to it.
  */

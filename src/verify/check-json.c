@@ -5,32 +5,19 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "verify/json-line.h"
 #include "verify/check.h"
-
-/* Takes over `object`. */
-static int line(FILE *out, json_t *object, struct tide_error *err)
-{
-	int result;
-
-	if (object == NULL)
-		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for JSON");
-	result = json_dumpf(object, out, JSON_COMPACT);
-	json_decref(object);
-	if (result < 0 || fputc('\n', out) == EOF)
-		return error_set(err, TIDE_CAUSE_SYSTEM, -EIO, "the verdict could not be written");
-	return 0;
-}
 
 static int operations(FILE *out, const struct check *check, struct tide_error *err)
 {
 	int result = 0;
 
 	for (int i = 0; result == 0 && i < FIRST_MODEL_OP; i++)
-		result = line(out,
-		              json_pack("{s:s, s:I, s:s?}", "operation", model_op_name((enum model_op_kind)i), "count",
-		                        (json_int_t)check->lockstep.nr_by_kind[i], "lacking",
-		                        check->real.powers.why_not[i]),
-		              err);
+		result = json_line(out,
+		                   json_pack("{s:s, s:I, s:s?}", "operation", model_op_name((enum model_op_kind)i),
+		                             "count", (json_int_t)check->lockstep.nr_by_kind[i], "lacking",
+		                             check->real.powers.why_not[i]),
+		                   err);
 	return result;
 }
 
@@ -39,11 +26,11 @@ static int rules(FILE *out, const struct lockstep *lockstep, struct tide_error *
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i < lockstep->rules.nr; i++)
-		result = line(out,
-		              json_pack("{s:s, s:I, s:s}", "rule", lockstep->rules.items[i].name, "count",
-		                        (json_int_t)lockstep->rules.items[i].nr, "sentence",
-		                        lockstep_rule_text(&lockstep->rules.items[i])),
-		              err);
+		result = json_line(out,
+		                   json_pack("{s:s, s:I, s:s}", "rule", lockstep->rules.items[i].name, "count",
+		                             (json_int_t)lockstep->rules.items[i].nr, "sentence",
+		                             lockstep_rule_text(&lockstep->rules.items[i])),
+		                   err);
 	return result;
 }
 
@@ -59,17 +46,18 @@ static int program(FILE *out, const struct check *check, struct tide_error *err)
 	if (memory != NULL && fclose(memory) != 0 && result == 0)
 		result = error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for the program");
 	if (result == 0)
-		result = line(out,
-		              json_pack("{s:s, s:b, s:s}", "difference", difference_text(text, &check->difference),
-		                        "again", (int)check->again, "program", source),
-		              err);
+		result = json_line(out,
+		                   json_pack("{s:s, s:b, s:s}", "difference", difference_text(text, &check->difference),
+		                             "again", (int)check->again, "program", source),
+		                   err);
 	free(source);
 	return result;
 }
 
 int check_print_json(FILE *out, const struct check *check, struct tide_error *err)
 {
-	int result = line(out,
+	int result =
+	        json_line(out,
 	                  json_pack("{s:s, s:s, s:s, s:s?, s:I}", "schema", "tidemark/1", "report", "verify", "kernel",
 	                            check->kernel, "case", check->opts.only != NULL ? check->opts.only->name : NULL,
 	                            "seed", (json_int_t)check->opts.seed),
@@ -82,13 +70,14 @@ int check_print_json(FILE *out, const struct check *check, struct tide_error *er
 	if (result == 0 && check->differs)
 		result = program(out, check, err);
 	if (result == 0)
-		result = line(out,
-		              json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "agree", (int)!check->differs, "stopped",
-		                        (int)check->stopped, "operations", (json_int_t)check->lockstep.nr_ops,
-		                        "left_out", (json_int_t)check->lockstep.nr_unknown, "programs",
-		                        (json_int_t)check->lockstep.nr_programs, "pages_compared",
-		                        (json_int_t)check->lockstep.nr_pages, "took_ms",
-		                        (json_int_t)(check->took_ns / 1000000)),
-		              err);
+		result = json_line(out,
+		                   json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "agree", (int)!check->differs,
+		                             "stopped", (int)check->stopped, "operations",
+		                             (json_int_t)check->lockstep.nr_ops, "left_out",
+		                             (json_int_t)check->lockstep.nr_unknown, "programs",
+		                             (json_int_t)check->lockstep.nr_programs, "pages_compared",
+		                             (json_int_t)check->lockstep.nr_pages, "took_ms",
+		                             (json_int_t)(check->took_ns / 1000000)),
+		                   err);
 	return result;
 }

@@ -4,21 +4,8 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "verify/json-line.h"
 #include "verify/doctor.h"
-
-/* Takes over `object`. */
-static int line(FILE *out, json_t *object, struct tide_error *err)
-{
-	int result;
-
-	if (object == NULL)
-		return error_set(err, TIDE_CAUSE_LIMIT, -ENOMEM, "out of memory for JSON");
-	result = json_dumpf(object, out, JSON_COMPACT);
-	json_decref(object);
-	if (result < 0 || fputc('\n', out) == EOF)
-		return error_set(err, TIDE_CAUSE_SYSTEM, -EIO, "the table could not be written");
-	return 0;
-}
 
 static json_t *row_object(const struct doctor_row *row)
 {
@@ -30,11 +17,11 @@ static json_t *row_object(const struct doctor_row *row)
 
 int doctor_print_json(FILE *out, const struct doctor_report *report, struct tide_error *err)
 {
-	int result = line(out, json_pack("{s:s, s:s}", "schema", "tidemark/1", "report", "doctor"), err);
+	int result = json_line(out, json_pack("{s:s, s:s}", "schema", "tidemark/1", "report", "doctor"), err);
 
 	for (size_t i = 0; result == 0 && i < report->rows.nr; i++)
-		result = line(out, row_object(&report->rows.items[i]), err);
+		result = json_line(out, row_object(&report->rows.items[i]), err);
 	if (result == 0)
-		result = line(out, json_pack("{s:s?, s:s}", "sensor", report->sensor, "why", report->why), err);
+		result = json_line(out, json_pack("{s:s?, s:s}", "sensor", report->sensor, "why", report->why), err);
 	return result;
 }
