@@ -243,7 +243,7 @@ int real_ask(struct real *real, const struct model_op *op, struct actor_answer *
 static int run(struct side *side, const struct model_op *op, struct model_result *result)
 {
 	struct real *real = of(side);
-	struct actor_answer answer;
+	struct actor_answer answer = { 0 };
 	int code = real_ask(real, op, &answer);
 
 	if (code < 0)
