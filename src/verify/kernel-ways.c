@@ -21,18 +21,20 @@
 
 bool ways_merges_lose_marks(void)
 {
-	void *old = NULL, *new;
+	void *old = NULL, *new = NULL;
+	char *second;
 	uint64_t entry = 0;
 	int clear = sys_open("/proc/self/clear_refs", O_WRONLY), pagemap = sys_open("/proc/self/pagemap", O_RDONLY);
 	bool lost = false;
 
 	if (clear >= 0 && pagemap >= 0 &&
-	    sys_mmap(&old, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mmap(&old, 2 * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
 	    sys_pwrite(clear, "4", 1, 0) == 1) {
-		new = (char *)old + PAGE_BYTES;
-		lost = sys_mmap(&new, PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == 0 &&
-		       sys_mprotect(old, PAGE_BYTES, PROT_READ) == 0 &&
-		       pagemap_read(pagemap, (uint64_t)(uintptr_t) new, &entry, 1) == 1 &&
+		second = (char *)old + PAGE_BYTES;
+		/* sys_mmap() does not say where: it is moved there. */
+		lost = sys_mmap(&new, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+		       sys_mremap(new, PAGE_BYTES, second) == 0 && sys_mprotect(old, PAGE_BYTES, PROT_NONE) == 0 &&
+		       pagemap_read(pagemap, (uint64_t)(uintptr_t)second, &entry, 1) == 1 &&
 		       (entry & PAGEMAP_SOFT_DIRTY) == 0;
 	}
 	sys_munmap(old, 2 * PAGE_BYTES);
