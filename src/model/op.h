@@ -9,6 +9,7 @@
 #ifndef MODEL_OP_H
 #define MODEL_OP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -128,6 +129,16 @@ struct model_result {
 	uint64_t value;                      /* of OP_READ, OP_DEVICE_READ and OP_YOUNG */
 	uint64_t reported[MODEL_PAGES / 64]; /* OP_REARM, OP_SCAN, OP_COLLECT: these pages, a bit each */
 };
+
+static inline void model_report(struct model_result *result, uint64_t page)
+{
+	result->reported[page / 64] |= UINT64_C(1) << page % 64;
+}
+
+static inline bool model_reported(const struct model_result *result, uint64_t page)
+{
+	return result->reported[page / 64] >> page % 64 & 1;
+}
 
 const char *model_op_name(enum model_op_kind kind);
 

@@ -29,7 +29,7 @@ int op_scan(struct doing *doing)
 
 		/* What is not mapped is no page. */
 		if (vma_find(doing->mm, page) != NULL && is_asked_for(categories_of(seen[i].flags), doing->op->value))
-			doing->result->reported[i / 64] |= UINT64_C(1) << i % 64;
+			model_report(doing->result, i);
 	}
 	return 0;
 }

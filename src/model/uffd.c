@@ -141,18 +141,9 @@ int op_disarm(struct doing *doing)
 	return write_protect(doing, false);
 }
 
-static void report(struct doing *doing, uint64_t page)
-{
-	uint64_t i = page - FIRST_PAGE;
-
-	doing->result->reported[i / 64] |= (uint64_t)1 << i % 64;
-}
-
 static bool is_reported(const struct doing *doing, uint64_t page)
 {
-	uint64_t i = page - FIRST_PAGE;
-
-	return doing->result->reported[i / 64] >> i % 64 & 1;
+	return model_reported(doing->result, page - FIRST_PAGE);
 }
 
 /* Is the page reported? Then it is protected again. */
@@ -177,7 +168,7 @@ static void scan(struct doing *doing, struct vma *vma, uint64_t start, uint64_t 
 
 		for (next = at; next < end && is_written(model, doing->mm, next) == written; next++)
 			if (written)
-				report(doing, next);
+				model_report(doing->result, next - FIRST_PAGE);
 		for (uint64_t page = at; page < next; page++)
 			if (truth_of(doing->mm, page)->armed && !written)
 				break_model(model, "page %llu was changed and is not reported",
@@ -227,7 +218,7 @@ static void report_all(struct doing *doing, const struct intervals *set)
 {
 	for (size_t i = 0; i < set->v.nr; i++)
 		for (uint64_t page = set->v.items[i].start; page < set->v.items[i].end; page++)
-			report(doing, page);
+			model_report(doing->result, page - FIRST_PAGE);
 }
 
 /* Was a device's write to this page told, or will the next collect tell it, as the entry is not protected? */

@@ -45,12 +45,8 @@ int actor_track(struct actor *actor, const struct model_op *op)
 
 static void report(struct model_result *result, const struct pagescan_region *region)
 {
-	for (uint64_t at = region->start; at < region->end; at += 4096) {
-		uint64_t page = (at - MODEL_BASE) / 4096;
-
-		result->reported[page / 64] |= UINT64_C(1) << page % 64;
-		result->value++;
-	}
+	for (uint64_t at = region->start; at < region->end; at += 4096)
+		model_report(result, (at - MODEL_BASE) / 4096);
 }
 
 static int scan(struct actor *actor, struct pagescan *scan, struct model_result *result)

@@ -42,7 +42,7 @@ static void page_text(char buf[DIFFERENCE_TEXT_SIZE], const struct difference *d
 const char *difference_text(char buf[DIFFERENCE_TEXT_SIZE], const struct difference *difference)
 {
 	const struct model_result *model = &difference->model, *real = &difference->real;
-	bool reported = (model->reported[difference->page / 64] >> difference->page % 64 & 1) != 0;
+	bool reported = model_reported(model, difference->page);
 
 	switch (difference->what) {
 	case DIFFERENCE_CODE:

@@ -102,7 +102,6 @@ static void emit_step(struct emitter *it, const struct model_op *op, const struc
 static void emit_difference(struct emitter *it)
 {
 	const struct difference *difference = it->difference;
-	const struct model_result *model = &difference->model;
 	uint32_t page = difference->page;
 
 	if (parts_of_difference(it) == 0)
@@ -111,8 +110,7 @@ static void emit_difference(struct emitter *it)
 	if (difference->what == DIFFERENCE_CONTENTS)
 		fprintf(it->out, "\texpect_contents(%u, 0x%" PRIx64 ");\n", page, difference->model_seen.value);
 	if (difference->what == DIFFERENCE_REPORTED)
-		fprintf(it->out, "\texpect_reported(%u, %d);\n", page,
-		        (int)(model->reported[page / 64] >> page % 64 & 1));
+		fprintf(it->out, "\texpect_reported(%u, %d);\n", page, model_reported(&difference->model, page));
 	for (size_t i = 0, nr = 0; difference->what == DIFFERENCE_FLAGS && i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (flag_differs(it, i))
 			fprintf(it->out, "%s\texpect_%s(%u, \"%s\", %d, %d);\n", it->many && nr++ > 0 ? "\t" : "",

@@ -66,7 +66,7 @@ static int compare_results(struct pair *pair)
 	if ((pair->op->kind != OP_REARM && pair->op->kind != OP_SCAN) || model->code != 0)
 		return 0;
 	for (uint32_t i = 0; i < MODEL_PAGES; i++) {
-		if ((model->reported[i / 64] ^ real->reported[i / 64]) >> i % 64 & 1) {
+		if (model_reported(model, i) != model_reported(real, i)) {
 			difference->page = i;
 			return differ(pair, DIFFERENCE_REPORTED);
 		}

@@ -48,5 +48,5 @@ uint64_t rig_read(struct rig *rig, unsigned process, uint32_t page)
 
 bool rig_reported(const struct rig *rig, uint32_t page)
 {
-	return rig->last.reported[page / 64] >> page % 64 & 1;
+	return model_reported(&rig->last, page);
 }
