@@ -43,16 +43,6 @@ enum model_op_kind check_lacking(const struct check *check, const struct model_o
 	return NR_MODEL_OPS;
 }
 
-static struct program_opts kinds_that_can(const struct powers *powers)
-{
-	struct program_opts opts = { .advises = powers->huge_anyway };
-
-	for (int i = 0; i < NR_MODEL_OPS; i++)
-		if (powers_can(powers, (enum model_op_kind)i))
-			opts.can |= UINT64_C(1) << i;
-	return opts;
-}
-
 static bool goes_on(void *arg, const struct lockstep *lockstep)
 {
 	struct check *check = arg;
@@ -78,7 +68,8 @@ static int run_one(struct check *check)
 
 static int run_many(struct check *check)
 {
-	struct program_opts program = kinds_that_can(&check->real.powers);
+	const struct powers *powers = &check->real.powers;
+	struct program_opts program = { .can = powers_kinds(powers), .advises = powers->huge_anyway };
 	struct rng rng;
 	int result = 0;
 

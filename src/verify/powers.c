@@ -126,6 +126,16 @@ static void ask_machine(struct powers *powers)
 		LACKS(powers, "KSM is a setting of the whole machine: in the tests' virtual machines only", OP_MERGE);
 }
 
+uint64_t powers_kinds(const struct powers *powers)
+{
+	uint64_t kinds = 0;
+
+	for (int i = 0; i < NR_MODEL_OPS; i++)
+		if (powers_can(powers, (enum model_op_kind)i))
+			kinds |= UINT64_C(1) << i;
+	return kinds;
+}
+
 void powers_ask(struct powers *powers)
 {
 	*powers = (struct powers){

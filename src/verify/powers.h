@@ -19,6 +19,9 @@ struct powers {
 /* Asks by trying each of them, in memory of our own. */
 void powers_ask(struct powers *powers);
 
+/* All that can be, a bit each. */
+uint64_t powers_kinds(const struct powers *powers);
+
 static inline bool powers_can(const struct powers *powers, enum model_op_kind kind)
 {
 	return powers->why_not[kind] == NULL;

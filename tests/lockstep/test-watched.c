@@ -204,13 +204,9 @@ static void run_program(struct watched *watched, uint64_t seed)
 	/* The watch's part, and moves, which stop half way where memory is registered in part. */
 	uint64_t others =
 	        BIT(REGISTER) | BIT(UNREGISTER) | BIT(ARM) | BIT(DISARM) | BIT(REARM) | BIT(CLEAR_SOFT) | BIT(MOVE);
-	struct program_opts opts = { .advises = real.powers.huge_anyway };
+	struct program_opts opts = { .can = powers_kinds(&real.powers) & ~others, .advises = real.powers.huge_anyway };
 	size_t nr;
 
-	for (int i = 0; i < NR_MODEL_OPS; i++)
-		if (powers_can(&real.powers, (enum model_op_kind)i))
-			opts.can |= UINT64_C(1) << i;
-	opts.can &= ~others;
 	nr = program_make(ops, seed, &opts);
 	assert_int_equal(model_new(&watched->model, &real.powers.model), 0);
 	assert_int_equal(real.side.ops->begin(&real.side), 0);
