@@ -56,12 +56,10 @@ static uint64_t file_page(const struct vma *vma, uint64_t page)
 	return vma->offset + (page - vma->start) - FIRST_PAGE;
 }
 
-static void map_cached(struct model *model, struct vma *vma, uint64_t page, struct entry *entry, uint32_t folio,
-                       bool write)
+static void map_cached(struct model *model, struct vma *vma, struct entry *entry, uint32_t folio, bool write)
 {
 	bool uffd_wp = entry->uffd_wp;
 
-	(void)page;
 	folio_get(model, folio, 1);
 	folio_map(model, folio, 0);
 	*entry = make_entry(vma, folio, 0, write);
@@ -87,7 +85,7 @@ static void map_around(struct model *model, struct vma *vma, uint64_t page, stru
 		uint32_t folio = cache_find(model, vma->file, file_page(vma, at), false);
 
 		if (other->kind == ENTRY_NONE && folio != 0)
-			map_cached(model, vma, at, other, folio, false);
+			map_cached(model, vma, other, folio, false);
 	}
 }
 
@@ -104,7 +102,7 @@ static void fault_file(struct model *model, struct mm *mm, struct vma *vma, uint
 	if (write && vma_is_private(vma))
 		set_new(model, mm, vma, entry, folio_at(model, folio)->pages[0].value);
 	else
-		map_cached(model, vma, page, entry, folio, write);
+		map_cached(model, vma, entry, folio, write);
 }
 
 static void fault_missing(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
@@ -225,7 +223,7 @@ static int fault_huge(struct model *model, struct mm *mm, struct vma *vma, uint6
 
 	lock_table(model, table);
 	if (huge->kind == ENTRY_NONE && vma_takes_huge(model, vma, page))
-		huge_fault(model, mm, vma, page, huge, write);
+		huge_fault(model, mm, vma, huge, write);
 	else if (huge->kind == ENTRY_NONE)
 		*huge = (struct entry){ .kind = ENTRY_TABLE, .of = table_new(model) };
 	if (huge->kind == ENTRY_TABLE)

@@ -6,10 +6,6 @@
 #include "model/state.h"
 
 struct folio *folio_at(struct model *model, uint32_t id);
-static inline unsigned folio_pages(const struct folio *folio)
-{
-	return folio->is_huge ? MODEL_HUGE : 1;
-}
 
 /* With one reference, the caller's. All pages hold 0. */
 uint32_t folio_new(struct model *model, bool is_huge, bool is_anon);

@@ -68,7 +68,7 @@ static bool make_small(struct difference *diff)
 	if (!diff->is_huge || diff->real->flags & SEEN_HUGE)
 		return false;
 	lock_table(diff->model, table);
-	huge_split(diff->model, diff->mm, huge);
+	huge_split(diff->model, huge);
 	unlock_table(diff->model, table);
 	for (unsigned i = 0; i < MODEL_HUGE; i++)
 		if (was_never_there(diff, i))
@@ -99,7 +99,7 @@ static bool make_huge(struct difference *diff)
 		return huge_collapse(diff->model, diff->mm, diff->vma, diff->block) == 0;
 	if (!is_access(diff))
 		return false;
-	huge_fault(diff->model, diff->mm, diff->vma, diff->page, huge, write);
+	huge_fault(diff->model, diff->mm, diff->vma, huge, write);
 	return true;
 }
 

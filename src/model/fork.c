@@ -131,7 +131,7 @@ static int copy_huge(struct model *model, struct mm *mm, struct copying *copying
 		folio_get(model, huge->of, 1);
 		if (try_duplicate(model, mm, folio, 0, MODEL_HUGE) < 0) {
 			folio_put(model, huge->of, 1);
-			huge_split(model, mm, huge);
+			huge_split(model, huge);
 			return -EAGAIN;
 		}
 		folio_map_huge(model, huge->of);

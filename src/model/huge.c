@@ -8,15 +8,15 @@
 #include "model/table.h"
 #include "model/vma.h"
 
-static void set_exclusive(struct folio *folio, bool is_exclusive)
+static void set_exclusive(struct folio *folio)
 {
 	for (unsigned i = 0; i < MODEL_HUGE; i++)
-		folio->pages[i].exclusive = is_exclusive;
+		folio->pages[i].exclusive = true;
 }
 
 static void set_huge(struct model *model, struct vma *vma, struct entry *huge, uint32_t folio)
 {
-	set_exclusive(folio_at(model, folio), true);
+	set_exclusive(folio_at(model, folio));
 	folio_map_huge(model, folio);
 	*huge = (struct entry){ .kind = ENTRY_HUGE,
 		                .of = folio,
@@ -27,9 +27,8 @@ static void set_huge(struct model *model, struct vma *vma, struct entry *huge, u
 	step(model, folio);
 }
 
-void huge_fault(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *huge, bool write)
+void huge_fault(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge, bool write)
 {
-	(void)page;
 	/* Also for what is only read. */
 	vma_prepare_anon(model, mm, vma);
 	if (write) {
@@ -40,13 +39,12 @@ void huge_fault(struct model *model, struct mm *mm, struct vma *vma, uint64_t pa
 	}
 }
 
-void huge_split(struct model *model, struct mm *mm, struct entry *huge)
+void huge_split(struct model *model, struct entry *huge)
 {
 	struct entry old = *huge;
 	struct table *table;
 	uint32_t id;
 
-	(void)mm;
 	/* Entries that are made dirty become soft-dirty by that (x86): more is marked than was written. */
 	if (old.kind == ENTRY_HUGE && old.dirty)
 		old.soft = true;
@@ -81,7 +79,7 @@ static void split_block(struct model *model, struct mm *mm, uint64_t page)
 		return;
 	lock_table(model, table);
 	if (huge->kind == ENTRY_HUGE || huge->kind == ENTRY_ZERO)
-		huge_split(model, mm, huge);
+		huge_split(model, huge);
 	unlock_table(model, table);
 }
 
@@ -158,7 +156,7 @@ bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t 
 	if (folio_mapcount_all(folio) != 1 || folio->nr_refs != 1)
 		return false;
 	lock_table(model, table);
-	huge_split(model, mm, huge);
+	huge_split(model, huge);
 	unlock_table(model, table);
 	huge_break(model, id);
 	return true;
@@ -169,7 +167,7 @@ bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entr
 	struct folio *folio;
 
 	if (huge->uffd_wp || (huge->kind == ENTRY_ZERO && !model->opts.zeros_stay_huge)) {
-		huge_split(model, mm, huge);
+		huge_split(model, huge);
 		return false;
 	}
 	if (huge->kind == ENTRY_ZERO) {
@@ -179,10 +177,10 @@ bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entr
 	}
 	folio = folio_at(model, huge->of);
 	if (!folio->pages[0].exclusive && folio->nr_refs > 1) {
-		huge_split(model, mm, huge);
+		huge_split(model, huge);
 		return false;
 	}
-	set_exclusive(folio, true);
+	set_exclusive(folio);
 	huge->write = huge->dirty = huge->young = huge->soft = true;
 	step(model, huge->of);
 	return true;

@@ -158,7 +158,7 @@ static bool move_huge(struct doing *doing, uint64_t from, uint64_t to, uint64_t 
 		return false;
 	target = table_huge_entry(doing->model, doing->mm, to, true, &table);
 	if (from % MODEL_HUGE != 0 || to % MODEL_HUGE != 0 || left < MODEL_HUGE || target->kind != ENTRY_NONE) {
-		huge_split(doing->model, doing->mm, source);
+		huge_split(doing->model, source);
 		return false;
 	}
 	*target = *source;

@@ -131,11 +131,6 @@ const char *model_broken(const struct model *model)
 	return model->broken[0] != 0 ? model->broken : NULL;
 }
 
-uint64_t model_steps(const struct model *model)
-{
-	return model->nr_steps;
-}
-
 /* Devices know pages of their buffers, not of the arena. */
 static bool has_pages(const struct model_op *op)
 {

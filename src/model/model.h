@@ -19,7 +19,7 @@
 
 #include "model/op.h"
 
-/* Bugs that Linux or its trackers had, each a switch. `shows` is where the mistake can be seen. */
+/* Bugs that Linux or its trackers had, each a switch. */
 #define MODEL_BUGS(X)                                                                                                  \
 	X(SPLIT_SOFT, "soft-dirty is lost when a huge page is split")                                                  \
 	X(MIGRATE_SOFT, "soft-dirty is lost when a page migrates")                                                     \
@@ -88,8 +88,5 @@ const char *model_follow(struct model *model, const struct model_op *op, unsigne
 
 /* The name of rule `i`, and what it allows; NULL: there are no more. */
 const char *model_rule(unsigned i, const char **sentence);
-
-/* How many micro-steps were taken. */
-uint64_t model_steps(const struct model *model);
 
 #endif

@@ -27,7 +27,7 @@ uint64_t *entry_value(struct model *model, const struct entry *entry);
 struct truth *truth_of(struct mm *mm, uint64_t page);
 
 /* A huge entry becomes a table of entries; its table is locked. */
-void huge_split(struct model *model, struct mm *mm, struct entry *huge);
+void huge_split(struct model *model, struct entry *huge);
 /* Splits the huge entries that [start, end) covers in part. */
 void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 /* A folio that only entries of its pages refer to becomes that many small ones. */
@@ -40,7 +40,7 @@ bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entr
 /* The block of `page` becomes one huge page, with the mmap lock held for writing: 0 or -errno. */
 int huge_collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t page);
 /* A huge page, or the huge zero page, where nothing is. */
-void huge_fault(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *huge, bool write);
+void huge_fault(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge, bool write);
 
 /* All that is left of an address space whose entries are gone. */
 void mm_forget(struct model *model, struct mm *mm);
@@ -58,6 +58,6 @@ void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end
 bool may_write_at_once(struct model *model, const struct vma *vma, const struct entry *entry);
 
 /* Protects [start, end) of one mapping, or takes the protection away. */
-void protect_entries(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect);
+void protect_entries(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool protect);
 
 #endif

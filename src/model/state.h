@@ -139,7 +139,6 @@ struct model {
 	VEC(struct slot) slots;
 	VEC(struct file *) files;
 	uint32_t nr_anons;
-	uint64_t nr_steps;
 	char broken[160];
 	bool no_memory;
 	struct scheduler *scheduler; /* NULL: one operation at a time */

@@ -47,7 +47,6 @@ static void yield_to_scheduler(struct scheduler *scheduler)
 
 void step(struct model *model, uint32_t folio)
 {
-	model->nr_steps++;
 	if (folio != 0)
 		invariants_of_folio(model, folio);
 	if (model->scheduler != NULL) {

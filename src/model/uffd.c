@@ -51,9 +51,8 @@ static void put_marker(struct model *model, struct mm *mm, uint64_t page)
 	forget_truth(mm, page, 1);
 }
 
-void protect_entries(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end, bool protect)
+void protect_entries(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool protect)
 {
-	(void)vma;
 	huge_split_at(model, mm, start, end);
 	for (uint64_t page = start; protect && page < end; page++)
 		put_marker(model, mm, page);
@@ -78,7 +77,7 @@ static void enlist(struct doing *doing, uint64_t start, uint64_t end, bool regis
 	vma_isolate(model, mm, start, end);
 	vma = vma_find(mm, start);
 	if (!registers)
-		protect_entries(model, mm, vma, start, end, false);
+		protect_entries(model, mm, start, end, false);
 	vma->is_registered = registers;
 	vma_merge(model, mm, start, end);
 }
@@ -125,7 +124,7 @@ static int write_protect(struct doing *doing, bool protect)
 		if (result < 0)
 			break;
 		at = vma->start > at ? vma->start : at;
-		protect_entries(doing->model, doing->mm, vma, at, part_end(vma, doing->end), protect);
+		protect_entries(doing->model, doing->mm, at, part_end(vma, doing->end), protect);
 	}
 	unlock_mmap(doing->model, doing->mm);
 	return result;
@@ -174,7 +173,7 @@ static void scan(struct doing *doing, struct vma *vma, uint64_t start, uint64_t 
 				break_model(model, "page %llu was changed and is not reported",
 				            (unsigned long long)(page - FIRST_PAGE));
 		if (written)
-			protect_entries(model, doing->mm, vma, at, next, true);
+			protect_entries(model, doing->mm, at, next, true);
 	}
 }
 

@@ -74,13 +74,13 @@ static int compare_results(struct pair *pair)
 	return 0;
 }
 
-/* The first page from `from` on that looks different; MODEL_PAGES: none. */
+/* The first page that looks different; MODEL_PAGES: none. */
 static uint32_t first_that_differs(const struct pair *pair, const struct model_seen *model,
-                                   const struct model_seen *real, uint32_t from)
+                                   const struct model_seen *real)
 {
 	uint32_t sees = pair->lockstep->side->sees;
 
-	for (uint32_t i = from; i < MODEL_PAGES; i++)
+	for (uint32_t i = 0; i < MODEL_PAGES; i++)
 		if (((model[i].flags ^ real[i].flags) & sees) != 0 ||
 		    ((model[i].flags & SEEN_PRESENT) != 0 && (real[i].flags & SEEN_UNREAD) == 0 &&
 		     model[i].value != real[i].value))
@@ -119,7 +119,7 @@ static int compare_pages(struct pair *pair, unsigned process, bool *followed)
 		const char *rule;
 
 		model_look(pair->model, process, model);
-		page = first_that_differs(pair, model, real, 0);
+		page = first_that_differs(pair, model, real);
 		if (page == MODEL_PAGES)
 			return 0;
 		/* Each time it follows at least one page more is as it should be. */
@@ -166,13 +166,12 @@ static bool makes_sense(const struct pair *pair)
 {
 	const struct model_op *op = pair->op;
 
-	if (model_has(pair->model, op->process) && !model_knows(pair->model, op)) {
+	if (!model_has(pair->model, op->process))
+		return false;
+	if (!model_knows(pair->model, op)) {
 		pair->lockstep->nr_unknown++;
 		return false;
 	}
-
-	if (!model_has(pair->model, op->process))
-		return false;
 	if (op->kind == OP_FORK)
 		return op->to < MODEL_PROCESSES && !model_has(pair->model, op->to);
 	return op->kind != OP_EXIT || op->process != 0;
