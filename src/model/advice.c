@@ -77,17 +77,12 @@ static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_f
 /* Each mapping of one kind; what is not mapped is passed over, and said at the end. */
 static int on_anonymous(struct doing *doing, entry_fn *fn)
 {
-	struct vma *vma;
+	struct vma_part part;
 
-	for (uint64_t at = doing->start; at < doing->end && (vma = vma_next(doing->mm, at)) != NULL; at = vma->end) {
-		uint64_t end = vma->end < doing->end ? vma->end : doing->end;
-
-		if (vma->start >= doing->end)
-			break;
-		if (vma->kind != MODEL_ANON)
+	for (uint64_t at = doing->start; vma_next_part(doing->mm, at, doing->end, &part); at = part.end) {
+		if (part.vma->kind != MODEL_ANON)
 			return -EINVAL;
-		at = vma->start > at ? vma->start : at;
-		on_blocks(doing, at, end, fn);
+		on_blocks(doing, part.start, part.end, fn);
 	}
 	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
 }
@@ -169,16 +164,11 @@ static void set_part(struct doing *doing, uint64_t start, uint64_t end, void (*s
 static int set_flag(struct doing *doing, void (*set)(struct vma *, int8_t), int8_t value)
 {
 	struct mm *mm = doing->mm;
-	const struct vma *vma;
+	struct vma_part part;
 
 	lock_mmap_write(doing->model, mm);
-	for (uint64_t at = doing->start, end; at < doing->end; at = end) {
-		vma = vma_next(mm, at);
-		if (vma == NULL || vma->start >= doing->end)
-			break;
-		end = vma->end < doing->end ? vma->end : doing->end;
-		set_part(doing, vma->start > at ? vma->start : at, end, set, value);
-	}
+	for (uint64_t at = doing->start; vma_next_part(mm, at, doing->end, &part); at = part.end)
+		set_part(doing, part.start, part.end, set, value);
 	unlock_mmap(doing->model, mm);
 	return vma_covers(mm, doing->start, doing->end) ? 0 : -ENOMEM;
 }

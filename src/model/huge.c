@@ -279,17 +279,12 @@ static int collapse_part(struct model *model, struct mm *mm, struct vma *vma, ui
 int op_collapse(struct doing *doing)
 {
 	uint64_t end = doing->start + MODEL_HUGE;
-	struct vma *vma;
+	struct vma_part part;
 	int result = 0;
 
 	lock_mmap_write(doing->model, doing->mm);
-	for (uint64_t at = doing->start; result == 0 && at < end; at = vma->end) {
-		vma = vma_next(doing->mm, at);
-		if (vma == NULL || vma->start >= end)
-			break;
-		result = collapse_part(doing->model, doing->mm, vma, vma->start > at ? vma->start : at,
-		                       vma->end < end ? vma->end : end);
-	}
+	for (uint64_t at = doing->start; result == 0 && vma_next_part(doing->mm, at, end, &part); at = part.end)
+		result = collapse_part(doing->model, doing->mm, part.vma, part.start, part.end);
 	if (result == 0 && !vma_covers(doing->mm, doing->start, end))
 		result = -ENOMEM;
 	unlock_mmap(doing->model, doing->mm);

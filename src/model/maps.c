@@ -278,21 +278,17 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 
 int op_move(struct doing *doing)
 {
-	const struct vma *vma;
+	struct vma_part part;
 	int result;
 
 	lock_mmap_write(doing->model, doing->mm);
 	result = may_move(doing);
-	for (uint64_t at = doing->start, end; result == 0 && at < doing->end; at = end) {
-		vma = vma_next(doing->mm, at);
-		if (vma == NULL || vma->start >= doing->end)
-			break;
-		at = vma->start > at ? vma->start : at;
-		end = vma->end < doing->end ? vma->end : doing->end;
-		if (at > doing->start && vma->is_registered)
+	for (uint64_t at = doing->start; result == 0 && vma_next_part(doing->mm, at, doing->end, &part);
+	     at = part.end) {
+		if (part.start > doing->start && part.vma->is_registered)
 			result = -EFAULT;
 		else
-			move_part(doing, at, end);
+			move_part(doing, part.start, part.end);
 	}
 	unlock_mmap(doing->model, doing->mm);
 	return result;

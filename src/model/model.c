@@ -113,16 +113,14 @@ bool model_has(const struct model *model, unsigned process)
 bool model_knows(const struct model *model, const struct model_op *op)
 {
 	struct mm *mm = (struct mm *)&model->mms[op->process];
-	uint64_t start = FIRST_PAGE + op->page;
-	struct vma *vma;
+	uint64_t end = FIRST_PAGE + op->page + MODEL_HUGE;
+	struct vma_part part;
 
-	for (uint64_t at = start; op->kind == OP_COLLAPSE && at < start + MODEL_HUGE; at = vma->end) {
-		vma = vma_next(mm, at);
-		if (vma == NULL || vma->start >= start + MODEL_HUGE)
-			break;
-		if (vma->kind != MODEL_ANON)
+	if (op->kind != OP_COLLAPSE)
+		return true;
+	for (uint64_t at = FIRST_PAGE + op->page; vma_next_part(mm, at, end, &part); at = part.end)
+		if (part.vma->kind != MODEL_ANON)
 			return false;
-	}
 	return true;
 }
 

@@ -59,12 +59,6 @@ void protect_entries(struct model *model, struct mm *mm, uint64_t start, uint64_
 	each_entry(model, mm, start, end, protect_entry, &protect);
 }
 
-/* The part of a mapping in [at, end). */
-static uint64_t part_end(const struct vma *vma, uint64_t end)
-{
-	return vma->end < end ? vma->end : end;
-}
-
 /* A mapping that is as it is to be stays whole. */
 static void enlist(struct doing *doing, uint64_t start, uint64_t end, bool registers)
 {
@@ -84,16 +78,12 @@ static void enlist(struct doing *doing, uint64_t start, uint64_t end, bool regis
 
 static int enlist_all(struct doing *doing, bool registers)
 {
-	const struct vma *vma;
+	struct vma_part part;
 	int result = -EINVAL;
 
 	lock_mmap_write(doing->model, doing->mm);
-	for (uint64_t at = doing->start, end; at < doing->end; at = end) {
-		vma = vma_next(doing->mm, at);
-		if (vma == NULL || vma->start >= doing->end)
-			break;
-		end = part_end(vma, doing->end);
-		enlist(doing, vma->start > at ? vma->start : at, end, registers);
+	for (uint64_t at = doing->start; vma_next_part(doing->mm, at, doing->end, &part); at = part.end) {
+		enlist(doing, part.start, part.end, registers);
 		result = 0;
 	}
 	unlock_mmap(doing->model, doing->mm);
@@ -113,18 +103,15 @@ int op_unregister(struct doing *doing)
 /* Mapping by mapping, as far as they are registered. */
 static int write_protect(struct doing *doing, bool protect)
 {
-	struct vma *vma;
+	struct vma_part part;
 	int result = -ENOENT;
 
 	lock_mmap_read(doing->model, doing->mm);
-	for (uint64_t at = doing->start; at < doing->end && (vma = vma_next(doing->mm, at)) != NULL; at = vma->end) {
-		if (vma->start >= doing->end)
-			break;
-		result = vma->is_registered ? 0 : -ENOENT;
+	for (uint64_t at = doing->start; vma_next_part(doing->mm, at, doing->end, &part); at = part.end) {
+		result = part.vma->is_registered ? 0 : -ENOENT;
 		if (result < 0)
 			break;
-		at = vma->start > at ? vma->start : at;
-		protect_entries(doing->model, doing->mm, at, part_end(vma, doing->end), protect);
+		protect_entries(doing->model, doing->mm, part.start, part.end, protect);
 	}
 	unlock_mmap(doing->model, doing->mm);
 	return result;
@@ -158,7 +145,7 @@ static bool is_written(struct model *model, struct mm *mm, uint64_t page)
 	return !entry.uffd_wp;
 }
 
-static void scan(struct doing *doing, struct vma *vma, uint64_t start, uint64_t end)
+static void scan(struct doing *doing, uint64_t start, uint64_t end)
 {
 	struct model *model = doing->model;
 
@@ -179,18 +166,15 @@ static void scan(struct doing *doing, struct vma *vma, uint64_t start, uint64_t 
 
 int op_rearm(struct doing *doing)
 {
-	struct vma *vma;
+	struct vma_part part;
 	int result = 0;
 
 	lock_mmap_read(doing->model, doing->mm);
-	for (uint64_t at = doing->start; at < doing->end && (vma = vma_next(doing->mm, at)) != NULL; at = vma->end) {
-		if (vma->start >= doing->end)
-			break;
-		result = vma->is_registered ? 0 : -EPERM;
+	for (uint64_t at = doing->start; vma_next_part(doing->mm, at, doing->end, &part); at = part.end) {
+		result = part.vma->is_registered ? 0 : -EPERM;
 		if (result < 0)
 			break;
-		at = vma->start > at ? vma->start : at;
-		scan(doing, vma, at, part_end(vma, doing->end));
+		scan(doing, part.start, part.end);
 	}
 	unlock_mmap(doing->model, doing->mm);
 	return result;
@@ -255,10 +239,10 @@ int op_collect(struct doing *doing)
 	doing->mm->is_collecting = true;
 	lock_mmap_read(model, doing->mm);
 	for (size_t i = 0; i < doing->mm->vmas.nr; i++) {
-		struct vma *vma = &doing->mm->vmas.items[i];
+		const struct vma *vma = &doing->mm->vmas.items[i];
 
 		if (vma->is_registered)
-			scan(doing, vma, vma->start, vma->end);
+			scan(doing, vma->start, vma->end);
 	}
 	if (model->opts.bug != MODEL_BUG_PIN_FORGOTTEN)
 		result = find_pinned(doing, &pinned);

@@ -37,6 +37,18 @@ struct vma *vma_find(struct mm *mm, uint64_t page)
 	return vma != NULL && vma->start <= page ? vma : NULL;
 }
 
+bool vma_next_part(struct mm *mm, uint64_t from, uint64_t to, struct vma_part *part)
+{
+	struct vma *vma = from < to ? vma_next(mm, from) : NULL;
+
+	if (vma == NULL || vma->start >= to)
+		return false;
+	*part = (struct vma_part){ .vma = vma,
+		                   .start = vma->start > from ? vma->start : from,
+		                   .end = vma->end < to ? vma->end : to };
+	return true;
+}
+
 static void insert_at(struct model *model, struct mm *mm, size_t i, const struct vma *vma)
 {
 	if (vec_push(&mm->vmas, *vma) < 0)

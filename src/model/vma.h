@@ -10,6 +10,15 @@ struct vma *vma_find(struct mm *mm, uint64_t page);
 /* The first that ends after the page. */
 struct vma *vma_next(struct mm *mm, uint64_t page);
 
+/* The part of a mapping that lies in a range. */
+struct vma_part {
+	struct vma *vma;
+	uint64_t start, end;
+};
+
+/* The first in [from, to); false: nothing is mapped there. */
+bool vma_next_part(struct mm *mm, uint64_t from, uint64_t to, struct vma_part *part);
+
 /* Splits at both ends, so that every mapping lies in [start, end) or outside of it. */
 void vma_isolate(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 void vma_insert(struct model *model, struct mm *mm, const struct vma *vma);

@@ -8,50 +8,42 @@
 #include "model/table.h"
 #include "model/vma.h"
 
-static void each_of_table(struct model *model, struct mm *mm, struct vma *vma, struct interval part,
-                          struct table *table, entry_fn *fn, void *arg)
+static void each_of_table(struct model *model, struct mm *mm, const struct vma_part *part, struct table *table,
+                          entry_fn *fn, void *arg)
 {
 	lock_table(model, table);
-	for (uint64_t page = part.start; page < part.end; page++)
+	for (uint64_t page = part->start; page < part->end; page++)
 		if (table->entries[page & (ENTRIES - 1)].kind != ENTRY_NONE)
-			fn(model, mm, vma, page, &table->entries[page & (ENTRIES - 1)], arg);
+			fn(model, mm, part->vma, page, &table->entries[page & (ENTRIES - 1)], arg);
 	unlock_table(model, table);
 }
 
-static void each_of_block(struct model *model, struct mm *mm, struct vma *vma, struct interval part, entry_fn *fn,
-                          void *arg)
+static void each_of_block(struct model *model, struct mm *mm, const struct vma_part *part, entry_fn *fn, void *arg)
 {
 	struct table *upper = NULL;
-	struct entry *huge = table_huge_entry(model, mm, part.start, false, &upper);
+	struct entry *huge = table_huge_entry(model, mm, part->start, false, &upper);
 
 	if (huge == NULL || huge->kind == ENTRY_NONE)
 		return;
 	if (huge->kind == ENTRY_TABLE) {
-		each_of_table(model, mm, vma, part, table_of(model, huge), fn, arg);
+		each_of_table(model, mm, part, table_of(model, huge), fn, arg);
 		return;
 	}
 	lock_table(model, upper);
 	if (huge->kind == ENTRY_HUGE || huge->kind == ENTRY_ZERO)
-		fn(model, mm, vma, part.start, huge, arg);
+		fn(model, mm, part->vma, part->start, huge, arg);
 	unlock_table(model, upper);
 }
 
 void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end, entry_fn *fn, void *arg)
 {
-	struct vma *vma;
+	struct vma_part part;
 
-	for (uint64_t at = start; at < end && (vma = vma_next(mm, at)) != NULL && vma->start < end;) {
-		uint64_t block = (at | (MODEL_HUGE - 1)) + 1;
-		struct interval part;
+	for (uint64_t at = start; vma_next_part(mm, at, end, &part); at = part.end) {
+		uint64_t block = (part.start | (MODEL_HUGE - 1)) + 1;
 
-		if (vma->start > at) {
-			at = vma->start;
-			continue;
-		}
-		part = (struct interval){ at, block < vma->end ? block : vma->end };
-		part.end = part.end < end ? part.end : end;
-		each_of_block(model, mm, vma, part, fn, arg);
-		at = part.end;
+		part.end = part.end < block ? part.end : block;
+		each_of_block(model, mm, &part, fn, arg);
 	}
 }
 
