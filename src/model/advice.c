@@ -67,7 +67,7 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
 static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_fn *fn)
 {
 	for (uint64_t at = start, next; at < end; at = next) {
-		next = (at | (MODEL_HUGE - 1)) + 1;
+		next = block_of(at) + MODEL_HUGE;
 		next = next < end ? next : end;
 		if (huge_break_at(doing->model, doing->mm, at, next))
 			each_entry(doing->model, doing->mm, at, next, fn, &end);

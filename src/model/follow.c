@@ -91,8 +91,7 @@ static bool make_huge(struct difference *diff)
 	bool write = !(diff->real->flags & SEEN_ZERO);
 
 	if (diff->is_huge || !(diff->real->flags & SEEN_HUGE) || !diff->model->opts.has_huge ||
-	    diff->vma->kind != MODEL_ANON || diff->vma->huge < 0 || diff->vma->start > diff->block ||
-	    diff->vma->end < diff->block + MODEL_HUGE)
+	    diff->vma->kind != MODEL_ANON || diff->vma->huge < 0 || !vma_holds_block(diff->vma, diff->page))
 		return false;
 	huge = table_huge_entry(diff->model, diff->mm, diff->page, true, &table);
 	if (huge->kind != ENTRY_NONE)
@@ -219,10 +218,10 @@ const char *model_follow(struct model *model, const struct model_op *op, unsigne
 		                   .mm = mm,
 		                   .vma = vma_find(mm, number),
 		                   .page = number,
-		                   .block = number & ~(uint64_t)(MODEL_HUGE - 1),
+		                   .block = block_of(number),
 		                   .op = op,
 		                   .real = &real[page],
-		                   .block_real = &real[page & ~(uint32_t)(MODEL_HUGE - 1)],
+		                   .block_real = &real[block_of(page)],
 		                   .entry = table_look(model, mm, number) };
 
 	if (diff.vma == NULL || setjmp(model->out) != 0)

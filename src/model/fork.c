@@ -180,7 +180,7 @@ static void copy_mapping(struct model *model, struct mm *mm, struct mm *child, c
 	if (vma->anon == 0)
 		return;
 	for (uint64_t at = vma->start, next; at < vma->end; at = next) {
-		next = (at | (MODEL_HUGE - 1)) + 1;
+		next = block_of(at) + MODEL_HUGE;
 		next = next < vma->end ? next : vma->end;
 		copy_block(model, mm, &copying, at, next);
 	}

@@ -259,7 +259,7 @@ int huge_collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 /* It has a whole block, whether or not that is what is asked for. */
 static bool may_have_huge(const struct model *model, const struct vma *vma)
 {
-	uint64_t last = (vma->end - MODEL_HUGE) & ~(uint64_t)(MODEL_HUGE - 1);
+	uint64_t last = block_of(vma->end - MODEL_HUGE);
 
 	return model->opts.has_huge && vma->kind == MODEL_ANON && vma->huge >= 0 && vma->anon != 0 &&
 	       vma->end - vma->start >= MODEL_HUGE && last >= vma->start;
@@ -267,8 +267,7 @@ static bool may_have_huge(const struct model *model, const struct vma *vma)
 
 static int collapse_part(struct model *model, struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
 {
-	uint64_t first = (start + MODEL_HUGE - 1) & ~(uint64_t)(MODEL_HUGE - 1);
-	uint64_t last = end & ~(uint64_t)(MODEL_HUGE - 1);
+	uint64_t first = block_from(start), last = block_of(end);
 
 	if (!may_have_huge(model, vma) || last < first)
 		return -EINVAL;

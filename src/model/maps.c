@@ -18,7 +18,7 @@ static bool has_mappings(struct mm *mm, uint64_t block)
 /* Tables that no mapping needs any more go. */
 static void free_tables(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 {
-	for (uint64_t block = start & ~(uint64_t)(MODEL_HUGE - 1); block < end; block += MODEL_HUGE) {
+	for (uint64_t block = block_of(start); block < end; block += MODEL_HUGE) {
 		struct table *table = NULL;
 		struct entry *huge = table_huge_entry(model, mm, block, false, &table);
 

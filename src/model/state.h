@@ -28,6 +28,17 @@ enum {
 };
 #define FIRST_PAGE (MODEL_BASE >> 12)
 
+/* Where the huge page begins in which `page` lies; the first one that begins there or later. */
+static inline uint64_t block_of(uint64_t page)
+{
+	return page & ~(uint64_t)(MODEL_HUGE - 1);
+}
+
+static inline uint64_t block_from(uint64_t page)
+{
+	return block_of(page + MODEL_HUGE - 1);
+}
+
 enum entry_kind {
 	ENTRY_NONE,
 	ENTRY_TABLE,     /* `of` is a table */

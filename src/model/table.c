@@ -123,7 +123,7 @@ struct entry table_look_on(const struct model *model, const struct mm *mm, uint6
 {
 	if (page >= looker->end) {
 		looker->huge = block_entry(model, mm, page);
-		looker->end = (page | (MODEL_HUGE - 1)) + 1;
+		looker->end = block_of(page) + MODEL_HUGE;
 	}
 	return entry_below(model, looker->huge, page);
 }

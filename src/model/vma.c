@@ -167,10 +167,12 @@ bool vma_covers(struct mm *mm, uint64_t start, uint64_t end)
 	return true;
 }
 
+bool vma_holds_block(const struct vma *vma, uint64_t page)
+{
+	return vma->start <= block_of(page) && block_of(page) + MODEL_HUGE <= vma->end;
+}
+
 bool vma_takes_huge(const struct model *model, const struct vma *vma, uint64_t page)
 {
-	uint64_t block = page & ~(uint64_t)(MODEL_HUGE - 1);
-
-	return model->opts.has_huge && vma->kind == MODEL_ANON && vma->huge > 0 && vma->start <= block &&
-	       block + MODEL_HUGE <= vma->end;
+	return model->opts.has_huge && vma->kind == MODEL_ANON && vma->huge > 0 && vma_holds_block(vma, page);
 }

@@ -33,6 +33,9 @@ void vma_prepare_anon(struct model *model, struct mm *mm, struct vma *vma);
 /* All of [start, end) is mapped. */
 bool vma_covers(struct mm *mm, uint64_t start, uint64_t end);
 
+/* The block of `page` lies in the mapping whole. */
+bool vma_holds_block(const struct vma *vma, uint64_t page);
+
 /* Huge pages may be there, and the block of `page` lies in the mapping whole. */
 bool vma_takes_huge(const struct model *model, const struct vma *vma, uint64_t page);
 

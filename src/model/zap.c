@@ -40,9 +40,9 @@ void each_entry(struct model *model, struct mm *mm, uint64_t start, uint64_t end
 	struct vma_part part;
 
 	for (uint64_t at = start; vma_next_part(mm, at, end, &part); at = part.end) {
-		uint64_t block = (part.start | (MODEL_HUGE - 1)) + 1;
+		uint64_t end_of_block = block_of(part.start) + MODEL_HUGE;
 
-		part.end = part.end < block ? part.end : block;
+		part.end = part.end < end_of_block ? part.end : end_of_block;
 		each_of_block(model, mm, &part, fn, arg);
 	}
 }
@@ -107,7 +107,7 @@ static bool is_empty(const struct table *table)
 /* Tables of whole blocks, each of one mapping, that are empty now. */
 static void free_emptied(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 {
-	uint64_t first = (start + MODEL_HUGE - 1) & ~(uint64_t)(MODEL_HUGE - 1);
+	uint64_t first = block_from(start);
 
 	for (uint64_t block = first; block + MODEL_HUGE <= end; block += MODEL_HUGE) {
 		const struct vma *vma = vma_find(mm, block);
