@@ -270,45 +270,48 @@ int fault_in(struct model *model, struct mm *mm, uint64_t page, bool write)
 }
 
 /* The access itself, if the page is still as the fault left it: the processor asks at the same instant. */
-static struct entry *reach(struct model *model, struct mm *mm, uint64_t page, bool write, struct entry *now)
+static bool reaches(struct model *model, struct mm *mm, uint64_t page, bool write, struct entry *now)
 {
 	*now = table_look(model, mm, page);
-	return is_enough(now, write) ? now : NULL;
+	return is_enough(now, write);
+}
+
+/* Faults until the access goes on, with the entry that it goes on by. 0 or -EFAULT. */
+static int get_through(struct doing *doing, bool write, struct entry *now)
+{
+	int result;
+
+	do
+		result = fault_in(doing->model, doing->mm, doing->start, write);
+	while (result == 0 && !reaches(doing->model, doing->mm, doing->start, write, now));
+	return result;
 }
 
 int op_read(struct doing *doing)
 {
-	struct model *model = doing->model;
-	struct entry now, *entry = NULL;
-	int result = 0;
+	struct entry entry;
+	int result;
 
-	lock_mmap_read(model, doing->mm);
-	while (result == 0 && entry == NULL) {
-		result = fault_in(model, doing->mm, doing->start, false);
-		entry = result == 0 ? reach(model, doing->mm, doing->start, false, &now) : NULL;
-	}
-	if (result == 0 && entry->kind != ENTRY_ZERO)
-		doing->result->value = *entry_value(model, entry);
-	unlock_mmap(model, doing->mm);
+	lock_mmap_read(doing->model, doing->mm);
+	result = get_through(doing, false, &entry);
+	if (result == 0 && entry.kind != ENTRY_ZERO)
+		doing->result->value = *entry_value(doing->model, &entry);
+	unlock_mmap(doing->model, doing->mm);
 	return result;
 }
 
 int op_write(struct doing *doing)
 {
-	struct model *model = doing->model;
 	struct truth *truth = truth_of(doing->mm, doing->start);
-	struct entry now, *entry = NULL;
-	int result = 0;
+	struct entry entry;
+	int result;
 
-	lock_mmap_read(model, doing->mm);
-	while (result == 0 && entry == NULL) {
-		result = fault_in(model, doing->mm, doing->start, true);
-		entry = result == 0 ? reach(model, doing->mm, doing->start, true, &now) : NULL;
-	}
+	lock_mmap_read(doing->model, doing->mm);
+	result = get_through(doing, true, &entry);
 	if (result == 0) {
-		*entry_value(model, entry) = doing->op->value;
+		*entry_value(doing->model, &entry) = doing->op->value;
 		truth->soft = truth->armed = true;
 	}
-	unlock_mmap(model, doing->mm);
+	unlock_mmap(doing->model, doing->mm);
 	return result;
 }
