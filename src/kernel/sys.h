@@ -12,11 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
+
+/* Linux 6.1; Debian 12's libc has it not. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 /* One member per call, in the raw convention of its libc namesake (-1 and errno). */
 struct sys_table {

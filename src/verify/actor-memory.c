@@ -12,10 +12,6 @@
 #include "kernel/sys.h"
 #include "verify/actor.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
 #define NODES 2
 
 static int done(long result)

@@ -3,13 +3,9 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "kernel/sys.h"
 #include "verify/hazards.h"
 #include "verify/helper.h"
-
-/* Debian 12's libc has it not. */
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 void hazard_huge_split(struct arena *arena)
 {

@@ -16,10 +16,6 @@
 #include "verify/ksm.h"
 #include "verify/kernel-ways.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_BYTES ((size_t)MODEL_HUGE * PAGE_BYTES)
 #define HUGE_FILE  "/sys/kernel/mm/transparent_hugepage/enabled"
