@@ -54,7 +54,7 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
 	} else if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);
 
-		if (!folio->is_anon || is_mapped_by_others(folio, entry) || folio->is_ksm)
+		if (!folio->is_anon || is_mapped_by_others(folio, entry) || folio->is_ksm || folio->slot != 0)
 			return;
 		folio->is_lazy = true;
 		folio->is_dirty = folio->is_active = false;

@@ -118,14 +118,28 @@ static void fault_missing(struct model *model, struct mm *mm, struct vma *vma, u
 	}
 }
 
+/* Whoever shares the slot gets the same page, which the swap cache keeps until all of them have it. */
+static uint32_t swapped_folio(struct model *model, uint32_t slot)
+{
+	uint32_t folio = model->slots.items[slot].folio;
+
+	if (folio != 0) {
+		folio_get(model, folio, 1);
+		return folio;
+	}
+	folio = folio_new(model, false, true);
+	folio_at(model, folio)->pages[0].value = model->slots.items[slot].value;
+	slot_cache(model, slot, folio);
+	return folio;
+}
+
 static void fault_swapped(struct model *model, struct vma *vma, struct entry *entry, bool write)
 {
 	struct entry old = *entry;
-	const struct slot *slot = &model->slots.items[old.of];
-	bool is_alone = old.exclusive || slot->nr_refs == 1;
-	uint32_t folio = folio_new(model, false, true);
+	uint32_t folio = swapped_folio(model, old.of);
+	bool is_alone = old.exclusive ||
+	                (model->slots.items[old.of].nr_refs == 1 && folio_mapcount_all(folio_at(model, folio)) == 0);
 
-	folio_at(model, folio)->pages[0].value = slot->value;
 	folio_at(model, folio)->pages[0].exclusive = is_alone;
 	folio_map(model, folio, 0);
 	*entry = make_entry(vma, folio, 0, is_alone && write);

@@ -60,7 +60,7 @@ void folio_put(struct model *model, uint32_t id, uint32_t nr)
 	struct folio *folio = folio_at(model, id);
 
 	folio->nr_refs -= nr;
-	if (folio->nr_refs == 0)
+	if (folio->nr_refs == 0 && folio->slot == 0)
 		free_folio(model, id);
 	step(model, id);
 }
@@ -153,7 +153,7 @@ bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id)
 {
 	const struct folio *folio = folio_at(model, id);
 
-	return folio->nr_refs == folio_mapcount_all(folio) && folio_is_of(model, mm, id);
+	return folio->slot == 0 && folio->nr_refs == folio_mapcount_all(folio) && folio_is_of(model, mm, id);
 }
 
 uint32_t slot_new(struct model *model, uint64_t value)
@@ -170,9 +170,29 @@ uint32_t slot_new(struct model *model, uint64_t value)
 	return (uint32_t)model->slots.nr - 1;
 }
 
+void slot_cache(struct model *model, uint32_t slot, uint32_t folio)
+{
+	model->slots.items[slot].folio = folio;
+	folio_at(model, folio)->slot = slot;
+}
+
+void slot_uncache(struct model *model, uint32_t slot)
+{
+	uint32_t id = model->slots.items[slot].folio;
+
+	if (id == 0)
+		return;
+	model->slots.items[slot].folio = 0;
+	folio_at(model, id)->slot = 0;
+	if (folio_at(model, id)->nr_refs == 0)
+		free_folio(model, id);
+}
+
 void slot_put(struct model *model, uint32_t slot)
 {
 	model->slots.items[slot].nr_refs--;
+	if (model->slots.items[slot].nr_refs == 0)
+		slot_uncache(model, slot);
 	step(model, 0);
 }
 

@@ -36,6 +36,10 @@ bool folio_is_of(struct model *model, struct mm *mm, uint32_t id);
 uint32_t slot_new(struct model *model, uint64_t value);
 void slot_put(struct model *model, uint32_t slot);
 
+/* The folio stays in the swap cache for as long as an entry names the slot, or until it is taken out. */
+void slot_cache(struct model *model, uint32_t slot, uint32_t folio);
+void slot_uncache(struct model *model, uint32_t slot);
+
 /* A file of MODEL_PAGES pages that hold 0 and are not there yet; those of file 0 hold MODEL_FILE_VALUE and their
  * number. */
 uint32_t file_new(struct model *model);

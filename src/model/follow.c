@@ -102,6 +102,30 @@ static bool make_huge(struct difference *diff)
 	return true;
 }
 
+/* The slot of a page that goes to swap: one for all who map it, but for KSM's and what was huge. */
+static uint32_t slot_for(struct model *model, const struct entry *entry)
+{
+	struct folio *folio = folio_at(model, entry->of);
+	uint32_t slot = folio->slot;
+
+	if (slot != 0) {
+		model->slots.items[slot].nr_refs++;
+		return slot;
+	}
+	slot = slot_new(model, *entry_value(model, entry));
+	if (!folio->is_huge && !folio->is_ksm)
+		slot_cache(model, slot, entry->of);
+	return slot;
+}
+
+/* What is known of its use and age is gone. */
+static void forget_use(struct folio *folio, unsigned index)
+{
+	folio->pages[index].exclusive = false;
+	if (folio->slot != 0)
+		folio->is_lazy = folio->is_dirty = folio->is_active = folio->is_idle = folio->is_young = false;
+}
+
 /* The page is where it was, in swap. */
 static bool swap_out(struct difference *diff)
 {
@@ -114,8 +138,9 @@ static bool swap_out(struct difference *diff)
 	old = *entry;
 	entry->kind = ENTRY_SWAP;
 	entry->exclusive = folio_at(diff->model, old.of)->pages[old.index].exclusive;
-	entry->of = slot_new(diff->model, *entry_value(diff->model, &old));
+	entry->of = slot_for(diff->model, &old);
 	entry->write = false;
+	forget_use(folio_at(diff->model, old.of), old.index);
 	folio_release(diff->model, old.of, old.index);
 	return true;
 }
@@ -174,6 +199,32 @@ static bool map_zeros(struct difference *diff)
 	return true;
 }
 
+/* Making an entry dirty marks it, and these make it dirty again. */
+static bool may_mark(struct difference *diff)
+{
+	switch (diff->op->kind) {
+	case OP_MIGRATE:
+		return diff->entry.dirty;
+	case OP_PROTECT:
+	case OP_ARM:
+	case OP_DISARM:
+		return diff->mm == &diff->model->mms[diff->op->process] && diff->page - FIRST_PAGE >= diff->op->page &&
+		       diff->page - FIRST_PAGE < (uint64_t)diff->op->page + diff->op->nr &&
+		       folio_at(diff->model, diff->entry.of)->is_huge;
+	default:
+		return false;
+	}
+}
+
+static bool mark_too(struct difference *diff)
+{
+	if (diff->entry.kind != ENTRY_PAGE || diff->is_huge || diff->entry.soft || diff->vma->is_soft ||
+	    !(diff->real->flags & SEEN_SOFT) || !may_mark(diff))
+		return false;
+	table_entry(diff->model, diff->mm, diff->page, false)->soft = true;
+	return true;
+}
+
 /* Only its mapping's mark speaks for the page, on one side or the other. */
 static bool has_mappings_mark(struct difference *diff, uint64_t page)
 {
@@ -207,6 +258,7 @@ static bool (*const rules[])(struct difference *) = {
 	[RULE_SMALL] = make_small,          [RULE_HUGE] = make_huge,  [RULE_RECLAIMED] = swap_out,
 	[RULE_SWAPPED_IN] = swap_in,        [RULE_LAZY] = throw_away, [RULE_FILE_DROPPED] = drop_file_page,
 	[RULE_FILE_AROUND] = map_file_page, [RULE_ZEROS] = map_zeros, [RULE_MARK] = follow_mark,
+	[RULE_MARKED_TOO] = mark_too,
 };
 
 const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,

@@ -79,6 +79,7 @@ static void merge_two(struct model *model, struct candidate *one, struct candida
 		if (folio->nr_pins + folio_at(model, second)->nr_pins > 0)
 			break_model(model, "KSM merges a page that a device writes to");
 		folio->is_ksm = true;
+		slot_uncache(model, folio->slot);
 		replace(model, other, first);
 	}
 	folio_put(model, second, 1);

@@ -108,7 +108,7 @@ static void protect_part(struct doing *doing, uint64_t start, uint64_t end)
 	vma->protection = protection;
 	if (protection & MODEL_WRITE)
 		vma->is_accounted = vma_is_private(vma);
-	else if (vma->kind == MODEL_ANON && vma->anon == 0)
+	else if (!model->opts.keeps_accounts && vma->kind == MODEL_ANON && vma->anon == 0)
 		vma->is_accounted = false;
 	each_entry(model, mm, start, end, protect_entry, NULL);
 	vma_merge(model, mm, start, end);

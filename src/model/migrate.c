@@ -59,6 +59,14 @@ static void each_mm(struct model *model, entry_fn *fn, struct moving *moving)
 	}
 }
 
+static void move_cached(struct model *model, uint32_t from, uint32_t to)
+{
+	uint32_t slot = folio_at(model, from)->slot;
+
+	folio_at(model, from)->slot = 0;
+	slot_cache(model, slot, to);
+}
+
 /* Base pages that nobody but their mappings refers to. */
 static void migrate(struct model *model, uint32_t from)
 {
@@ -74,6 +82,8 @@ static void migrate(struct model *model, uint32_t from)
 		*folio_at(model, moving.to)->pages = (struct page){ .value = folio->pages[0].value };
 		folio_at(model, moving.to)->is_ksm = folio->is_ksm;
 		folio_at(model, moving.to)->is_lazy = folio->is_lazy;
+		if (folio->slot != 0)
+			move_cached(model, from, moving.to);
 		each_mm(model, arrive, &moving);
 		folio_put(model, moving.to, 1);
 	}

@@ -79,6 +79,7 @@ struct folio {
 	uint32_t nr_counted; /* of either kind, when they are counted again */
 	uint32_t locked_by;
 	bool in_cache; /* of a file */
+	uint32_t slot; /* whose contents it holds, in the swap cache; its reference is not among nr_refs */
 	struct page {
 		bool exclusive;
 		uint32_t nr_mapped; /* by entries of pages */
@@ -89,6 +90,7 @@ struct folio {
 struct slot {
 	uint32_t nr_refs; /* entries that name it; 0: it is free */
 	uint64_t value;
+	uint32_t folio; /* in the swap cache: whoever reads the slot maps this one; 0 for none */
 };
 
 struct vma {

@@ -15,7 +15,11 @@
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_BYTES ((size_t)2 << 20)
 
-bool ways_merges_lose_marks(void)
+/*
+ * Maps two pages, the first protected as `was` and without a mark, the second as `has` and marked. Is the mark lost
+ * when both are protected as `has`?
+ */
+static bool loses_mark(int was, int has)
 {
 	void *old = NULL, *new = NULL;
 	char *second;
@@ -24,12 +28,12 @@ bool ways_merges_lose_marks(void)
 	bool lost = false;
 
 	if (clear >= 0 && pagemap >= 0 &&
-	    sys_mmap(&old, 2 * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mmap(&old, 2 * PAGE_BYTES, was, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
 	    sys_pwrite(clear, "4", 1, 0) == 1) {
 		second = (char *)old + PAGE_BYTES;
 		/* sys_mmap() does not say where: it is moved there. */
-		lost = sys_mmap(&new, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
-		       sys_mremap(new, PAGE_BYTES, second) == 0 && sys_mprotect(old, PAGE_BYTES, PROT_NONE) == 0 &&
+		lost = sys_mmap(&new, PAGE_BYTES, has, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+		       sys_mremap(new, PAGE_BYTES, second) == 0 && sys_mprotect(old, PAGE_BYTES, has) == 0 &&
 		       pagemap_read(pagemap, (uint64_t)(uintptr_t)second, &entry, 1) == 1 &&
 		       (entry & PAGEMAP_SOFT_DIRTY) == 0;
 	}
@@ -37,6 +41,17 @@ bool ways_merges_lose_marks(void)
 	sys_close(clear);
 	sys_close(pagemap);
 	return lost;
+}
+
+bool ways_merges_lose_marks(void)
+{
+	return loses_mark(PROT_READ, PROT_NONE);
+}
+
+/* By the mark that is lost when they merge: what is accounted does not merge with what is not. */
+bool ways_unaccounts(void)
+{
+	return loses_mark(PROT_READ | PROT_WRITE, PROT_READ);
 }
 
 bool ways_moves_many(void)

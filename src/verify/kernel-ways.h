@@ -8,6 +8,9 @@
 /* A mapping that is new, and so marked as soft-dirty, loses that when one that is not takes it in. Clears our marks. */
 bool ways_merges_lose_marks(void);
 
+/* mprotect() to read-only lets go of what was accounted and not used. Can be asked where merges lose marks only. */
+bool ways_unaccounts(void);
+
 /* One mremap() moves two mappings. */
 bool ways_moves_many(void);
 

@@ -60,6 +60,7 @@ static void ask_tracking(struct powers *powers)
 	powers->model.has_soft_dirty = pagemap_soft_dirty_probe() == 1;
 	if (powers->model.has_soft_dirty) {
 		powers->model.merges_lose_marks = ways_merges_lose_marks();
+		powers->model.keeps_accounts = powers->model.merges_lose_marks && !ways_unaccounts();
 		return;
 	}
 	powers->sees &= ~(uint32_t)SEEN_SOFT;
