@@ -46,7 +46,10 @@ struct model_opts {
 	bool has_soft_dirty;      /* the kernel keeps soft-dirty bits */
 	bool has_huge;            /* huge pages where a mapping asks for them */
 	bool merges_lose_marks;   /* of mappings that merge one's VM_SOFTDIRTY is lost (before 6.19) */
-	bool keeps_accounts;      /* mprotect() keeps accounted what is not used (before 6.13) */
+	bool keeps_unused_apart;  /* a mapping with pages does not merge with a neighbour that never had one
+	                             (before 6.16) */
+	bool pins_one_file;       /* io_uring pins memory of one file at a time (6.1) */
+	bool keeps_accounts;      /* mprotect() keeps accounted what is not used (6.1) */
 	bool moves_many;          /* mremap() moves several mappings at once, and leaves out the holes (Linux 6.17) */
 	bool collapses_read_only; /* MADV_COLLAPSE takes pages of which none is writable (6.18) */
 	bool frees_tables;        /* MADV_DONTNEED of a whole block frees its table (6.14) */

@@ -37,6 +37,18 @@ static int pin_page(struct model *model, struct mm *mm, struct pin *pin, uint64_
 	return 0;
 }
 
+static bool is_one_file(struct doing *doing)
+{
+	const struct vma *first = vma_find(doing->mm, doing->start), *vma;
+
+	for (uint64_t page = doing->start; page < doing->end; page = vma->end) {
+		vma = vma_find(doing->mm, page);
+		if (vma->kind != first->kind || vma->file != first->file)
+			return false;
+	}
+	return true;
+}
+
 int op_pin(struct doing *doing)
 {
 	struct pin *pin = doing->op->to < MODEL_PINS ? &doing->mm->pins[doing->op->to] : NULL;
@@ -47,6 +59,8 @@ int op_pin(struct doing *doing)
 	lock_mmap_read(doing->model, doing->mm);
 	for (uint64_t page = doing->start; result == 0 && page < doing->end; page++)
 		result = pin_page(doing->model, doing->mm, pin, page);
+	if (result == 0 && doing->model->opts.pins_one_file && !is_one_file(doing))
+		result = -EINVAL;
 	unlock_mmap(doing->model, doing->mm);
 	if (result < 0)
 		unpin(doing->model, pin);

@@ -118,14 +118,22 @@ static bool same_anon(const struct vma *a, const struct vma *b)
 	return (a->anon == 0 && !b->is_forked) || (b->anon == 0 && !a->is_forked);
 }
 
+/* The one that changes, at `start`, has pages, and this neighbour never had one: a mistake that 6.16 corrected. */
+static bool stays_apart(const struct vma *a, const struct vma *b, uint64_t start)
+{
+	return b->start == start ? a->anon == 0 : b->anon == 0;
+}
+
 void vma_merge(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 {
 	size_t i = index_of(mm, start);
+	bool is_used = model->opts.keeps_unused_apart && mm->vmas.items[i].anon != 0;
 
 	for (i = i > 0 ? i - 1 : 0; i + 1 < mm->vmas.nr && mm->vmas.items[i].start < end;) {
 		struct vma *a = &mm->vmas.items[i], *b = &mm->vmas.items[i + 1];
 
-		if (!same_memory(a, b) || a->protection != b->protection || !same_anon(a, b)) {
+		if (!same_memory(a, b) || a->protection != b->protection || !same_anon(a, b) ||
+		    (is_used && stays_apart(a, b, start))) {
 			i++;
 			continue;
 		}

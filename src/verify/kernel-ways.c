@@ -15,11 +15,18 @@
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_BYTES ((size_t)2 << 20)
 
+static bool use(void *page, bool is_used)
+{
+	if (is_used)
+		*(volatile char *)page = 1;
+	return true;
+}
+
 /*
  * Maps two pages, the first protected as `was` and without a mark, the second as `has` and marked. Is the mark lost
  * when both are protected as `has`?
  */
-static bool loses_mark(int was, int has)
+static bool loses_mark(int was, int has, bool is_used)
 {
 	void *old = NULL, *new = NULL;
 	char *second;
@@ -28,7 +35,7 @@ static bool loses_mark(int was, int has)
 	bool lost = false;
 
 	if (clear >= 0 && pagemap >= 0 &&
-	    sys_mmap(&old, 2 * PAGE_BYTES, was, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mmap(&old, 2 * PAGE_BYTES, was, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 && use(old, is_used) &&
 	    sys_pwrite(clear, "4", 1, 0) == 1) {
 		second = (char *)old + PAGE_BYTES;
 		/* sys_mmap() does not say where: it is moved there. */
@@ -45,13 +52,18 @@ static bool loses_mark(int was, int has)
 
 bool ways_merges_lose_marks(void)
 {
-	return loses_mark(PROT_READ, PROT_NONE);
+	return loses_mark(PROT_READ, PROT_NONE, false);
 }
 
 /* By the mark that is lost when they merge: what is accounted does not merge with what is not. */
 bool ways_unaccounts(void)
 {
-	return loses_mark(PROT_READ | PROT_WRITE, PROT_READ);
+	return loses_mark(PROT_READ | PROT_WRITE, PROT_READ, false);
+}
+
+bool ways_merges_used(void)
+{
+	return loses_mark(PROT_READ | PROT_WRITE | PROT_EXEC, PROT_READ | PROT_WRITE, true);
 }
 
 bool ways_moves_many(void)
@@ -191,6 +203,23 @@ static bool is_of_pinned(char *huge, size_t pinned, size_t page)
 	}
 	uring_close(&ring);
 	return once;
+}
+
+bool ways_pins_files(void)
+{
+	void *private = NULL, *shared = NULL;
+	struct uring ring;
+	bool pins;
+
+	if (uring_open(&ring) < 0)
+		return false;
+	pins = sys_mmap(&private, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	       sys_mmap(&shared, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == 0 &&
+	       sys_mremap(shared, PAGE_BYTES, (char *)private + PAGE_BYTES) == 0 &&
+	       uring_pin(&ring, private, 2 * PAGE_BYTES) == 0 && uring_unpin(&ring) == 0;
+	uring_close(&ring);
+	sys_munmap(private, 2 * PAGE_BYTES);
+	return pins;
 }
 
 bool ways_reuses_large(char *huge)

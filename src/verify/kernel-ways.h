@@ -11,6 +11,12 @@ bool ways_merges_lose_marks(void);
 /* mprotect() to read-only lets go of what was accounted and not used. Can be asked where merges lose marks only. */
 bool ways_unaccounts(void);
 
+/* A mapping with pages merges with one that never had any, when it becomes like it. The same. */
+bool ways_merges_used(void);
+
+/* io_uring pins memory of several files at once. */
+bool ways_pins_files(void);
+
 /* One mremap() moves two mappings. */
 bool ways_moves_many(void);
 

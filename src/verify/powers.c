@@ -61,6 +61,7 @@ static void ask_tracking(struct powers *powers)
 	if (powers->model.has_soft_dirty) {
 		powers->model.merges_lose_marks = ways_merges_lose_marks();
 		powers->model.keeps_accounts = powers->model.merges_lose_marks && !ways_unaccounts();
+		powers->model.keeps_unused_apart = powers->model.merges_lose_marks && !ways_merges_used();
 		return;
 	}
 	powers->sees &= ~(uint32_t)SEEN_SOFT;
@@ -146,6 +147,7 @@ void powers_ask(struct powers *powers)
 	ask_machine(powers);
 	powers->model.moves_many = ways_moves_many();
 	powers->model.once_of_first = powers->model.has_huge && ways_once_of_first();
+	powers->model.pins_one_file = can_pin() && !ways_pins_files();
 	if (!can_pin())
 		LACKS(powers, "io_uring is not in this kernel, or not allowed", OP_PIN, OP_UNPIN, OP_DEVICE_WRITE,
 		      OP_DEVICE_READ);
