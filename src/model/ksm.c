@@ -52,35 +52,75 @@ static bool write_protect(struct model *model, struct candidate *one, uint32_t i
 	return result;
 }
 
-static void replace(struct model *model, struct candidate *one, uint32_t merged)
+/* The entry is still as it was protected: nobody has written since. */
+static bool is_unchanged(const struct candidate *one, uint32_t id)
 {
-	struct entry old = *one->entry;
-
-	lock_table(model, one->table);
-	folio_get(model, merged, 1);
-	folio_map(model, merged, 0);
-	/* Nothing of the old entry is kept, a mark neither. */
-	*one->entry = (struct entry){ .kind = ENTRY_PAGE, .of = merged, .young = true };
-	step(model, merged);
-	folio_release(model, old.of, old.index);
-	truth_of(one->mm, one->page)->soft = false;
-	unlock_table(model, one->table);
+	return one->entry->kind == ENTRY_PAGE && one->entry->of == id && !one->entry->write;
 }
 
-/* Merges the page with the first that holds the same; both become the same page of KSM's. */
+/* The page `old` by `merged`, unless it has changed. */
+static bool replace(struct model *model, struct candidate *one, uint32_t old, uint32_t merged)
+{
+	bool result;
+
+	lock_table(model, one->table);
+	result = is_unchanged(one, old) &&
+	         folio_at(model, old)->pages[0].value == folio_at(model, merged)->pages[0].value;
+	if (result) {
+		if (folio_at(model, old)->nr_pins + folio_at(model, merged)->nr_pins > 0)
+			break_model(model, "KSM merges a page that a device writes to");
+		folio_get(model, merged, 1);
+		folio_map(model, merged, 0);
+		/* Nothing of the old entry is kept, a mark neither. */
+		*one->entry = (struct entry){ .kind = ENTRY_PAGE, .of = merged, .young = true };
+		step(model, merged);
+		folio_release(model, old, 0);
+		truth_of(one->mm, one->page)->soft = false;
+	}
+	unlock_table(model, one->table);
+	return result;
+}
+
+static void make_merged(struct model *model, uint32_t id)
+{
+	folio_at(model, id)->is_ksm = true;
+	slot_uncache(model, folio_at(model, id)->slot);
+}
+
+/* The page became KSM's for nothing: its process gets one of its own again. It keeps its marks. */
+static void break_again(struct model *model, struct candidate *one, uint32_t id)
+{
+	uint32_t copy = folio_new(model, false, true);
+
+	lock_table(model, one->table);
+	if (is_unchanged(one, id)) {
+		folio_at(model, copy)->pages[0].exclusive = true;
+		folio_at(model, copy)->pages[0].value = folio_at(model, id)->pages[0].value;
+		folio_get(model, copy, 1);
+		folio_map(model, copy, 0);
+		one->entry->of = copy;
+		step(model, copy);
+		folio_release(model, id, 0);
+	}
+	unlock_table(model, one->table);
+	folio_put(model, copy, 1);
+}
+
+/* The later page becomes KSM's, and the earlier one is replaced by it: try_to_merge_two_pages(). */
 static void merge_two(struct model *model, struct candidate *one, struct candidate *other)
 {
 	uint32_t first = one->entry->of, second = other->entry->of;
-	struct folio *folio = folio_at(model, first);
 
 	folio_get(model, first, 1);
 	folio_get(model, second, 1);
-	if ((folio->is_ksm || write_protect(model, one, first)) && write_protect(model, other, second)) {
-		if (folio->nr_pins + folio_at(model, second)->nr_pins > 0)
-			break_model(model, "KSM merges a page that a device writes to");
-		folio->is_ksm = true;
-		slot_uncache(model, folio->slot);
-		replace(model, other, first);
+	if (write_protect(model, other, second)) {
+		if (folio_at(model, first)->is_ksm) {
+			replace(model, other, second, first);
+		} else {
+			make_merged(model, second);
+			if (!write_protect(model, one, first) || !replace(model, one, first, second))
+				break_again(model, other, second);
+		}
 	}
 	folio_put(model, second, 1);
 	folio_put(model, first, 1);
