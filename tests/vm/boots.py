@@ -2,7 +2,8 @@
 """This module says how lanes are booted and what runs then: few boots, paired so that each value of each option occurs.
 
 The first boot runs every test of the running kernel, the second and third what their options can change, the fourth what needs
-settings of a whole machine: every kind of memory, and the torture. Emulation is slow: what is added here is added four times."""
+settings of a whole machine: every kind of memory, and the torture; the fifth compares the model with the kernel, with swap and
+two memory nodes. Emulation is slow: what is added here is added four times."""
 import os
 
 import guest
@@ -19,12 +20,23 @@ KINDS = ["kinds", "kinds-huge", "kinds-away", "kinds-special", "kinds-moving"]
 TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", "B5_another_tracker_by_soft_dirty_loses_nothing"]
 # A kernel's DAMON that watches the machine from the start leaves none to us: there it is switched off.
 DAMON = ["exact", "way-damon", "way-damon-claim"]
+LOCKSTEP = ["lockstep-lane"]
 ROWS = "doctor-rows"
+# What a lane has not: the model does not follow 6.1 yet where KSM splits huge pages.
+LEFT_OUT = {"oldstable": LOCKSTEP}
 
 FIRST = guest.Options(mem_mib=1536, cpus=2, levels=5, kaslr=True, thp="madvise")
 SECOND = guest.Options(mem_mib=1024, cpus=1, levels=4, kaslr=False, thp="never", swap="zram:512M", limit="600M")
 THIRD = guest.Options(mem_mib=1024, cpus=2, levels=4, kaslr=True, thp="always", swap="disk:512M", append="hugepages=16 damon_stat.enabled=N")
 FOURTH = guest.Options(mem_mib=6144, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M",
                        append="hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=12", setup=os.path.join(guest.HERE, "kinds.setup"))
+# No setup: that switches on large folios, which the model has not.
+FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M")
 
-BOOTS = [(FIRST, KERNEL + ORACLE), (SECOND, SHORT), (THIRD, SHORT + DAMON), (FOURTH, KINDS + TORTURE)]
+BOOTS = [(FIRST, KERNEL + ORACLE), (SECOND, SHORT), (THIRD, SHORT + DAMON), (FOURTH, KINDS + TORTURE), (FIFTH, LOCKSTEP)]
+
+
+def of_lane(lane):
+    """How a lane is booted, and what runs then."""
+    boots = [(options, [name for name in names if name not in LEFT_OUT.get(lane, [])]) for options, names in BOOTS]
+    return [boot for boot in boots if boot[1]]
