@@ -80,6 +80,44 @@ static void a_page_may_go_to_swap_unless_it_is_pinned(void **state)
 	rig_end(&rig);
 }
 
+static void who_shares_a_swapped_page_gets_the_same_one(void **state)
+{
+	(void)state;
+	start(false);
+	real[HERE].flags = SEEN_SWAPPED | SEEN_SOFT;
+	assert_string_equal(follow(OP_PAGEOUT, HERE), "reclaimed");
+	DO(&rig, FORK, .to = 1);
+	assert_int_equal(rig_read(&rig, 0, HERE), 5);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	assert_int_equal(rig_read(&rig, 1, HERE), 5);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	DO(&rig, WRITE, .process = 1, .page = HERE, .nr = 1, .value = 6);
+	assert_int_equal(rig_read(&rig, 0, HERE), 5);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	rig_end(&rig);
+}
+
+static void a_dirty_page_may_be_marked_as_it_migrates_and_no_other(void **state)
+{
+	(void)state;
+	start(false);
+	DO(&rig, CLEAR_SOFT);
+	DO(&rig, READ, .page = HERE + 1, .nr = 1);
+	model_look(rig.model, 0, real);
+	assert_false(real[HERE].flags & SEEN_SOFT);
+	real[HERE].flags |= SEEN_SOFT;
+	real[HERE + 1].flags |= SEEN_SOFT;
+	assert_null(follow(OP_READ, HERE));
+	assert_null(follow(OP_PROTECT, HERE));
+	assert_null(follow(OP_MIGRATE, HERE + 1));
+	assert_string_equal(follow(OP_MIGRATE, HERE), "marked-too");
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_SOFT);
+	/* A mark that is missing is never allowed. */
+	real[HERE].flags &= ~(uint32_t)SEEN_SOFT;
+	assert_null(follow(OP_MIGRATE, HERE));
+	rig_end(&rig);
+}
+
 static void only_what_was_given_up_is_thrown_away(void **state)
 {
 	(void)state;
@@ -109,6 +147,8 @@ int main(void)
 		cmocka_unit_test(a_page_that_a_split_loses_is_not_allowed),
 		cmocka_unit_test(a_huge_page_where_none_is_wanted_is_not_allowed),
 		cmocka_unit_test(a_page_may_go_to_swap_unless_it_is_pinned),
+		cmocka_unit_test(who_shares_a_swapped_page_gets_the_same_one),
+		cmocka_unit_test(a_dirty_page_may_be_marked_as_it_migrates_and_no_other),
 		cmocka_unit_test(only_what_was_given_up_is_thrown_away),
 		cmocka_unit_test(a_page_with_contents_is_no_page_of_zeros),
 	};
