@@ -19,17 +19,10 @@ static bool covers_folio(const struct entry *entry, uint64_t page, uint64_t end)
 	return true;
 }
 
-/* A folio that is advised in part is broken first. false: it cannot be, and the page is left as it is. */
-static bool is_small_or_broken(struct model *model, struct mm *mm, uint64_t page, struct entry *entry, uint64_t end)
+/* A page of a large folio that is advised in part. */
+static bool is_part(struct model *model, uint64_t page, const struct entry *entry, uint64_t end)
 {
-	if (entry->kind != ENTRY_PAGE || !folio_at(model, entry->of)->is_huge)
-		return true;
-	if (covers_folio(entry, page, end))
-		return true;
-	if (!folio_is_alone(model, mm, entry->of))
-		return false;
-	huge_break(model, entry->of);
-	return true;
+	return entry->kind == ENTRY_PAGE && folio_at(model, entry->of)->is_huge && !covers_folio(entry, page, end);
 }
 
 static bool is_mapped_by_others(const struct folio *folio, const struct entry *entry)
@@ -43,7 +36,7 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
                           void *arg)
 {
 	(void)vma;
-	if (!is_small_or_broken(model, mm, page, entry, *(const uint64_t *)arg))
+	if (is_part(model, page, entry, *(const uint64_t *)arg))
 		return;
 	if (entry->kind == ENTRY_SWAP) {
 		uint32_t slot = entry->of;
@@ -63,14 +56,28 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
 	}
 }
 
-/* Block by block: a huge page that is meant in part is broken first, or left as it is. */
+/* Those that are this process's alone are split; the others stay as they are. */
+static void split_parts(struct doing *doing, uint64_t start, uint64_t next, uint64_t end)
+{
+	for (uint64_t page = start; page < next; page++) {
+		const struct entry *entry = table_entry(doing->model, doing->mm, page, false);
+
+		if (entry != NULL && is_part(doing->model, page, entry, end) &&
+		    folio_is_alone(doing->model, doing->mm, entry->of))
+			(void)folio_split(doing->model, entry->of);
+	}
+}
+
+/* Block by block: what is meant in part is split first, or left as it is. */
 static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_fn *fn)
 {
 	for (uint64_t at = start, next; at < end; at = next) {
 		next = block_of(at) + MODEL_HUGE;
 		next = next < end ? next : end;
-		if (huge_break_at(doing->model, doing->mm, at, next))
-			each_entry(doing->model, doing->mm, at, next, fn, &end);
+		if (!huge_break_at(doing->model, doing->mm, at, next))
+			continue;
+		split_parts(doing, at, next, end);
+		each_entry(doing->model, doing->mm, at, next, fn, &end);
 	}
 }
 
@@ -100,8 +107,8 @@ int op_free(struct doing *doing)
 static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
                       void *arg)
 {
-	(void)vma;
-	if (!is_small_or_broken(model, mm, page, entry, *(const uint64_t *)arg))
+	(void)mm, (void)vma;
+	if (is_part(model, page, entry, *(const uint64_t *)arg))
 		return;
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);

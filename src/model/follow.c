@@ -154,8 +154,12 @@ static bool swap_in(struct difference *diff)
 /* The kernel took what it was told it might take, while nobody had written to it. */
 static bool throw_away(struct difference *diff)
 {
-	if (diff->entry.kind != ENTRY_PAGE || diff->real->flags & (SEEN_PRESENT | SEEN_SWAPPED) || diff->entry.dirty ||
-	    !folio_at(diff->model, diff->entry.of)->is_lazy || is_pinned(diff, &diff->entry))
+	const struct folio *folio;
+
+	if (diff->entry.kind != ENTRY_PAGE || diff->real->flags & (SEEN_PRESENT | SEEN_SWAPPED))
+		return false;
+	folio = folio_at(diff->model, diff->entry.of);
+	if (diff->entry.dirty || !folio->is_lazy || folio->is_dirty || is_pinned(diff, &diff->entry))
 		return false;
 	zap(diff->model, diff->mm, diff->page, diff->page + 1, false);
 	return true;
@@ -204,6 +208,7 @@ static bool may_mark(struct difference *diff)
 {
 	switch (diff->op->kind) {
 	case OP_MIGRATE:
+	case OP_MERGE:
 		return diff->entry.dirty;
 	case OP_PROTECT:
 	case OP_ARM:

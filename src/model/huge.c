@@ -46,8 +46,11 @@ void huge_split(struct model *model, struct entry *huge)
 	uint32_t id;
 
 	/* Entries that are made dirty become soft-dirty by that (x86): more is marked than was written. */
-	if (old.kind == ENTRY_HUGE && old.dirty)
-		old.soft = true;
+	if (old.kind == ENTRY_HUGE && old.dirty) {
+		folio_at(model, old.of)->is_dirty = true;
+		old.dirty = !model->opts.splits_clean;
+		old.soft = old.soft || old.dirty;
+	}
 	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
 		old.soft = false;
 	if (old.kind == ENTRY_HUGE)
@@ -91,75 +94,18 @@ void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t 
 		split_block(model, mm, end);
 }
 
-/* The small pages of a folio: what was mapped before by entries of its pages is so by theirs. */
-static void rename_entries(struct model *model, uint32_t from, const uint32_t *to)
-{
-	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
-		struct mm *mm = &model->mms[i];
-
-		for (uint64_t page = FIRST_PAGE; mm->is_there && page < FIRST_PAGE + MODEL_PAGES; page++) {
-			struct entry *entry = table_entry(model, mm, page, false);
-
-			if (entry == NULL || entry->kind != ENTRY_PAGE || entry->of != from)
-				continue;
-			entry->of = to[entry->index];
-			entry->index = 0;
-		}
-	}
-}
-
-void huge_break(struct model *model, uint32_t id)
-{
-	struct folio *old;
-	uint32_t pages[MODEL_HUGE];
-
-	for (unsigned i = 0; i < MODEL_HUGE; i++) {
-		struct folio *page;
-
-		pages[i] = folio_new(model, false, true);
-		old = folio_at(model, id);
-		page = folio_at(model, pages[i]);
-		page->pages[0] = old->pages[i];
-		page->nr_mapped = old->pages[i].nr_mapped;
-		page->nr_refs = page->nr_mapped;
-		page->is_lazy = old->is_lazy;
-		page->is_dirty = old->is_dirty;
-		page->is_active = old->is_active;
-	}
-	rename_entries(model, id, pages);
-	old = folio_at(model, id);
-	old->nr_mapped = 0;
-	for (unsigned i = 0; i < MODEL_HUGE; i++) {
-		old->pages[i].nr_mapped = 0;
-		if (folio_at(model, pages[i])->nr_refs == 0) {
-			folio_get(model, pages[i], 1);
-			folio_put(model, pages[i], 1);
-		}
-	}
-	folio_put(model, id, old->nr_refs);
-}
-
 bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 {
-	struct table *table = NULL;
-	struct entry *huge = table_huge_entry(model, mm, start, false, &table);
-	struct folio *folio;
-	uint32_t id;
+	struct entry *huge = table_huge_entry(model, mm, start, false, NULL);
+	const struct folio *folio;
 
 	if (huge == NULL || (huge->kind != ENTRY_HUGE && huge->kind != ENTRY_ZERO) ||
 	    (start % MODEL_HUGE == 0 && end - start == MODEL_HUGE))
 		return true;
 	if (huge->kind == ENTRY_ZERO)
 		return false;
-	id = huge->of;
-	folio = folio_at(model, id);
-	if (folio_mapcount_all(folio) != 1 || folio->nr_refs != 1)
-		return false;
-	lock_table(model, table);
-	huge_split(model, huge);
-	unlock_table(model, table);
-	huge_break(model, id);
-	return true;
+	folio = folio_at(model, huge->of);
+	return folio_mapcount_all(folio) == 1 && folio->nr_refs == 1 && folio_split(model, huge->of);
 }
 
 bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge)

@@ -10,26 +10,44 @@
 struct candidate {
 	struct mm *mm;
 	uint64_t page;
+	uint32_t folio;
+	unsigned index;
+	uint64_t value;
+	struct table *table; /* of its own entry, if there is one */
 	struct entry *entry;
-	struct table *table;
 };
 
 static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, struct candidate *out)
 {
 	const struct vma *vma = vma_find(mm, page);
-	struct entry *huge = table_huge_entry(model, mm, page, false, NULL);
-	const struct folio *folio;
+	struct entry entry, *huge;
 
-	if (vma == NULL || !vma->is_mergeable || huge == NULL || huge->kind != ENTRY_TABLE)
+	if (vma == NULL || !vma->is_mergeable)
 		return false;
-	out->table = table_of(model, huge);
-	out->entry = &out->table->entries[page & (ENTRIES - 1)];
-	out->mm = mm;
-	out->page = page;
-	if (out->entry->kind != ENTRY_PAGE)
+	entry = table_look(model, mm, page);
+	if ((entry.kind != ENTRY_PAGE && entry.kind != ENTRY_HUGE) || !folio_at(model, entry.of)->is_anon)
 		return false;
-	folio = folio_at(model, out->entry->of);
-	return folio->is_anon && !folio->is_huge;
+	if (entry.kind == ENTRY_HUGE)
+		entry.index = page & (ENTRIES - 1);
+	*out = (struct candidate){
+		.mm = mm, .page = page, .folio = entry.of, .index = entry.index, .value = *entry_value(model, &entry)
+	};
+	huge = table_huge_entry(model, mm, page, false, NULL);
+	if (huge->kind == ENTRY_TABLE) {
+		out->table = table_of(model, huge);
+		out->entry = &out->table->entries[page & (ENTRIES - 1)];
+	}
+	return true;
+}
+
+/* A base page, to which it has a reference, comes of it. */
+static bool hold(struct model *model, struct candidate *one)
+{
+	if (folio_at(model, one->folio)->is_huge &&
+	    (!folio_split(model, one->folio) || !find_candidate(model, one->mm, one->page, one)))
+		return false;
+	folio_get(model, one->folio, 1);
+	return true;
 }
 
 /*
@@ -106,29 +124,50 @@ static void break_again(struct model *model, struct candidate *one, uint32_t id)
 	folio_put(model, copy, 1);
 }
 
-/* The later page becomes KSM's, and the earlier one is replaced by it: try_to_merge_two_pages(). */
+static void merge_with(struct model *model, struct candidate *one, struct candidate *other)
+{
+	make_merged(model, other->folio);
+	if (hold(model, one)) {
+		uint32_t first = one->folio;
+		bool is_merged = write_protect(model, one, first) && replace(model, one, first, other->folio);
+
+		folio_put(model, first, 1);
+		if (is_merged)
+			return;
+	}
+	break_again(model, other, other->folio);
+}
+
+/*
+ * The later page becomes KSM's, and the earlier one is replaced by it: try_to_merge_two_pages(). Two of one folio are
+ * merged after that is split.
+ */
 static void merge_two(struct model *model, struct candidate *one, struct candidate *other)
 {
-	uint32_t first = one->entry->of, second = other->entry->of;
-
-	folio_get(model, first, 1);
-	folio_get(model, second, 1);
-	if (write_protect(model, other, second)) {
-		if (folio_at(model, first)->is_ksm) {
-			replace(model, other, second, first);
-		} else {
-			make_merged(model, second);
-			if (!write_protect(model, one, first) || !replace(model, one, first, second))
-				break_again(model, other, second);
-		}
+	if (one->folio == other->folio) {
+		(void)folio_split(model, one->folio);
+		return;
 	}
-	folio_put(model, second, 1);
-	folio_put(model, first, 1);
+	if (!hold(model, other))
+		return;
+	if (write_protect(model, other, other->folio)) {
+		if (folio_at(model, one->folio)->is_ksm)
+			replace(model, other, other->folio, one->folio);
+		else
+			merge_with(model, one, other);
+	}
+	folio_put(model, other->folio, 1);
 }
 
 static bool is_earlier(const struct candidate *a, struct mm *mm, uint64_t page)
 {
 	return a->mm < mm || (a->mm == mm && a->page < page);
+}
+
+/* The same page twice, as after fork, is nothing to merge. */
+static bool is_equal(const struct candidate *one, const struct candidate *other)
+{
+	return one->value == other->value && (one->folio != other->folio || one->index != other->index);
 }
 
 static void merge_into_earlier(struct model *model, struct candidate *other)
@@ -141,18 +180,28 @@ static void merge_into_earlier(struct model *model, struct candidate *other)
 				continue;
 			if (!is_earlier(&one, other->mm, other->page))
 				return;
-			if (one.entry->of != other->entry->of &&
-			    *entry_value(model, one.entry) == *entry_value(model, other->entry)) {
+			if (is_equal(&one, other)) {
 				merge_two(model, &one, other);
 				return;
 			}
 		}
 }
 
+/* Each page once. */
+static void pass(struct model *model, const bool *is_locked)
+{
+	struct candidate other;
+
+	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
+		for (uint64_t page = FIRST_PAGE; is_locked[i] && page < FIRST_PAGE + MODEL_PAGES; page++)
+			if (find_candidate(model, &model->mms[i], page, &other) &&
+			    !folio_at(model, other.folio)->is_ksm)
+				merge_into_earlier(model, &other);
+}
+
 int op_merge(struct doing *doing)
 {
 	struct model *model = doing->model;
-
 	bool is_locked[MODEL_PROCESSES];
 
 	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
@@ -160,14 +209,9 @@ int op_merge(struct doing *doing)
 		if (is_locked[i])
 			lock_mmap_read(model, &model->mms[i]);
 	}
-	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
-		for (uint64_t page = FIRST_PAGE; is_locked[i] && page < FIRST_PAGE + MODEL_PAGES; page++) {
-			struct candidate other;
-
-			if (find_candidate(model, &model->mms[i], page, &other) &&
-			    !folio_at(model, other.entry->of)->is_ksm)
-				merge_into_earlier(model, &other);
-		}
+	/* What the first one split is merged in the second. */
+	pass(model, is_locked);
+	pass(model, is_locked);
 	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
 		if (is_locked[i])
 			unlock_mmap(model, &model->mms[i]);

@@ -55,6 +55,8 @@ struct model_opts {
 	bool frees_tables;        /* MADV_DONTNEED of a whole block frees its table (6.14) */
 	bool reuses_large;        /* a write takes over a page of a large folio that nobody else maps (6.15) */
 	bool zeros_stay_huge;     /* a write to the huge zero page makes a huge page of it (6.13) */
+	bool splits_map_zeros;    /* pages of a split huge one that hold zeros become the zero page (6.12) */
+	bool splits_clean;        /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
 	bool once_of_first;       /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 

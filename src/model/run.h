@@ -30,9 +30,13 @@ struct truth *truth_of(struct mm *mm, uint64_t page);
 void huge_split(struct model *model, struct entry *huge);
 /* Splits the huge entries that [start, end) covers in part. */
 void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
-/* A folio that only entries of its pages refer to becomes that many small ones. */
-void huge_break(struct model *model, uint32_t id);
-/* The huge page in whose block [start, end) lies is broken, if that is but a part. false: it is not, as others have it.
+/* Entries of the folio's pages, huge ones are split first, become such as make every access wait; and name its pages
+ * again, or the one page of each of the folios `to`. Nobody but the mappings comes by it meanwhile. */
+void entries_leave(struct model *model, uint32_t from);
+void entries_arrive(struct model *model, uint32_t from, const uint32_t *to);
+/* A huge folio becomes that many small ones, in all address spaces. false: others than mappings refer to it. */
+bool folio_split(struct model *model, uint32_t id);
+/* The huge page in whose block [start, end) lies is split, if that is but a part. false: it is not, as others have it.
  */
 bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 /* A write to a huge entry that is not writable; false: it was split. */

@@ -15,6 +15,17 @@
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_BYTES ((size_t)2 << 20)
 
+/* Of a page of our own: are these bits of its entry as they are to be? */
+static bool entry_is(const char *page, uint64_t bits, uint64_t value)
+{
+	uint64_t entry = 0;
+	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
+	bool is = pagemap_read(fd, (uint64_t)(uintptr_t)page, &entry, 1) == 1 && (entry & bits) == value;
+
+	sys_close(fd);
+	return is;
+}
+
 static bool use(void *page, bool is_used)
 {
 	if (is_used)
@@ -23,30 +34,29 @@ static bool use(void *page, bool is_used)
 }
 
 /*
- * Maps two pages, the first protected as `was` and without a mark, the second as `has` and marked. Is the mark lost
- * when both are protected as `has`?
+ * Two mappings of a page: the first protected as `was` and without a mark, the second as `has` and marked. Is the mark
+ * lost when the first is protected as `has`? Pages around them keep all others away, which would merge with them.
  */
 static bool loses_mark(int was, int has, bool is_used)
 {
-	void *old = NULL, *new = NULL;
-	char *second;
-	uint64_t entry = 0;
-	int clear = sys_open("/proc/self/clear_refs", O_WRONLY), pagemap = sys_open("/proc/self/pagemap", O_RDONLY);
+	void *around = NULL, *new = NULL;
+	char *first, *second;
+	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
 	bool lost = false;
 
-	if (clear >= 0 && pagemap >= 0 &&
-	    sys_mmap(&old, 2 * PAGE_BYTES, was, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 && use(old, is_used) &&
-	    sys_pwrite(clear, "4", 1, 0) == 1) {
-		second = (char *)old + PAGE_BYTES;
+	if (sys_mmap(&around, 4 * PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0) {
+		first = (char *)around + PAGE_BYTES;
+		second = first + PAGE_BYTES;
 		/* sys_mmap() does not say where: it is moved there. */
-		lost = sys_mmap(&new, PAGE_BYTES, has, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
-		       sys_mremap(new, PAGE_BYTES, second) == 0 && sys_mprotect(old, PAGE_BYTES, has) == 0 &&
-		       pagemap_read(pagemap, (uint64_t)(uintptr_t)second, &entry, 1) == 1 &&
-		       (entry & PAGEMAP_SOFT_DIRTY) == 0;
+		lost = sys_mprotect(first, PAGE_BYTES, was) == 0 && use(first, is_used) &&
+		       sys_pwrite(clear, "4", 1, 0) == 1 &&
+		       sys_mmap(&new, PAGE_BYTES, has, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+		       sys_mremap(new, PAGE_BYTES, second) == 0 &&
+		       entry_is(second, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY) &&
+		       sys_mprotect(first, PAGE_BYTES, has) == 0 && entry_is(second, PAGEMAP_SOFT_DIRTY, 0);
 	}
-	sys_munmap(old, 2 * PAGE_BYTES);
+	sys_munmap(around, 4 * PAGE_BYTES);
 	sys_close(clear);
-	sys_close(pagemap);
 	return lost;
 }
 
@@ -64,6 +74,34 @@ bool ways_unaccounts(void)
 bool ways_merges_used(void)
 {
 	return loses_mark(PROT_READ | PROT_WRITE | PROT_EXEC, PROT_READ | PROT_WRITE, true);
+}
+
+/* A huge page, the first page written to, in memory of its own that begins at `*memory`; NULL: it is not to be had. */
+static char *fresh_huge(void **memory)
+{
+	char *huge;
+
+	*memory = NULL;
+	if (sys_mmap(memory, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
+		return NULL;
+	huge = (char *)(((uintptr_t)*memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
+	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
+	*(volatile char *)huge = 1;
+	return entry_is(huge + PAGE_BYTES, PAGEMAP_PRESENT, PAGEMAP_PRESENT) ? huge : NULL;
+}
+
+bool ways_splits_clean(void)
+{
+	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	bool is_clean = huge != NULL && sys_pwrite(clear, "4", 1, 0) == 1 &&
+	                sys_madvise(huge, PAGE_BYTES, MADV_DONTNEED) == 0 &&
+	                entry_is(huge + PAGE_BYTES, PAGEMAP_PRESENT | PAGEMAP_SOFT_DIRTY, PAGEMAP_PRESENT);
+
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	sys_close(clear);
+	return is_clean;
 }
 
 bool ways_moves_many(void)
@@ -135,15 +173,21 @@ bool ways_zeros_stay_huge(char *huge)
 	return is_huge(huge);
 }
 
-/* Of a page of our own. */
 static bool is_once(const char *page)
 {
-	uint64_t entry = 0;
-	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
-	bool once = pagemap_read(fd, (uint64_t)(uintptr_t)page, &entry, 1) == 1 && (entry & PAGEMAP_EXCLUSIVE) != 0;
+	return entry_is(page, PAGEMAP_EXCLUSIVE, PAGEMAP_EXCLUSIVE);
+}
 
-	sys_close(fd);
-	return once;
+/* Nobody maps the zero page once. */
+bool ways_splits_map_zeros(void)
+{
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	bool maps = huge != NULL && sys_madvise(huge, PAGE_BYTES, MADV_FREE) == 0 &&
+	            entry_is(huge + PAGE_BYTES, PAGEMAP_PRESENT | PAGEMAP_EXCLUSIVE, PAGEMAP_PRESENT);
+
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	return maps;
 }
 
 /* Forks; the child does `before`, if any, and ends when the parent lets go of what is returned. < 0: it failed. */
@@ -222,20 +266,24 @@ bool ways_pins_files(void)
 	return pins;
 }
 
-bool ways_reuses_large(char *huge)
+bool ways_reuses_large(void)
 {
-	int hold;
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	bool reuses = false;
 	pid_t child;
+	int hold;
 
-	(void)sys_madvise(huge, HUGE_BYTES, MADV_DONTNEED);
-	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
-	*(volatile char *)huge = 1;
-	child = share(NULL, huge, &hold);
-	part(child, hold);
-	/* Entries of pages from here on, of the same folio. */
-	(void)sys_madvise(huge + PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED);
-	((volatile char *)huge)[2 * PAGE_BYTES] = 1;
-	return child > 0 && is_of_pinned(huge, 3, 2);
+	if (huge != NULL) {
+		child = share(NULL, huge, &hold);
+		part(child, hold);
+		/* Entries of pages from here on, of the same folio. */
+		(void)sys_madvise(huge + PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED);
+		((volatile char *)huge)[2 * PAGE_BYTES] = 1;
+		reuses = child > 0 && is_of_pinned(huge, 3, 2);
+	}
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	return reuses;
 }
 
 static void drop_second(char *huge)
@@ -246,20 +294,17 @@ static void drop_second(char *huge)
 /* A child shares all of the huge page but the second of its pages, which is then the parent's alone. */
 bool ways_once_of_first(void)
 {
-	void *memory = NULL;
-	char *huge;
-	bool once;
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	bool is_of_first = false;
 	pid_t child;
 	int hold;
 
-	if (sys_mmap(&memory, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
-		return false;
-	huge = (char *)(((uintptr_t)memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
-	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
-	*(volatile char *)huge = 1;
-	child = share(drop_second, huge, &hold);
-	once = child > 0 && is_once(huge + PAGE_BYTES);
-	part(child, hold);
+	if (huge != NULL) {
+		child = share(drop_second, huge, &hold);
+		is_of_first = child > 0 && !is_once(huge + PAGE_BYTES);
+		part(child, hold);
+	}
 	sys_munmap(memory, 2 * HUGE_BYTES);
-	return !once;
+	return is_of_first;
 }

@@ -29,9 +29,14 @@ bool ways_frees_tables(void *huge);
 /* The same: a write to the huge zero page makes a huge page of it. */
 bool ways_zeros_stay_huge(char *huge);
 
-/* The same: a write takes over a page of what was a huge page, when all who shared it have gone. Asked with io_uring.
- */
-bool ways_reuses_large(char *huge);
+/* A write takes over a page of what was a huge page, when all who shared it have gone. Asked with io_uring. */
+bool ways_reuses_large(void);
+
+/* Pages of a split huge page that hold zeros become the zero page. */
+bool ways_splits_map_zeros(void);
+
+/* Entries that come of a dirty huge one are not marked as soft-dirty by that. Clears our marks. */
+bool ways_splits_clean(void);
 
 /* pagemap says of all pages of a huge entry that they are mapped once, or not, as it is with the first of them. */
 bool ways_once_of_first(void);

@@ -26,6 +26,21 @@ bool ksm_may_run(void)
 	return getenv("TIDEMARK_LANE") != NULL && sysfile_read(ROOT "full_scans", text, sizeof(text)) > 0;
 }
 
+/* Set for the pass, and put back. Not in all kernels: that pages which did not change for long are passed over. */
+static struct setting {
+	const char *path, *value;
+	bool is_optional;
+	char was[32];
+} settings[] = {
+	{ ROOT "smart_scan", "0", .is_optional = true },
+	/* Refused while pages are merged: by then it is what the first pass made it. */
+	{ ROOT "max_page_sharing", "1000000", .is_optional = true },
+	{ ROOT "sleep_millisecs", "0", .is_optional = false },
+	{ ROOT "pages_to_scan", "100000", .is_optional = false },
+	{ ROOT "run", "1", .is_optional = false },
+};
+#define NR_SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
 static int set(const char *path, const char *value)
 {
 	int fd = sys_open(path, O_WRONLY);
@@ -36,6 +51,29 @@ static int set(const char *path, const char *value)
 	result = sys_pwrite(fd, value, strlen(value), 0);
 	sys_close(fd);
 	return result < 0 ? (int)result : 0;
+}
+
+static int set_all(void)
+{
+	for (size_t i = 0; i < NR_SETTINGS; i++) {
+		struct setting *setting = &settings[i];
+		int result;
+
+		if (sysfile_read(setting->path, setting->was, sizeof(setting->was)) <= 0)
+			setting->was[0] = 0;
+		result = set(setting->path, setting->value);
+		if (result < 0 && !setting->is_optional)
+			return result;
+	}
+	return 0;
+}
+
+/* The last that was set is the first that is put back. */
+static void put_back(void)
+{
+	for (size_t i = NR_SETTINGS; i-- > 0;)
+		if (settings[i].was[0] != 0)
+			(void)set(settings[i].path, settings[i].was);
 }
 
 static uint64_t nr_passes(void)
@@ -49,21 +87,14 @@ static int pass(void)
 {
 	uint64_t end_ns = sys_clock_ns(CLOCK_MONOTONIC) + TIMEOUT_NS;
 	uint64_t first = nr_passes();
-	int result;
+	int result = set_all();
 
-	/* Not in all kernels: pages that did not change for long are to be looked at all the same. */
-	(void)set(ROOT "smart_scan", "0");
-	result = set(ROOT "sleep_millisecs", "0");
-	if (result == 0)
-		result = set(ROOT "pages_to_scan", "100000");
-	if (result == 0)
-		result = set(ROOT "run", "1");
 	while (result == 0 && nr_passes() < first + PASSES) {
 		if (sys_clock_ns(CLOCK_MONOTONIC) > end_ns)
 			result = -ETIMEDOUT;
 		sys_yield();
 	}
-	(void)set(ROOT "run", "0");
+	put_back();
 	return result;
 }
 

@@ -100,7 +100,6 @@ static void ask_huge(struct powers *powers)
 	read_only =
 	        collapses && sys_madvise(aligned, HUGE_BYTES, MADV_DONTNEED) == 0 && ways_collapses_read_only(aligned);
 	frees_tables = advises && sys_madvise(aligned, HUGE_BYTES, MADV_DONTNEED) == 0 && ways_frees_tables(aligned);
-	powers->model.reuses_large = advises && ways_reuses_large(aligned);
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	powers->huge_anyway = file_says(HUGE_FILE, "[always]");
 	powers->model.has_huge = advises && (powers->huge_anyway || file_says(HUGE_FILE, "[madvise]"));
@@ -110,6 +109,15 @@ static void ask_huge(struct powers *powers)
 		LACKS(powers, "this kernel has no transparent huge pages", OP_HUGEPAGE, OP_NOHUGEPAGE);
 	if (!collapses)
 		LACKS(powers, "huge pages cannot be collapsed on demand here", OP_COLLAPSE);
+}
+
+/* Each asks of a huge page of its own. */
+static void ask_splits(struct model_opts *model)
+{
+	model->reuses_large = ways_reuses_large();
+	model->splits_map_zeros = ways_splits_map_zeros();
+	model->splits_clean = model->has_soft_dirty && ways_splits_clean();
+	model->once_of_first = ways_once_of_first();
 }
 
 static void ask_machine(struct powers *powers)
@@ -144,9 +152,10 @@ void powers_ask(struct powers *powers)
 		powers->why_not[i] = "no call of the kernel's does that";
 	ask_tracking(powers);
 	ask_huge(powers);
+	if (powers->model.has_huge)
+		ask_splits(&powers->model);
 	ask_machine(powers);
 	powers->model.moves_many = ways_moves_many();
-	powers->model.once_of_first = powers->model.has_huge && ways_once_of_first();
 	powers->model.pins_one_file = can_pin() && !ways_pins_files();
 	if (!can_pin())
 		LACKS(powers, "io_uring is not in this kernel, or not allowed", OP_PIN, OP_UNPIN, OP_DEVICE_WRITE,
