@@ -25,10 +25,21 @@ static bool is_part(struct model *model, uint64_t page, const struct entry *entr
 	return entry->kind == ENTRY_PAGE && folio_at(model, entry->of)->is_huge && !covers_folio(entry, page, end);
 }
 
-static bool is_mapped_by_others(const struct folio *folio, const struct entry *entry)
+static bool is_mapped_by_others(struct model *model, struct mm *mm, const struct entry *entry)
 {
-	return entry->kind == ENTRY_HUGE ? folio->nr_huge != 1 || folio->nr_mapped > 0
-	                                 : folio_mapcount(folio, entry->index) != 1;
+	return entry->kind == ENTRY_HUGE ? !folio_looks_alone(model, mm, entry->of)
+	                                 : folio_mapcount(folio_at(model, entry->of), entry->index) != 1;
+}
+
+/* Nobody looks who else maps a small page that is dirty by its entry only. */
+static bool may_be_given_up(struct model *model, struct mm *mm, const struct entry *entry)
+{
+	const struct folio *folio = folio_at(model, entry->of);
+
+	if (!folio->is_anon || folio->is_ksm || folio->slot != 0)
+		return false;
+	return (entry->kind == ENTRY_PAGE && !folio->is_huge && !folio->is_dirty) ||
+	       !is_mapped_by_others(model, mm, entry);
 }
 
 /* The page may be thrown away from now on, until it is written to. */
@@ -47,7 +58,7 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
 	} else if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);
 
-		if (!folio->is_anon || is_mapped_by_others(folio, entry) || folio->is_ksm || folio->slot != 0)
+		if (!may_be_given_up(model, mm, entry))
 			return;
 		folio->is_lazy = true;
 		folio->is_dirty = folio->is_active = false;
@@ -63,7 +74,7 @@ static void split_parts(struct doing *doing, uint64_t start, uint64_t next, uint
 		const struct entry *entry = table_entry(doing->model, doing->mm, page, false);
 
 		if (entry != NULL && is_part(doing->model, page, entry, end) &&
-		    folio_is_alone(doing->model, doing->mm, entry->of))
+		    folio_looks_alone(doing->model, doing->mm, entry->of))
 			(void)folio_split(doing->model, entry->of);
 	}
 }
@@ -113,7 +124,7 @@ static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint6
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);
 
-		if (is_mapped_by_others(folio, entry))
+		if (is_mapped_by_others(model, mm, entry))
 			return;
 		folio->is_active = false;
 		folio->is_young = folio->is_young || entry->young;

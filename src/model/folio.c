@@ -156,6 +156,23 @@ bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id)
 	return folio->slot == 0 && folio->nr_refs == folio_mapcount_all(folio) && folio_is_of(model, mm, id);
 }
 
+bool folio_looks_alone(struct model *model, struct mm *mm, uint32_t id)
+{
+	const struct folio *folio = folio_at(model, id);
+	uint32_t nr = folio_mapcount_all(folio);
+
+	switch (model->opts.sharing) {
+	case MODEL_SHARING_FIRST:
+		return folio_mapcount(folio, 0) == 1;
+	case MODEL_SHARING_LIKELY:
+		if (nr > 1 && (folio->nr_huge > 0 || nr > MODEL_HUGE))
+			return false;
+		return nr == 1 || folio_mapcount(folio, 0) <= 1;
+	default:
+		return folio_is_of(model, mm, id);
+	}
+}
+
 uint32_t slot_new(struct model *model, uint64_t value)
 {
 	struct slot slot = { .nr_refs = 1, .value = value };
@@ -184,6 +201,8 @@ void slot_uncache(struct model *model, uint32_t slot)
 		return;
 	model->slots.items[slot].folio = 0;
 	folio_at(model, id)->slot = 0;
+	/* Nothing else has its contents now. */
+	folio_at(model, id)->is_dirty = true;
 	if (folio_at(model, id)->nr_refs == 0)
 		free_folio(model, id);
 }

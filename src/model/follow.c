@@ -38,6 +38,7 @@ struct difference {
 	struct vma *vma;
 	uint64_t page, block;
 	const struct model_op *op;
+	uint32_t differs;              /* what is seen of the page, SEEN_ */
 	const struct model_seen *real; /* of the page; those of its block begin at block_real */
 	const struct model_seen *block_real;
 	struct entry entry;
@@ -65,7 +66,9 @@ static bool make_small(struct difference *diff)
 	struct table *table;
 	struct entry *huge = table_huge_entry(diff->model, diff->mm, diff->page, false, &table);
 
-	if (!diff->is_huge || diff->real->flags & SEEN_HUGE)
+	/* Where huge pages are not seen, it shows by what else becomes of its pages. */
+	if (!diff->is_huge || diff->real->flags & SEEN_HUGE ||
+	    !(diff->differs & (SEEN_HUGE | SEEN_PRESENT | SEEN_SWAPPED | SEEN_ONCE)))
 		return false;
 	lock_table(diff->model, table);
 	huge_split(diff->model, huge);
@@ -214,7 +217,7 @@ static bool may_mark(struct difference *diff)
 	case OP_ARM:
 	case OP_DISARM:
 		return diff->mm == &diff->model->mms[diff->op->process] && diff->page - FIRST_PAGE >= diff->op->page &&
-		       diff->page - FIRST_PAGE < (uint64_t)diff->op->page + diff->op->nr &&
+		       diff->page - FIRST_PAGE < (uint64_t)diff->op->page + diff->op->nr && !diff->is_huge &&
 		       folio_at(diff->model, diff->entry.of)->is_huge;
 	default:
 		return false;
@@ -223,10 +226,14 @@ static bool may_mark(struct difference *diff)
 
 static bool mark_too(struct difference *diff)
 {
-	if (diff->entry.kind != ENTRY_PAGE || diff->is_huge || diff->entry.soft || diff->vma->is_soft ||
-	    !(diff->real->flags & SEEN_SOFT) || !may_mark(diff))
+	struct entry *entry = table_entry(diff->model, diff->mm, diff->page, false);
+
+	if ((diff->entry.kind != ENTRY_PAGE && diff->entry.kind != ENTRY_HUGE) || diff->entry.soft ||
+	    diff->vma->is_soft || !(diff->real->flags & SEEN_SOFT) || !may_mark(diff))
 		return false;
-	table_entry(diff->model, diff->mm, diff->page, false)->soft = true;
+	if (entry == NULL)
+		entry = table_huge_entry(diff->model, diff->mm, diff->page, false, NULL);
+	entry->soft = true;
 	return true;
 }
 
@@ -267,7 +274,7 @@ static bool (*const rules[])(struct difference *) = {
 };
 
 const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,
-                         const struct model_seen *real)
+                         uint32_t differs, const struct model_seen *real)
 {
 	struct mm *mm = &model->mms[process];
 	uint64_t number = FIRST_PAGE + page;
@@ -277,6 +284,7 @@ const char *model_follow(struct model *model, const struct model_op *op, unsigne
 		                   .page = number,
 		                   .block = block_of(number),
 		                   .op = op,
+		                   .differs = differs,
 		                   .real = &real[page],
 		                   .block_real = &real[block_of(page)],
 		                   .entry = table_look(model, mm, number) };

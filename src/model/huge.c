@@ -97,15 +97,13 @@ void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t 
 bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 {
 	struct entry *huge = table_huge_entry(model, mm, start, false, NULL);
-	const struct folio *folio;
 
 	if (huge == NULL || (huge->kind != ENTRY_HUGE && huge->kind != ENTRY_ZERO) ||
 	    (start % MODEL_HUGE == 0 && end - start == MODEL_HUGE))
 		return true;
 	if (huge->kind == ENTRY_ZERO)
 		return false;
-	folio = folio_at(model, huge->of);
-	return folio_mapcount_all(folio) == 1 && folio->nr_refs == 1 && folio_split(model, huge->of);
+	return folio_looks_alone(model, mm, huge->of) && folio_split(model, huge->of);
 }
 
 bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge)

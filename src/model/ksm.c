@@ -101,7 +101,7 @@ static bool replace(struct model *model, struct candidate *one, uint32_t old, ui
 
 static void make_merged(struct model *model, uint32_t id)
 {
-	folio_at(model, id)->is_ksm = true;
+	folio_at(model, id)->is_ksm = folio_at(model, id)->is_dirty = true;
 	slot_uncache(model, folio_at(model, id)->slot);
 }
 

@@ -31,6 +31,7 @@ static void migrate(struct model *model, uint32_t from)
 		*folio_at(model, to)->pages = (struct page){ .value = folio->pages[0].value };
 		folio_at(model, to)->is_ksm = folio->is_ksm;
 		folio_at(model, to)->is_lazy = folio->is_lazy;
+		folio_at(model, to)->is_dirty = folio->is_dirty;
 		if (folio->slot != 0)
 			move_cached(model, from, to);
 		entries_arrive(model, from, &to);

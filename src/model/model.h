@@ -41,8 +41,16 @@ enum model_bug {
 	        MODEL_NR_BUGS,
 };
 
+/* How madvise() tells whether a large folio is shared. */
+enum model_sharing {
+	MODEL_SHARING_EXACT,  /* whose mappings they are (6.16) */
+	MODEL_SHARING_LIKELY, /* by their number, and by the first page where that says nothing (6.9) */
+	MODEL_SHARING_FIRST,  /* by how often the first page is mapped (6.1) */
+};
+
 struct model_opts {
 	enum model_bug bug;
+	enum model_sharing sharing;
 	bool has_soft_dirty;      /* the kernel keeps soft-dirty bits */
 	bool has_huge;            /* huge pages where a mapping asks for them */
 	bool merges_lose_marks;   /* of mappings that merge one's VM_SOFTDIRTY is lost (before 6.19) */
@@ -86,11 +94,12 @@ const char *model_broken(const struct model *model);
 
 /*
  * After `op` the kernel shows `real` for all pages of `process`, and the model something else for `page`. When a rule
- * lets the kernel do that, the model does it too, and the rule's name is returned; NULL: no rule covers it. Rules may
- * change more pages than this one (a huge page is made or split whole).
+ * lets the kernel do that, the model does it too, and the rule's name is returned; NULL: no rule covers it. `differs`:
+ * the flags of those that can be seen at all. Rules may change more pages than this one (a huge page is made or split
+ * whole).
  */
 const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,
-                         const struct model_seen *real);
+                         uint32_t differs, const struct model_seen *real);
 
 /* The name of rule `i`, and what it allows; NULL: there are no more. */
 const char *model_rule(unsigned i, const char **sentence);

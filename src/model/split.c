@@ -24,6 +24,8 @@ static void leave(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 	entry->exclusive = folio_at(model, entry->of)->pages[entry->index].exclusive;
 	if (model->opts.bug == MODEL_BUG_MIGRATE_SOFT)
 		entry->soft = false;
+	if (entry->dirty)
+		folio_at(model, entry->of)->is_dirty = true;
 	step(model, 0);
 	folio_release(model, entry->of, entry->index);
 }

@@ -71,7 +71,8 @@ struct folio {
 	bool is_anon; /* else of a file: shmem, kept by its page cache */
 	bool is_ksm;
 	bool is_lazy; /* MADV_FREE: not swap-backed */
-	bool is_dirty, is_active, is_idle, is_young;
+	bool is_dirty; /* PG_dirty: was found dirty when entries let go of it; most are dirty by their entries only */
+	bool is_active, is_idle, is_young;
 	uint32_t nr_refs;
 	uint32_t nr_pins;    /* references too, PIN_BIAS each of a base page, one of a huge one */
 	uint32_t nr_mapped;  /* by entries of pages, all of its pages together */

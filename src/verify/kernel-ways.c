@@ -3,6 +3,7 @@
 #include "verify/kernel-ways.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -15,15 +16,25 @@
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_BYTES ((size_t)2 << 20)
 
-/* Of a page of our own: are these bits of its entry as they are to be? */
-static bool entry_is(const char *page, uint64_t bits, uint64_t value)
+/* Are these bits of a page's entry as they are to be? Of a process's that has our pages; 0: of our own. */
+static bool entry_of_is(pid_t pid, const char *page, uint64_t bits, uint64_t value)
 {
+	char path[64];
 	uint64_t entry = 0;
-	int fd = sys_open("/proc/self/pagemap", O_RDONLY);
-	bool is = pagemap_read(fd, (uint64_t)(uintptr_t)page, &entry, 1) == 1 && (entry & bits) == value;
+	int fd;
+	bool is;
 
+	if (pid > 0)
+		snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = sys_open(pid > 0 ? path : "/proc/self/pagemap", O_RDONLY);
+	is = pagemap_read(fd, (uint64_t)(uintptr_t)page, &entry, 1) == 1 && (entry & bits) == value;
 	sys_close(fd);
 	return is;
+}
+
+static bool entry_is(const char *page, uint64_t bits, uint64_t value)
+{
+	return entry_of_is(0, page, bits, value);
 }
 
 static bool use(void *page, bool is_used)
@@ -307,4 +318,53 @@ bool ways_once_of_first(void)
 	}
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	return is_of_first;
+}
+
+/*
+ * A child maps all of the huge page, the parent all but the first page. What madvise() splits shows in the child where
+ * pagemap says of a huge entry what holds for its first page.
+ */
+bool ways_shared_by_first(void)
+{
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	bool was_once = false, is_split = false;
+	pid_t child;
+	int hold;
+
+	if (huge != NULL) {
+		child = share(NULL, huge, &hold);
+		*(volatile char *)huge = 2;
+		was_once = child > 0 && entry_of_is(child, huge + PAGE_BYTES, PAGEMAP_EXCLUSIVE, PAGEMAP_EXCLUSIVE);
+		(void)sys_madvise(huge + 2 * PAGE_BYTES, PAGE_BYTES, MADV_FREE);
+		is_split = was_once && entry_of_is(child, huge + PAGE_BYTES, PAGEMAP_EXCLUSIVE, 0);
+		part(child, hold);
+	}
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	return is_split;
+}
+
+static void keep_last(char *huge)
+{
+	(void)sys_madvise(huge, HUGE_BYTES - PAGE_BYTES, MADV_DONTNEED);
+}
+
+/* A child shares one page of many, and not the first. What is split shows by its zeros. */
+bool ways_shared_likely(void)
+{
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	bool is_split = false;
+	pid_t child;
+	int hold;
+
+	if (huge != NULL) {
+		child = share(keep_last, huge, &hold);
+		drop_second(huge);
+		(void)sys_madvise(huge + 2 * PAGE_BYTES, PAGE_BYTES, MADV_FREE);
+		is_split = child > 0 && !is_once(huge + 3 * PAGE_BYTES);
+		part(child, hold);
+	}
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	return is_split;
 }

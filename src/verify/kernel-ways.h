@@ -38,6 +38,13 @@ bool ways_splits_map_zeros(void);
 /* Entries that come of a dirty huge one are not marked as soft-dirty by that. Clears our marks. */
 bool ways_splits_clean(void);
 
+/*
+ * madvise() takes a large folio for its caller's alone when its first page is mapped once. Where that is not so: when
+ * it is not mapped more often than it has pages, and its first page once.
+ */
+bool ways_shared_by_first(void);
+bool ways_shared_likely(void);
+
 /* pagemap says of all pages of a huge entry that they are mapped once, or not, as it is with the first of them. */
 bool ways_once_of_first(void);
 

@@ -118,6 +118,9 @@ static void ask_splits(struct model_opts *model)
 	model->splits_map_zeros = ways_splits_map_zeros();
 	model->splits_clean = model->has_soft_dirty && ways_splits_clean();
 	model->once_of_first = ways_once_of_first();
+	model->sharing = ways_shared_by_first() ? MODEL_SHARING_FIRST
+	                 : ways_shared_likely() ? MODEL_SHARING_LIKELY
+	                                        : MODEL_SHARING_EXACT;
 }
 
 static void ask_machine(struct powers *powers)
