@@ -27,7 +27,7 @@ static bool is_part(struct model *model, uint64_t page, const struct entry *entr
 
 static bool is_mapped_by_others(struct model *model, struct mm *mm, const struct entry *entry)
 {
-	return entry->kind == ENTRY_HUGE ? !folio_looks_alone(model, mm, entry->of)
+	return entry->kind == ENTRY_HUGE ? !folio_looks_alone(model, mm, entry->of, 0)
 	                                 : folio_mapcount(folio_at(model, entry->of), entry->index) != 1;
 }
 
@@ -74,7 +74,8 @@ static void split_parts(struct doing *doing, uint64_t start, uint64_t next, uint
 		const struct entry *entry = table_entry(doing->model, doing->mm, page, false);
 
 		if (entry != NULL && is_part(doing->model, page, entry, end) &&
-		    folio_looks_alone(doing->model, doing->mm, entry->of))
+		    folio_looks_alone(doing->model, doing->mm, entry->of,
+		                      doing->op->kind == OP_FREE ? 0 : entry->index))
 			(void)folio_split(doing->model, entry->of);
 	}
 }

@@ -156,14 +156,14 @@ bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id)
 	return folio->slot == 0 && folio->nr_refs == folio_mapcount_all(folio) && folio_is_of(model, mm, id);
 }
 
-bool folio_looks_alone(struct model *model, struct mm *mm, uint32_t id)
+bool folio_looks_alone(struct model *model, struct mm *mm, uint32_t id, unsigned index)
 {
 	const struct folio *folio = folio_at(model, id);
 	uint32_t nr = folio_mapcount_all(folio);
 
 	switch (model->opts.sharing) {
 	case MODEL_SHARING_FIRST:
-		return folio_mapcount(folio, 0) == 1;
+		return folio_mapcount(folio, index) == 1;
 	case MODEL_SHARING_LIKELY:
 		if (nr > 1 && (folio->nr_huge > 0 || nr > MODEL_HUGE))
 			return false;

@@ -32,8 +32,8 @@ bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id);
 /* No other address space maps it. */
 bool folio_is_of(struct model *model, struct mm *mm, uint32_t id);
 
-/* As madvise() sees it, which may be wrong: it is a large folio, and one process's alone. */
-bool folio_looks_alone(struct model *model, struct mm *mm, uint32_t id);
+/* As madvise() sees it, which may be wrong: it is a large folio, and one process's alone. Page `index` is asked for. */
+bool folio_looks_alone(struct model *model, struct mm *mm, uint32_t id, unsigned index);
 
 /* A slot that holds `value`, with one reference. */
 uint32_t slot_new(struct model *model, uint64_t value);

@@ -103,7 +103,7 @@ bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t 
 		return true;
 	if (huge->kind == ENTRY_ZERO)
 		return false;
-	return folio_looks_alone(model, mm, huge->of) && folio_split(model, huge->of);
+	return folio_looks_alone(model, mm, huge->of, 0) && folio_split(model, huge->of);
 }
 
 bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge)

@@ -45,7 +45,8 @@ enum model_bug {
 enum model_sharing {
 	MODEL_SHARING_EXACT,  /* whose mappings they are (6.16) */
 	MODEL_SHARING_LIKELY, /* by their number, and by the first page where that says nothing (6.9) */
-	MODEL_SHARING_FIRST,  /* by how often the first page is mapped (6.1) */
+	MODEL_SHARING_FIRST,  /* by how often the first page is mapped; of entries of pages MADV_FREE only, the other
+	                         advice asks the page (6.1) */
 };
 
 struct model_opts {

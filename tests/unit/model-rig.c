@@ -12,7 +12,12 @@ void rig_start(struct rig *rig, enum model_bug bug)
 {
 	struct model_opts opts = { .bug = bug, .has_soft_dirty = true, .has_huge = true };
 
-	assert_int_equal(model_new(&rig->model, &opts), 0);
+	rig_start_as(rig, &opts);
+}
+
+void rig_start_as(struct rig *rig, const struct model_opts *opts)
+{
+	assert_int_equal(model_new(&rig->model, opts), 0);
 }
 
 void rig_end(struct rig *rig)

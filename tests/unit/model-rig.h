@@ -16,6 +16,8 @@ enum {
 };
 
 void rig_start(struct rig *rig, enum model_bug bug);
+/* A kernel that differs. */
+void rig_start_as(struct rig *rig, const struct model_opts *opts);
 /* Nothing has broken meanwhile. */
 void rig_end(struct rig *rig);
 

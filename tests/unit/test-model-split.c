@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* This file splits huge pages in the model: by advice, which may take others' for its own, and by KSM. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "model-rig.h"
+
+enum {
+	CHILD = 1,
+	HERE = 5,
+};
+
+static struct rig rig;
+
+/* A huge page of which the first page and this one are written to, and nothing else. */
+static void start(struct model_opts opts)
+{
+	opts.has_soft_dirty = opts.has_huge = true;
+	rig_start_as(&rig, &opts);
+	DO(&rig, MAP, .nr = MODEL_HUGE, .value = RW);
+	DO(&rig, HUGEPAGE, .nr = MODEL_HUGE);
+	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 2);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_HUGE);
+}
+
+static bool is(uint32_t page, uint32_t flag)
+{
+	return (rig_see(&rig, 0, page).flags & flag) != 0;
+}
+
+static void of_pages_that_ksm_splits_the_equal_ones_become_one(void **state)
+{
+	(void)state;
+	start((struct model_opts){ 0 });
+	DO(&rig, MERGEABLE, .nr = MODEL_HUGE);
+	DO(&rig, MERGE);
+	assert_false(is(HERE, SEEN_HUGE));
+	assert_true(is(HERE, SEEN_ONCE));
+	assert_false(is(HERE + 1, SEEN_ONCE));
+	assert_int_equal(rig_read(&rig, 0, HERE), 2);
+	DO(&rig, WRITE, .page = HERE + 1, .nr = 1, .value = 3);
+	assert_true(is(HERE + 1, SEEN_ONCE));
+	assert_int_equal(rig_read(&rig, 0, HERE + 2), 0);
+	rig_end(&rig);
+}
+
+/* The mapping has no mark of its own: of two pages that merge, the one that stays keeps its mark. */
+static void what_is_merged_away_loses_its_mark(void **state)
+{
+	(void)state;
+	start((struct model_opts){ 0 });
+	DO(&rig, CLEAR_SOFT);
+	DO(&rig, MERGEABLE, .nr = MODEL_HUGE);
+	/* The entries that come of a dirty huge one are marked. */
+	DO(&rig, MERGE);
+	assert_true(is(HERE, SEEN_SOFT));
+	assert_false(is(1, SEEN_SOFT));
+	/* 1 and 2 are of one folio, and split it; 3 is the first that merges, with 1, and is what they become. */
+	assert_false(is(2, SEEN_SOFT));
+	assert_true(is(3, SEEN_SOFT));
+	assert_false(is(4, SEEN_SOFT));
+	rig_end(&rig);
+}
+
+static void zeros_that_are_split_off_are_no_pages_to_merge(void **state)
+{
+	(void)state;
+	start((struct model_opts){ .splits_map_zeros = true });
+	DO(&rig, MERGEABLE, .nr = MODEL_HUGE);
+	DO(&rig, MERGE);
+	assert_true(is(HERE + 1, SEEN_ZERO));
+	assert_false(is(HERE, SEEN_ZERO));
+	rig_end(&rig);
+}
+
+static void ksm_does_not_split_what_is_pinned(void **state)
+{
+	(void)state;
+	start((struct model_opts){ 0 });
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, MERGEABLE, .nr = MODEL_HUGE);
+	DO(&rig, MERGE);
+	assert_true(is(HERE, SEEN_HUGE));
+	DO(&rig, DEVICE_WRITE, .value = 7);
+	assert_int_equal(rig_read(&rig, 0, HERE), 7);
+	rig_end(&rig);
+}
+
+static void a_huge_page_that_a_child_maps_is_split_for_it_too(void **state)
+{
+	(void)state;
+	start((struct model_opts){ 0 });
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, MERGEABLE, .nr = MODEL_HUGE);
+	DO(&rig, MERGE);
+	assert_false(rig_see(&rig, CHILD, HERE).flags & SEEN_HUGE);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 2);
+	DO(&rig, WRITE, .process = CHILD, .page = HERE, .nr = 1, .value = 3);
+	assert_int_equal(rig_read(&rig, 0, HERE), 2);
+	rig_end(&rig);
+}
+
+/* Does advice split a huge page that a child maps whole, and its parent all but the first page? */
+static bool splits_with_child(enum model_sharing sharing)
+{
+	bool is_split;
+
+	start((struct model_opts){ .sharing = sharing });
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 3);
+	DO(&rig, FREE, .page = HERE + 1, .nr = 1);
+	is_split = !(rig_see(&rig, CHILD, HERE).flags & SEEN_HUGE);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 2);
+	rig_end(&rig);
+	return is_split;
+}
+
+/* The same of which the child has one page. What is split shows by its zeros. */
+static bool splits_with_one_page(enum model_sharing sharing)
+{
+	bool is_split;
+
+	start((struct model_opts){ .sharing = sharing, .splits_map_zeros = true });
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, UNMAP, .process = CHILD, .page = 0, .nr = MODEL_HUGE - 1);
+	DO(&rig, UNMAP, .page = 1, .nr = 1);
+	DO(&rig, FREE, .page = HERE + 1, .nr = 1);
+	is_split = is(HERE + 2, SEEN_ZERO);
+	rig_end(&rig);
+	return is_split;
+}
+
+static void whether_a_large_folio_is_shared_is_each_kernels_guess(void **state)
+{
+	(void)state;
+	assert_true(splits_with_child(MODEL_SHARING_FIRST));
+	assert_false(splits_with_child(MODEL_SHARING_LIKELY));
+	assert_false(splits_with_child(MODEL_SHARING_EXACT));
+	assert_true(splits_with_one_page(MODEL_SHARING_LIKELY));
+	assert_false(splits_with_one_page(MODEL_SHARING_EXACT));
+}
+
+/* Others' entries are dirty as they were; only those of the process that gave it up are clean. */
+static void a_shared_page_that_is_dirty_by_entries_only_may_be_given_up(void **state)
+{
+	struct model_op op = { .kind = OP_PAGEOUT, .page = 0, .nr = 1 };
+	struct model_seen real[MODEL_PAGES];
+
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP, .nr = MODEL_HUGE, .value = RW);
+	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, FREE, .page = 0, .nr = 1);
+	model_look(rig.model, 0, real);
+	real[0] = (struct model_seen){ 0 };
+	assert_null(model_follow(rig.model, &op, CHILD, 0, SEEN_PRESENT, real));
+	assert_string_equal(model_follow(rig.model, &op, 0, 0, SEEN_PRESENT, real), "lazily-freed");
+	assert_int_equal(rig_read(&rig, CHILD, 0), 1);
+	rig_end(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_pages_that_ksm_splits_the_equal_ones_become_one),
+		cmocka_unit_test(what_is_merged_away_loses_its_mark),
+		cmocka_unit_test(zeros_that_are_split_off_are_no_pages_to_merge),
+		cmocka_unit_test(ksm_does_not_split_what_is_pinned),
+		cmocka_unit_test(a_huge_page_that_a_child_maps_is_split_for_it_too),
+		cmocka_unit_test(whether_a_large_folio_is_shared_is_each_kernels_guess),
+		cmocka_unit_test(a_shared_page_that_is_dirty_by_entries_only_may_be_given_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
