@@ -206,7 +206,19 @@ static bool map_zeros(struct difference *diff)
 	return true;
 }
 
-/* Making an entry dirty marks it, and these make it dirty again. */
+/* An entry beside it, of the same folio, is dirty. */
+static bool has_dirty_neighbour(struct difference *diff)
+{
+	for (unsigned i = 0; i < MODEL_HUGE; i++) {
+		struct entry entry = table_look(diff->model, diff->mm, diff->block + i);
+
+		if (entry.kind == ENTRY_PAGE && entry.of == diff->entry.of && entry.dirty)
+			return true;
+	}
+	return false;
+}
+
+/* Making an entry dirty marks it, and these make it dirty again; or all that are changed together, when one was. */
 static bool may_mark(struct difference *diff)
 {
 	switch (diff->op->kind) {
@@ -218,7 +230,7 @@ static bool may_mark(struct difference *diff)
 	case OP_DISARM:
 		return diff->mm == &diff->model->mms[diff->op->process] && diff->page - FIRST_PAGE >= diff->op->page &&
 		       diff->page - FIRST_PAGE < (uint64_t)diff->op->page + diff->op->nr && !diff->is_huge &&
-		       folio_at(diff->model, diff->entry.of)->is_huge;
+		       folio_at(diff->model, diff->entry.of)->is_huge && has_dirty_neighbour(diff);
 	default:
 		return false;
 	}

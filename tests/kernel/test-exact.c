@@ -62,11 +62,14 @@ static char *map(size_t bytes, int flags, int fd)
 	return memory;
 }
 
+/* `max_stall_us` 0: as long as it takes. A slow machine is not to change the way: intervals are virtual, and long. */
 static void watch(struct fixture *fix, pid_t pid, char *memory, enum tide_way way, uint64_t max_stall_us)
 {
-	const struct tide_monitor_opts opts = {
-		.size = sizeof(opts), .flags = TIDE_MONITOR_EXACT, .way = way, .max_stall_us = max_stall_us
-	};
+	const struct tide_monitor_opts opts = { .size = sizeof(opts),
+		                                .flags = TIDE_MONITOR_EXACT,
+		                                .way = way,
+		                                .aggregation_us = 1000000000,
+		                                .max_stall_us = max_stall_us != 0 ? max_stall_us : 10000000 };
 	const struct tide_range range = { (uint64_t)(uintptr_t)memory, (uint64_t)(uintptr_t)memory + AREA };
 	const struct tide_sensor_ops *ops;
 

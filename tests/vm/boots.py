@@ -22,8 +22,6 @@ TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", 
 DAMON = ["exact", "way-damon", "way-damon-claim"]
 LOCKSTEP = ["lockstep-lane"]
 ROWS = "doctor-rows"
-# What a lane has not: the model does not follow 6.1 yet where KSM splits huge pages.
-LEFT_OUT = {"oldstable": LOCKSTEP}
 
 FIRST = guest.Options(mem_mib=1536, cpus=2, levels=5, kaslr=True, thp="madvise")
 SECOND = guest.Options(mem_mib=1024, cpus=1, levels=4, kaslr=False, thp="never", swap="zram:512M", limit="600M")
@@ -34,9 +32,3 @@ FOURTH = guest.Options(mem_mib=6144, cpus=2, nodes=2, levels=5, kaslr=True, thp=
 FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M")
 
 BOOTS = [(FIRST, KERNEL + ORACLE), (SECOND, SHORT), (THIRD, SHORT + DAMON), (FOURTH, KINDS + TORTURE), (FIFTH, LOCKSTEP)]
-
-
-def of_lane(lane):
-    """How a lane is booted, and what runs then."""
-    boots = [(options, [name for name in names if name not in LEFT_OUT.get(lane, [])]) for options, names in BOOTS]
-    return [boot for boot in boots if boot[1]]
