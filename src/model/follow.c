@@ -38,7 +38,7 @@ struct difference {
 	struct vma *vma;
 	uint64_t page, block;
 	const struct model_op *op;
-	uint32_t differs;              /* what is seen of the page, SEEN_ */
+	uint32_t sees, differs;        /* what can be seen, and what of the page that is */
 	const struct model_seen *real; /* of the page; those of its block begin at block_real */
 	const struct model_seen *block_real;
 	struct entry entry;
@@ -86,6 +86,17 @@ static bool is_access(const struct difference *diff)
 	       (diff->op->kind == OP_READ || diff->op->kind == OP_WRITE || diff->op->kind == OP_PIN);
 }
 
+/* Where huge pages are not seen, one is all there. */
+static bool shows_huge(const struct difference *diff)
+{
+	if (diff->sees & SEEN_HUGE)
+		return (diff->real->flags & SEEN_HUGE) != 0;
+	for (unsigned i = 0; i < MODEL_HUGE; i++)
+		if (!(diff->block_real[i].flags & SEEN_PRESENT))
+			return false;
+	return (diff->differs & SEEN_PRESENT) != 0;
+}
+
 /* Only an access makes a huge page of nothing; pages become one at any time. */
 static bool make_huge(struct difference *diff)
 {
@@ -93,8 +104,8 @@ static bool make_huge(struct difference *diff)
 	struct entry *huge;
 	bool write = !(diff->real->flags & SEEN_ZERO);
 
-	if (diff->is_huge || !(diff->real->flags & SEEN_HUGE) || !diff->model->opts.has_huge ||
-	    diff->vma->kind != MODEL_ANON || diff->vma->huge < 0 || !vma_holds_block(diff->vma, diff->page))
+	if (diff->is_huge || !shows_huge(diff) || !diff->model->opts.has_huge || diff->vma->kind != MODEL_ANON ||
+	    diff->vma->huge < 0 || !vma_holds_block(diff->vma, diff->page))
 		return false;
 	huge = table_huge_entry(diff->model, diff->mm, diff->page, true, &table);
 	if (huge->kind != ENTRY_NONE)
@@ -285,8 +296,8 @@ static bool (*const rules[])(struct difference *) = {
 	[RULE_MARKED_TOO] = mark_too,
 };
 
-const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,
-                         uint32_t differs, const struct model_seen *real)
+const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page, uint32_t sees,
+                         const struct model_seen *real)
 {
 	struct mm *mm = &model->mms[process];
 	uint64_t number = FIRST_PAGE + page;
@@ -296,13 +307,14 @@ const char *model_follow(struct model *model, const struct model_op *op, unsigne
 		                   .page = number,
 		                   .block = block_of(number),
 		                   .op = op,
-		                   .differs = differs,
+		                   .sees = sees,
 		                   .real = &real[page],
 		                   .block_real = &real[block_of(page)],
 		                   .entry = table_look(model, mm, number) };
 
 	if (diff.vma == NULL || setjmp(model->out) != 0)
 		return NULL;
+	diff.differs = (look_at(model, mm, diff.vma, number).flags ^ diff.real->flags) & sees;
 	diff.is_huge = (diff.entry.kind == ENTRY_HUGE || diff.entry.kind == ENTRY_ZERO) &&
 	               table_entry(model, mm, number, false) == NULL;
 	for (unsigned i = 0; i < MODEL_NR_RULES; i++)

@@ -204,6 +204,14 @@ static struct model_seen see(const struct model *model, const struct vma *vma, c
 	return seen;
 }
 
+struct model_seen look_at(const struct model *model, const struct mm *mm, const struct vma *vma, uint64_t page)
+{
+	struct looker looker = { 0 };
+	struct entry entry = table_look_on(model, mm, page, &looker);
+
+	return see(model, vma, &entry, looker.huge->kind != ENTRY_TABLE);
+}
+
 void model_look(const struct model *model, unsigned process, struct model_seen *seen)
 {
 	const struct mm *mm = &model->mms[process];

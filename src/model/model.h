@@ -65,8 +65,8 @@ struct model_opts {
 	bool reuses_large;        /* a write takes over a page of a large folio that nobody else maps (6.15) */
 	bool zeros_stay_huge;     /* a write to the huge zero page makes a huge page of it (6.13) */
 	bool splits_map_zeros;    /* pages of a split huge one that hold zeros become the zero page (6.12) */
-	bool splits_clean;        /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
-	bool once_of_first;       /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
+	bool splits_clean;  /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
+	bool once_of_first; /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 
 struct model;
@@ -95,12 +95,11 @@ const char *model_broken(const struct model *model);
 
 /*
  * After `op` the kernel shows `real` for all pages of `process`, and the model something else for `page`. When a rule
- * lets the kernel do that, the model does it too, and the rule's name is returned; NULL: no rule covers it. `differs`:
- * the flags of those that can be seen at all. Rules may change more pages than this one (a huge page is made or split
- * whole).
+ * lets the kernel do that, the model does it too, and the rule's name is returned; NULL: no rule covers it. `sees`: the
+ * flags that can be seen of the kernel. Rules may change more pages than this one (a huge page is made or split whole).
  */
-const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page,
-                         uint32_t differs, const struct model_seen *real);
+const char *model_follow(struct model *model, const struct model_op *op, unsigned process, uint32_t page, uint32_t sees,
+                         const struct model_seen *real);
 
 /* The name of rule `i`, and what it allows; NULL: there are no more. */
 const char *model_rule(unsigned i, const char **sentence);

@@ -115,7 +115,8 @@ enum {
 	SEEN_SOFT = 1 << 5,    /* soft-dirty, of the entry or its mapping */
 	SEEN_HUGE = 1 << 6,    /* mapped by a huge entry */
 	SEEN_ZERO = 1 << 7,    /* the zero page */
-	SEEN_UNREAD = 1 << 8,  /* only how it is mapped: nobody may read what it holds */
+	SEEN_ALL = (1 << 8) - 1,
+	SEEN_UNREAD = 1 << 8, /* only how it is mapped: nobody may read what it holds */
 };
 
 struct model_seen {

@@ -24,6 +24,8 @@ MODEL_OPS(X)
 int fault_in(struct model *model, struct mm *mm, uint64_t page, bool write);
 /* The contents of a page that an entry maps. */
 uint64_t *entry_value(struct model *model, const struct entry *entry);
+/* What is seen of a page of a mapping. */
+struct model_seen look_at(const struct model *model, const struct mm *mm, const struct vma *vma, uint64_t page);
 struct truth *truth_of(struct mm *mm, uint64_t page);
 
 /* A huge entry becomes a table of entries; its table is locked. */

@@ -70,7 +70,7 @@ struct folio {
 	bool is_huge;
 	bool is_anon; /* else of a file: shmem, kept by its page cache */
 	bool is_ksm;
-	bool is_lazy; /* MADV_FREE: not swap-backed */
+	bool is_lazy;  /* MADV_FREE: not swap-backed */
 	bool is_dirty; /* PG_dirty: was found dirty when entries let go of it; most are dirty by their entries only */
 	bool is_active, is_idle, is_young;
 	uint32_t nr_refs;

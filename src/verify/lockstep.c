@@ -117,15 +117,13 @@ static int compare_pages(struct pair *pair, unsigned process, bool *followed)
 	pair->lockstep->nr_pages += MODEL_PAGES;
 	for (uint32_t tries = 0;; tries++) {
 		const char *rule;
-		uint32_t differs;
 
 		model_look(pair->model, process, model);
 		page = first_that_differs(pair, model, real);
 		if (page == MODEL_PAGES)
 			return 0;
 		/* Each time it follows at least one page more is as it should be. */
-		differs = (model[page].flags ^ real[page].flags) & side->sees;
-		rule = tries < 2 * MODEL_PAGES ? model_follow(pair->model, pair->op, process, page, differs, real)
+		rule = tries < 2 * MODEL_PAGES ? model_follow(pair->model, pair->op, process, page, side->sees, real)
 		                               : NULL;
 		if (rule == NULL)
 			return tell(pair, process, page, &model[page], &real[page]);

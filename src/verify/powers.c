@@ -148,8 +148,7 @@ uint64_t powers_kinds(const struct powers *powers)
 void powers_ask(struct powers *powers)
 {
 	*powers = (struct powers){
-		.sees = SEEN_PRESENT | SEEN_SWAPPED | SEEN_FILE | SEEN_ONCE | SEEN_ARMED | SEEN_SOFT | SEEN_HUGE |
-		        SEEN_ZERO,
+		.sees = SEEN_ALL,
 	};
 	for (int i = FIRST_MODEL_OP; i < NR_MODEL_OPS; i++)
 		powers->why_not[i] = "no call of the kernel's does that";
