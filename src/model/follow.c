@@ -86,15 +86,16 @@ static bool is_access(const struct difference *diff)
 	       (diff->op->kind == OP_READ || diff->op->kind == OP_WRITE || diff->op->kind == OP_PIN);
 }
 
-/* Where huge pages are not seen, one is all there. */
+/* Where huge pages are not seen, one is all there, and its pages are all mapped once, or none of them. */
 static bool shows_huge(const struct difference *diff)
 {
 	if (diff->sees & SEEN_HUGE)
 		return (diff->real->flags & SEEN_HUGE) != 0;
 	for (unsigned i = 0; i < MODEL_HUGE; i++)
-		if (!(diff->block_real[i].flags & SEEN_PRESENT))
+		if (!(diff->block_real[i].flags & SEEN_PRESENT) ||
+		    ((diff->block_real[i].flags ^ diff->real->flags) & SEEN_ONCE))
 			return false;
-	return (diff->differs & SEEN_PRESENT) != 0;
+	return (diff->differs & (SEEN_PRESENT | SEEN_ONCE)) != 0;
 }
 
 /* Only an access makes a huge page of nothing; pages become one at any time. */
