@@ -79,7 +79,8 @@ bool may_write_at_once(struct model *model, const struct vma *vma, const struct 
 		return false;
 	if (!vma_is_private(vma))
 		return entry->dirty;
-	return folio_at(model, entry->of)->is_anon && folio_at(model, entry->of)->pages[entry->index].exclusive;
+	return folio_at(model, entry->of)->is_anon && folio_at(model, entry->of)->pages[entry->index].exclusive &&
+	       (entry->dirty || !model->opts.protects_clean);
 }
 
 static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
@@ -90,6 +91,8 @@ static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, u
 		entry->write = false;
 	else if (may_write_at_once(model, vma, entry))
 		entry->write = true;
+	else if (model->opts.protects_clean && vma_is_private(vma) && !entry->dirty)
+		entry->write = false;
 	step(model, 0);
 }
 

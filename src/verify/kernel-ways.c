@@ -368,3 +368,23 @@ bool ways_shared_likely(void)
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	return is_split;
 }
+
+bool ways_protects_clean(void)
+{
+	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	struct uring ring;
+	bool protects = false;
+
+	if (huge != NULL && uring_open(&ring) == 0) {
+		protects = sys_mprotect(huge, PAGE_BYTES, PROT_WRITE) == 0 &&
+		           uring_pin(&ring, huge + PAGE_BYTES, PAGE_BYTES) == 0 && sys_pwrite(clear, "4", 1, 0) == 1 &&
+		           entry_is(huge + PAGE_BYTES, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY) &&
+		           entry_is(huge, PAGEMAP_SOFT_DIRTY, 0);
+		uring_close(&ring);
+	}
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	sys_close(clear);
+	return protects;
+}

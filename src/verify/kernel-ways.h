@@ -39,6 +39,12 @@ bool ways_splits_map_zeros(void);
 bool ways_splits_clean(void);
 
 /*
+ * The same, and mprotect() leaves those read-only: a pin of the folio keeps the mark of what is writable, and not of
+ * that. Asked with io_uring. Clears our marks.
+ */
+bool ways_protects_clean(void);
+
+/*
  * madvise() takes a large folio for its caller's alone when its first page is mapped once. Where that is not so: when
  * it is not mapped more often than it has pages, and its first page once.
  */
