@@ -25,9 +25,9 @@ static bool is_part(struct model *model, uint64_t page, const struct entry *entr
 	return entry->kind == ENTRY_PAGE && folio_at(model, entry->of)->is_huge && !covers_folio(entry, page, end);
 }
 
-static bool is_mapped_by_others(struct model *model, struct mm *mm, const struct entry *entry)
+static bool is_mapped_by_others(struct model *model, struct mm *mm, const struct entry *entry, bool is_free)
 {
-	return entry->kind == ENTRY_HUGE ? !folio_looks_alone(model, mm, entry->of, 0)
+	return entry->kind == ENTRY_HUGE ? !folio_looks_alone(model, mm, entry, is_free)
 	                                 : folio_mapcount(folio_at(model, entry->of), entry->index) != 1;
 }
 
@@ -39,7 +39,7 @@ static bool may_be_given_up(struct model *model, struct mm *mm, const struct ent
 	if (!folio->is_anon || folio->is_ksm || folio->slot != 0)
 		return false;
 	return (entry->kind == ENTRY_PAGE && !folio->is_huge && !folio->is_dirty) ||
-	       !is_mapped_by_others(model, mm, entry);
+	       !is_mapped_by_others(model, mm, entry, true);
 }
 
 /* The page may be thrown away from now on, until it is written to. */
@@ -74,8 +74,7 @@ static void split_parts(struct doing *doing, uint64_t start, uint64_t next, uint
 		const struct entry *entry = table_entry(doing->model, doing->mm, page, false);
 
 		if (entry != NULL && is_part(doing->model, page, entry, end) &&
-		    folio_looks_alone(doing->model, doing->mm, entry->of,
-		                      doing->op->kind == OP_FREE ? 0 : entry->index))
+		    folio_looks_alone(doing->model, doing->mm, entry, doing->op->kind == OP_FREE))
 			(void)folio_split(doing->model, entry->of);
 	}
 }
@@ -86,7 +85,7 @@ static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_f
 	for (uint64_t at = start, next; at < end; at = next) {
 		next = block_of(at) + MODEL_HUGE;
 		next = next < end ? next : end;
-		if (!huge_break_at(doing->model, doing->mm, at, next))
+		if (!huge_break_at(doing->model, doing->mm, at, next, doing->op->kind == OP_FREE))
 			continue;
 		split_parts(doing, at, next, end);
 		each_entry(doing->model, doing->mm, at, next, fn, &end);
@@ -125,7 +124,7 @@ static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint6
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);
 
-		if (is_mapped_by_others(model, mm, entry))
+		if (is_mapped_by_others(model, mm, entry, false))
 			return;
 		folio->is_active = false;
 		folio->is_young = folio->is_young || entry->young;

@@ -156,20 +156,28 @@ bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id)
 	return folio->slot == 0 && folio->nr_refs == folio_mapcount_all(folio) && folio_is_of(model, mm, id);
 }
 
-bool folio_looks_alone(struct model *model, struct mm *mm, uint32_t id, unsigned index)
+/* By a page that is asked for all of them: MADV_FREE asks the first, or all where the entry is a huge one. */
+static bool one_page_is_mapped_once(const struct folio *folio, const struct entry *entry, bool is_free)
 {
-	const struct folio *folio = folio_at(model, id);
+	if (is_free && entry->kind == ENTRY_HUGE)
+		return folio_mapcount_all(folio) == 1;
+	return folio_mapcount(folio, is_free ? 0 : entry->index) == 1;
+}
+
+bool folio_looks_alone(struct model *model, struct mm *mm, const struct entry *entry, bool is_free)
+{
+	const struct folio *folio = folio_at(model, entry->of);
 	uint32_t nr = folio_mapcount_all(folio);
 
 	switch (model->opts.sharing) {
-	case MODEL_SHARING_FIRST:
-		return folio_mapcount(folio, index) == 1;
+	case MODEL_SHARING_ONE_PAGE:
+		return one_page_is_mapped_once(folio, entry, is_free);
 	case MODEL_SHARING_LIKELY:
 		if (nr > 1 && (folio->nr_huge > 0 || nr > MODEL_HUGE))
 			return false;
 		return nr == 1 || folio_mapcount(folio, 0) <= 1;
 	default:
-		return folio_is_of(model, mm, id);
+		return folio_is_of(model, mm, entry->of);
 	}
 }
 

@@ -32,8 +32,8 @@ bool folio_is_alone(struct model *model, struct mm *mm, uint32_t id);
 /* No other address space maps it. */
 bool folio_is_of(struct model *model, struct mm *mm, uint32_t id);
 
-/* As madvise() sees it, which may be wrong: it is a large folio, and one process's alone. Page `index` is asked for. */
-bool folio_looks_alone(struct model *model, struct mm *mm, uint32_t id, unsigned index);
+/* The entry's large folio is one process's alone, as madvise() sees it, which may be wrong; `is_free`: MADV_FREE. */
+bool folio_looks_alone(struct model *model, struct mm *mm, const struct entry *entry, bool is_free);
 
 /* A slot that holds `value`, with one reference. */
 uint32_t slot_new(struct model *model, uint64_t value);

@@ -94,7 +94,7 @@ void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t 
 		split_block(model, mm, end);
 }
 
-bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool is_free)
 {
 	struct entry *huge = table_huge_entry(model, mm, start, false, NULL);
 
@@ -103,7 +103,7 @@ bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t 
 		return true;
 	if (huge->kind == ENTRY_ZERO)
 		return false;
-	return folio_looks_alone(model, mm, huge->of, 0) && folio_split(model, huge->of);
+	return folio_looks_alone(model, mm, huge, is_free) && folio_split(model, huge->of);
 }
 
 bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge)

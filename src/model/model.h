@@ -43,10 +43,9 @@ enum model_bug {
 
 /* How madvise() tells whether a large folio is shared. */
 enum model_sharing {
-	MODEL_SHARING_EXACT,  /* whose mappings they are (6.16) */
-	MODEL_SHARING_LIKELY, /* by their number, and by the first page where that says nothing (6.9) */
-	MODEL_SHARING_FIRST,  /* by how often the first page is mapped; of entries of pages MADV_FREE only, the other
-	                         advice asks the page (6.1) */
+	MODEL_SHARING_EXACT,    /* whose mappings they are (6.16) */
+	MODEL_SHARING_LIKELY,   /* by their number, and by the first page where that says nothing (6.9) */
+	MODEL_SHARING_ONE_PAGE, /* by how often one of its pages is mapped, most often (6.1) */
 };
 
 struct model_opts {
@@ -65,9 +64,9 @@ struct model_opts {
 	bool reuses_large;        /* a write takes over a page of a large folio that nobody else maps (6.15) */
 	bool zeros_stay_huge;     /* a write to the huge zero page makes a huge page of it (6.13) */
 	bool splits_map_zeros;    /* pages of a split huge one that hold zeros become the zero page (6.12) */
-	bool splits_clean;  /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
-	bool protects_clean;      /* mprotect() lets nobody write to clean entries without a fault (6.1) */
-	bool once_of_first; /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
+	bool splits_clean;   /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
+	bool protects_clean; /* mprotect() lets nobody write to clean entries without a fault (6.1) */
+	bool once_of_first;  /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 
 struct model;

@@ -40,7 +40,7 @@ void entries_arrive(struct model *model, uint32_t from, const uint32_t *to);
 bool folio_split(struct model *model, uint32_t id);
 /* The huge page in whose block [start, end) lies is split, if that is but a part. false: it is not, as others have it.
  */
-bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
+bool huge_break_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end, bool is_free);
 /* A write to a huge entry that is not writable; false: it was split. */
 bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge);
 /* The block of `page` becomes one huge page, with the mmap lock held for writing: 0 or -errno. */

@@ -119,7 +119,7 @@ static void ask_splits(struct model_opts *model)
 	model->splits_clean = model->has_soft_dirty && ways_splits_clean();
 	model->protects_clean = model->splits_clean && ways_protects_clean();
 	model->once_of_first = ways_once_of_first();
-	model->sharing = ways_shared_by_first() ? MODEL_SHARING_FIRST
+	model->sharing = ways_shared_by_first() ? MODEL_SHARING_ONE_PAGE
 	                 : ways_shared_likely() ? MODEL_SHARING_LIKELY
 	                                        : MODEL_SHARING_EXACT;
 }

@@ -137,7 +137,7 @@ static bool splits_with_one_page(enum model_sharing sharing)
 static void whether_a_large_folio_is_shared_is_each_kernels_guess(void **state)
 {
 	(void)state;
-	assert_true(splits_with_child(MODEL_SHARING_FIRST));
+	assert_true(splits_with_child(MODEL_SHARING_ONE_PAGE));
 	assert_false(splits_with_child(MODEL_SHARING_LIKELY));
 	assert_false(splits_with_child(MODEL_SHARING_EXACT));
 	assert_true(splits_with_one_page(MODEL_SHARING_LIKELY));
