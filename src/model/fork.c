@@ -155,6 +155,9 @@ static void copy_block(struct model *model, struct mm *mm, struct copying *copyi
 	    copy_huge(model, mm, copying, huge, table_huge_entry(model, copying->child, start, true, NULL)) == 0)
 		end = start;
 	unlock_table(model, upper);
+	/* An empty table is copied, too. */
+	if (start < end)
+		(void)table_entry(model, copying->child, start, true);
 	for (uint64_t page = start; page < end; page++) {
 		struct entry *entry = table_entry(model, mm, page, false);
 		struct table *table = table_of(model, huge);

@@ -22,7 +22,7 @@ static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, st
 	const struct vma *vma = vma_find(mm, page);
 	struct entry entry, *huge;
 
-	if (vma == NULL || !vma->is_mergeable)
+	if (vma == NULL || !vma->is_mergeable || (model->opts.merges_accessible && vma->protection == 0))
 		return false;
 	entry = table_look(model, mm, page);
 	if ((entry.kind != ENTRY_PAGE && entry.kind != ENTRY_HUGE) || !folio_at(model, entry.of)->is_anon)

@@ -66,6 +66,7 @@ struct model_opts {
 	bool splits_map_zeros;    /* pages of a split huge one that hold zeros become the zero page (6.12) */
 	bool splits_clean;   /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
 	bool protects_clean; /* mprotect() lets nobody write to clean entries without a fault (6.1) */
+	bool merges_accessible;   /* KSM passes over what nobody may access (6.1) */
 	bool once_of_first;  /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "kernel/pagemap.h"
 #include "kernel/pagescan.h"
 #include "kernel/sys.h"
 #include "kernel/uring.h"
+#include "verify/ksm.h"
 
 #define PAGE_BYTES ((size_t)4096)
 #define HUGE_BYTES ((size_t)2 << 20)
@@ -387,4 +389,20 @@ bool ways_protects_clean(void)
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	sys_close(clear);
 	return protects;
+}
+
+bool ways_merges_forbidden(void)
+{
+	void *memory = NULL;
+	char *pages;
+	bool merges;
+
+	if (sys_mmap(&memory, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
+		return false;
+	pages = memory;
+	memset(pages, 1, 2 * PAGE_BYTES);
+	merges = sys_madvise(pages, 2 * PAGE_BYTES, MADV_MERGEABLE) == 0 &&
+	         sys_mprotect(pages, 2 * PAGE_BYTES, PROT_NONE) == 0 && ksm_settle() == 0 && !is_once(pages);
+	sys_munmap(pages, 2 * PAGE_BYTES);
+	return merges;
 }

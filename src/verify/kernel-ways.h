@@ -44,6 +44,9 @@ bool ways_splits_clean(void);
  */
 bool ways_protects_clean(void);
 
+/* KSM merges pages that nobody may access. Has it pass over all memory. */
+bool ways_merges_forbidden(void);
+
 /*
  * madvise() takes a large folio for its caller's alone when its first page is mapped once. Where that is not so: when
  * it is not mapped more often than it has pages, and its first page once.

@@ -39,6 +39,22 @@ static void D1_anonymous_pages_are_shared_until_one_writes(void **state)
 	rig_end(&rig);
 }
 
+/* A table without entries leaves no place for a huge page, in the child neither. */
+static void D1_an_empty_table_is_copied(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start(&rig, MODEL_ANON);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, DONTNEED, .page = 0, .nr = HERE + 1);
+	DO(&rig, HUGEPAGE, .nr = MODEL_HUGE);
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, WRITE, .process = CHILD, .page = HERE, .nr = 1, .value = 6);
+	assert_false(rig_see(&rig, CHILD, HERE).flags & SEEN_HUGE);
+	rig_end(&rig);
+}
+
 static void D1_pages_of_files_are_shared_always(void **state)
 {
 	struct rig rig;
@@ -288,6 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(D1_anonymous_pages_are_shared_until_one_writes),
+		cmocka_unit_test(D1_an_empty_table_is_copied),
 		cmocka_unit_test(D1_pages_of_files_are_shared_always),
 		cmocka_unit_test(D1_a_pinned_page_is_copied_for_the_child_at_once),
 		cmocka_unit_test(D1_a_huge_page_is_shared_whole),

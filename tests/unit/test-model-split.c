@@ -77,6 +77,31 @@ static void zeros_that_are_split_off_are_no_pages_to_merge(void **state)
 	rig_end(&rig);
 }
 
+/* Does KSM merge two equal pages that nobody may access? */
+static bool merges_forbidden(bool merges_accessible)
+{
+	const struct model_opts opts = { .merges_accessible = merges_accessible };
+	bool merges;
+
+	rig_start_as(&rig, &opts);
+	DO(&rig, MAP, .nr = 2, .value = RW);
+	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
+	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 1);
+	DO(&rig, MERGEABLE, .nr = 2);
+	DO(&rig, PROTECT, .nr = 2);
+	DO(&rig, MERGE);
+	merges = !is(0, SEEN_ONCE);
+	rig_end(&rig);
+	return merges;
+}
+
+static void whether_ksm_merges_what_nobody_may_access_is_the_kernels_choice(void **state)
+{
+	(void)state;
+	assert_true(merges_forbidden(false));
+	assert_false(merges_forbidden(true));
+}
+
 static void ksm_does_not_split_what_is_pinned(void **state)
 {
 	(void)state;
@@ -170,6 +195,7 @@ int main(void)
 		cmocka_unit_test(of_pages_that_ksm_splits_the_equal_ones_become_one),
 		cmocka_unit_test(what_is_merged_away_loses_its_mark),
 		cmocka_unit_test(zeros_that_are_split_off_are_no_pages_to_merge),
+		cmocka_unit_test(whether_ksm_merges_what_nobody_may_access_is_the_kernels_choice),
 		cmocka_unit_test(ksm_does_not_split_what_is_pinned),
 		cmocka_unit_test(a_huge_page_that_a_child_maps_is_split_for_it_too),
 		cmocka_unit_test(whether_a_large_folio_is_shared_is_each_kernels_guess),
