@@ -118,7 +118,7 @@ int op_free(struct doing *doing)
 static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
                       void *arg)
 {
-	(void)mm, (void)vma;
+	(void)vma;
 	if (is_part(model, page, entry, *(const uint64_t *)arg))
 		return;
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
@@ -210,15 +210,8 @@ int op_unmergeable(struct doing *doing)
 {
 	struct model *model = doing->model;
 
-	/* What was merged is copied, as by a write. */
 	lock_mmap_read(model, doing->mm);
-	for (uint64_t page = doing->start; page < doing->end; page++) {
-		struct entry entry = table_look(model, doing->mm, page);
-		const struct vma *vma = vma_find(doing->mm, page);
-
-		if (vma != NULL && vma->is_mergeable && entry.kind == ENTRY_PAGE && folio_at(model, entry.of)->is_ksm)
-			fault_in(model, doing->mm, page, true);
-	}
+	ksm_unmerge(model, doing->mm, doing->start, doing->end);
 	unlock_mmap(model, doing->mm);
 	return set_flag(doing, set_mergeable, 0);
 }

@@ -121,15 +121,19 @@ static void fault_missing(struct model *model, struct mm *mm, struct vma *vma, u
 /* Whoever shares the slot gets the same page, which the swap cache keeps until all of them have it. */
 static uint32_t swapped_folio(struct model *model, uint32_t slot)
 {
-	uint32_t folio = model->slots.items[slot].folio;
+	uint32_t folio, new = 0;
 
-	if (folio != 0) {
-		folio_get(model, folio, 1);
-		return folio;
+	if (model->slots.items[slot].folio == 0)
+		new = folio_new(model, false, true);
+	folio = model->slots.items[slot].folio;
+	if (folio == 0) {
+		folio_at(model, new)->pages[0].value = model->slots.items[slot].value;
+		slot_cache(model, slot, new);
+		return new;
 	}
-	folio = folio_new(model, false, true);
-	folio_at(model, folio)->pages[0].value = model->slots.items[slot].value;
-	slot_cache(model, slot, folio);
+	folio_get(model, folio, 1);
+	if (new != 0)
+		folio_put(model, new, 1);
 	return folio;
 }
 
@@ -269,6 +273,11 @@ int fault_in(struct model *model, struct mm *mm, uint64_t page, bool write)
 		table = table_of(model, table_huge_entry(model, mm, page, true, NULL));
 		entry = &table->entries[page & (ENTRIES - 1)];
 		lock_table(model, table);
+		/* It may have been given up meanwhile. */
+		if (table->is_freed) {
+			unlock_table(model, table);
+			continue;
+		}
 		if (entry->kind == ENTRY_MIGRATION) {
 			unlock_table(model, table);
 			step_wait(model);

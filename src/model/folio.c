@@ -51,6 +51,8 @@ static void free_folio(struct model *model, uint32_t id)
 
 void folio_get(struct model *model, uint32_t id, uint32_t nr)
 {
+	if (folio_at(model, id)->is_free)
+		break_model(model, "a folio is referred to that was freed");
 	folio_at(model, id)->nr_refs += nr;
 	step(model, id);
 }
@@ -59,6 +61,10 @@ void folio_put(struct model *model, uint32_t id, uint32_t nr)
 {
 	struct folio *folio = folio_at(model, id);
 
+	if (folio->is_free || folio->nr_refs < nr) {
+		break_model(model, "a folio has %u references, and %u are dropped", folio->nr_refs, nr);
+		return;
+	}
 	folio->nr_refs -= nr;
 	if (folio->nr_refs == 0 && folio->slot == 0)
 		free_folio(model, id);

@@ -10,7 +10,7 @@ struct folio *folio_at(struct model *model, uint32_t id);
 /* With one reference, the caller's. All pages hold 0. */
 uint32_t folio_new(struct model *model, bool is_huge, bool is_anon);
 void folio_get(struct model *model, uint32_t id, uint32_t nr);
-/* The last one frees it. */
+/* The last one frees it, if it is not in the swap cache. */
 void folio_put(struct model *model, uint32_t id, uint32_t nr);
 /* A mapping by an entry of page `index`; by a huge entry. */
 void folio_map(struct model *model, uint32_t id, unsigned index);

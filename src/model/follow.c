@@ -63,12 +63,13 @@ static bool was_never_there(struct difference *diff, unsigned i)
 /* Huge where the kernel has base pages: those that are there stay, and what something was written to. */
 static bool make_small(struct difference *diff)
 {
+	uint32_t shown =
+	        SEEN_HUGE | SEEN_PRESENT | SEEN_SWAPPED | SEEN_ONCE | (diff->entry.kind == ENTRY_ZERO ? SEEN_FILE : 0);
 	struct table *table;
 	struct entry *huge = table_huge_entry(diff->model, diff->mm, diff->page, false, &table);
 
 	/* Where huge pages are not seen, it shows by what else becomes of its pages. */
-	if (!diff->is_huge || diff->real->flags & SEEN_HUGE ||
-	    !(diff->differs & (SEEN_HUGE | SEEN_PRESENT | SEEN_SWAPPED | SEEN_ONCE)))
+	if (!diff->is_huge || diff->real->flags & SEEN_HUGE || !(diff->differs & shown))
 		return false;
 	lock_table(diff->model, table);
 	huge_split(diff->model, huge);
@@ -86,14 +87,22 @@ static bool is_access(const struct difference *diff)
 	       (diff->op->kind == OP_READ || diff->op->kind == OP_WRITE || diff->op->kind == OP_PIN);
 }
 
-/* Where huge pages are not seen, one is all there, and its pages are all mapped once, or none of them. */
+/* The huge zero page counts as a file's, and is mapped more than once; other huge pages that are new are mapped once.
+ */
+static bool is_of_huge(uint32_t flags, bool zero)
+{
+	return (flags & (SEEN_PRESENT | SEEN_FILE | SEEN_ONCE)) == (SEEN_PRESENT | (zero ? SEEN_FILE : SEEN_ONCE));
+}
+
+/* Where huge pages are not seen, one shows by what all of its pages have in common. */
 static bool shows_huge(const struct difference *diff)
 {
+	bool zero = (diff->real->flags & SEEN_FILE) != 0;
+
 	if (diff->sees & SEEN_HUGE)
 		return (diff->real->flags & SEEN_HUGE) != 0;
 	for (unsigned i = 0; i < MODEL_HUGE; i++)
-		if (!(diff->block_real[i].flags & SEEN_PRESENT) ||
-		    ((diff->block_real[i].flags ^ diff->real->flags) & SEEN_ONCE))
+		if (!is_of_huge(diff->block_real[i].flags, zero))
 			return false;
 	return (diff->differs & (SEEN_PRESENT | SEEN_ONCE)) != 0;
 }
@@ -103,7 +112,7 @@ static bool make_huge(struct difference *diff)
 {
 	struct table *table;
 	struct entry *huge;
-	bool write = !(diff->real->flags & SEEN_ZERO);
+	bool write = !(diff->real->flags & SEEN_FILE);
 
 	if (diff->is_huge || !shows_huge(diff) || !diff->model->opts.has_huge || diff->vma->kind != MODEL_ANON ||
 	    diff->vma->huge < 0 || !vma_holds_block(diff->vma, diff->page))
@@ -203,7 +212,7 @@ static bool map_zeros(struct difference *diff)
 {
 	struct entry *entry, old;
 
-	if (diff->entry.kind != ENTRY_PAGE || !(diff->real->flags & SEEN_ZERO) ||
+	if (diff->entry.kind != ENTRY_PAGE || !(diff->real->flags & SEEN_ZERO) || !diff->model->opts.splits_map_zeros ||
 	    !folio_at(diff->model, diff->entry.of)->is_anon || is_pinned(diff, &diff->entry) ||
 	    *entry_value(diff->model, &diff->entry) != 0 ||
 	    (diff->op->kind != OP_FREE && diff->op->kind != OP_COLD && diff->op->kind != OP_PAGEOUT &&
@@ -218,13 +227,16 @@ static bool map_zeros(struct difference *diff)
 	return true;
 }
 
-/* An entry beside it, of the same folio, is dirty. */
-static bool has_dirty_neighbour(struct difference *diff)
+/* An entry of the same folio is among what the operation is done to, a dirty one if that is asked for. */
+static bool is_meant(struct difference *diff, bool dirty)
 {
-	for (unsigned i = 0; i < MODEL_HUGE; i++) {
-		struct entry entry = table_look(diff->model, diff->mm, diff->block + i);
+	const struct model_op *op = diff->op;
 
-		if (entry.kind == ENTRY_PAGE && entry.of == diff->entry.of && entry.dirty)
+	for (uint64_t page = FIRST_PAGE + op->page; page < FIRST_PAGE + op->page + op->nr; page++) {
+		struct entry entry = table_look(diff->model, &diff->model->mms[op->process], page);
+
+		if ((entry.kind == ENTRY_PAGE || entry.kind == ENTRY_HUGE) && entry.of == diff->entry.of &&
+		    (entry.dirty || !dirty))
 			return true;
 	}
 	return false;
@@ -235,14 +247,13 @@ static bool may_mark(struct difference *diff)
 {
 	switch (diff->op->kind) {
 	case OP_MIGRATE:
-	case OP_MERGE:
-		return diff->entry.dirty;
+		return diff->entry.dirty && is_meant(diff, false);
 	case OP_PROTECT:
 	case OP_ARM:
 	case OP_DISARM:
 		return diff->mm == &diff->model->mms[diff->op->process] && diff->page - FIRST_PAGE >= diff->op->page &&
 		       diff->page - FIRST_PAGE < (uint64_t)diff->op->page + diff->op->nr && !diff->is_huge &&
-		       folio_at(diff->model, diff->entry.of)->is_huge && has_dirty_neighbour(diff);
+		       folio_at(diff->model, diff->entry.of)->is_huge && is_meant(diff, true);
 	default:
 		return false;
 	}
@@ -278,8 +289,8 @@ static bool follow_mark(struct difference *diff)
 	uint64_t end = diff->page;
 	bool is_soft = !diff->vma->is_soft;
 
-	if (!diff->model->opts.merges_lose_marks || diff->op->kind == OP_MAP || diff->op->kind == OP_MOVE ||
-	    diff->op->kind == OP_CLEAR_SOFT || !has_mappings_mark(diff, diff->page))
+	if (!diff->model->opts.merges_lose_marks || diff->op->kind == OP_MAP || diff->op->kind == OP_CLEAR_SOFT ||
+	    !has_mappings_mark(diff, diff->page))
 		return false;
 	while (end < diff->vma->end && has_mappings_mark(diff, end))
 		end++;

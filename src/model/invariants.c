@@ -48,6 +48,8 @@ static void check_entry(struct model *model, const struct vma *vma, uint64_t pag
 
 	if (entry->uffd_wp && entry->write)
 		break_model(model, "page %llu is protected and writable", (unsigned long long)(page - FIRST_PAGE));
+	if (entry->kind == ENTRY_SWAP)
+		model->slots.items[entry->of].nr_counted++;
 	if (!is_page(entry))
 		return;
 	folio = folio_at(model, entry->of);
@@ -90,21 +92,50 @@ static void check_pins(struct model *model, const struct mm *mm)
 		}
 }
 
+/* Between operations nobody else refers to it. */
+static void check_counts(struct model *model, uint32_t id)
+{
+	const struct folio *folio = folio_at(model, id);
+	uint64_t pins = folio->is_huge ? folio->nr_pins : (uint64_t)folio->nr_pins * PIN_BIAS;
+
+	if (folio->is_free)
+		return;
+	if (folio->nr_counted != folio_mapcount_all(folio))
+		break_model(model, "a folio has %u entries and counts %u mappings", folio->nr_counted,
+		            folio_mapcount_all(folio));
+	if (folio->nr_refs != folio_mapcount_all(folio) + pins + folio->in_cache)
+		break_model(model, "a folio has %u mappings, %u pins and %u references", folio_mapcount_all(folio),
+		            folio->nr_pins, folio->nr_refs);
+	if (folio->slot != 0 && model->slots.items[folio->slot].folio != id)
+		break_model(model, "a folio is in the swap cache for a slot that has another");
+}
+
+static void check_slots(struct model *model)
+{
+	for (size_t i = 1; i < model->slots.nr; i++) {
+		const struct slot *slot = &model->slots.items[i];
+
+		if (slot->nr_refs != slot->nr_counted)
+			break_model(model, "a slot has %u entries and counts %u", slot->nr_counted, slot->nr_refs);
+		if (slot->folio != 0 && folio_at(model, slot->folio)->slot != i)
+			break_model(model, "a slot has a folio that is not in the swap cache for it");
+	}
+}
+
 void invariants_of_all(struct model *model)
 {
 	for (size_t i = 1; i < model->folios.nr; i++)
 		folio_at(model, (uint32_t)i)->nr_counted = 0;
+	for (size_t i = 1; i < model->slots.nr; i++)
+		model->slots.items[i].nr_counted = 0;
 	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
 		if (model->mms[i].is_there) {
 			check_mm(model, &model->mms[i]);
 			check_pins(model, &model->mms[i]);
 		}
 	for (size_t i = 1; i < model->folios.nr; i++) {
-		const struct folio *folio = folio_at(model, (uint32_t)i);
-
-		if (!folio->is_free && folio->nr_counted != folio_mapcount_all(folio))
-			break_model(model, "a folio has %u entries and counts %u mappings", folio->nr_counted,
-			            folio_mapcount_all(folio));
+		check_counts(model, (uint32_t)i);
 		invariants_of_folio(model, (uint32_t)i);
 	}
+	check_slots(model);
 }

@@ -17,12 +17,17 @@ struct candidate {
 	struct entry *entry;
 };
 
+static bool may_see(const struct model *model, const struct vma *vma)
+{
+	return vma->is_mergeable && !(model->opts.passes_forbidden && vma->protection == 0);
+}
+
 static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, struct candidate *out)
 {
 	const struct vma *vma = vma_find(mm, page);
 	struct entry entry, *huge;
 
-	if (vma == NULL || !vma->is_mergeable || (model->opts.merges_accessible && vma->protection == 0))
+	if (vma == NULL || !may_see(model, vma))
 		return false;
 	entry = table_look(model, mm, page);
 	if ((entry.kind != ENTRY_PAGE && entry.kind != ENTRY_HUGE) || !folio_at(model, entry.of)->is_anon)
@@ -40,11 +45,14 @@ static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, st
 	return true;
 }
 
-/* A base page, to which it has a reference, comes of it. */
+/* A base page, to which it has a reference, comes of it: as it is now, whatever was found before. */
 static bool hold(struct model *model, struct candidate *one)
 {
+	if (!find_candidate(model, one->mm, one->page, one))
+		return false;
 	if (folio_at(model, one->folio)->is_huge &&
-	    (!folio_split(model, one->folio) || !find_candidate(model, one->mm, one->page, one)))
+	    (!folio_split(model, one->folio) || !find_candidate(model, one->mm, one->page, one) ||
+	     folio_at(model, one->folio)->is_huge))
 		return false;
 	folio_get(model, one->folio, 1);
 	return true;
@@ -105,10 +113,14 @@ static void make_merged(struct model *model, uint32_t id)
 	slot_uncache(model, folio_at(model, id)->slot);
 }
 
-/* The page became KSM's for nothing: its process gets one of its own again. It keeps its marks. */
+/*
+ * The page became KSM's for nothing, or is to be that no more: its process gets one of its own again. That is unshared
+ * as it is, or written to.
+ */
 static void break_again(struct model *model, struct candidate *one, uint32_t id)
 {
 	uint32_t copy = folio_new(model, false, true);
+	bool writes = model->opts.unmerges_by_write;
 
 	lock_table(model, one->table);
 	if (is_unchanged(one, id)) {
@@ -117,11 +129,23 @@ static void break_again(struct model *model, struct candidate *one, uint32_t id)
 		folio_get(model, copy, 1);
 		folio_map(model, copy, 0);
 		one->entry->of = copy;
+		one->entry->dirty = writes;
+		one->entry->soft = one->entry->soft || writes;
+		one->entry->write = writes && vma_find(one->mm, one->page)->protection & MODEL_WRITE;
 		step(model, copy);
 		folio_release(model, id, 0);
 	}
 	unlock_table(model, one->table);
 	folio_put(model, copy, 1);
+}
+
+void ksm_unmerge(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct candidate one;
+
+	for (uint64_t page = start; page < end; page++)
+		if (find_candidate(model, mm, page, &one) && folio_at(model, one.folio)->is_ksm)
+			break_again(model, &one, one.folio);
 }
 
 static void merge_with(struct model *model, struct candidate *one, struct candidate *other)
@@ -138,6 +162,15 @@ static void merge_with(struct model *model, struct candidate *one, struct candid
 	break_again(model, other, other->folio);
 }
 
+static void merge_into(struct model *model, struct candidate *other, struct candidate *merged)
+{
+	if (!hold(model, merged))
+		return;
+	if (folio_at(model, merged->folio)->is_ksm)
+		replace(model, other, other->folio, merged->folio);
+	folio_put(model, merged->folio, 1);
+}
+
 /*
  * The later page becomes KSM's, and the earlier one is replaced by it: try_to_merge_two_pages(). Two of one folio are
  * merged after that is split.
@@ -152,7 +185,7 @@ static void merge_two(struct model *model, struct candidate *one, struct candida
 		return;
 	if (write_protect(model, other, other->folio)) {
 		if (folio_at(model, one->folio)->is_ksm)
-			replace(model, other, other->folio, one->folio);
+			merge_into(model, other, one);
 		else
 			merge_with(model, one, other);
 	}
@@ -170,10 +203,10 @@ static bool is_equal(const struct candidate *one, const struct candidate *other)
 	return one->value == other->value && (one->folio != other->folio || one->index != other->index);
 }
 
-static void merge_into_earlier(struct model *model, struct candidate *other)
+static void merge_into_earlier(struct model *model, const bool *is_locked, struct candidate *other)
 {
 	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
-		for (uint64_t page = FIRST_PAGE; model->mms[i].is_there && page < FIRST_PAGE + MODEL_PAGES; page++) {
+		for (uint64_t page = FIRST_PAGE; is_locked[i] && page < FIRST_PAGE + MODEL_PAGES; page++) {
 			struct candidate one;
 
 			if (!find_candidate(model, &model->mms[i], page, &one))
@@ -196,7 +229,7 @@ static void pass(struct model *model, const bool *is_locked)
 		for (uint64_t page = FIRST_PAGE; is_locked[i] && page < FIRST_PAGE + MODEL_PAGES; page++)
 			if (find_candidate(model, &model->mms[i], page, &other) &&
 			    !folio_at(model, other.folio)->is_ksm)
-				merge_into_earlier(model, &other);
+				merge_into_earlier(model, is_locked, &other);
 }
 
 int op_merge(struct doing *doing)

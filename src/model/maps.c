@@ -91,7 +91,7 @@ static void protect_entry(struct model *model, struct mm *mm, struct vma *vma, u
 		entry->write = false;
 	else if (may_write_at_once(model, vma, entry))
 		entry->write = true;
-	else if (model->opts.protects_clean && vma_is_private(vma) && !entry->dirty)
+	else if (model->opts.protects_clean && vma_is_private(vma) && (!entry->dirty || entry->kind == ENTRY_HUGE))
 		entry->write = false;
 	step(model, 0);
 }
@@ -254,6 +254,8 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 	struct vma moved;
 
 	unmap(model, mm, to, to + nr);
+	/* Where a page came from is how KSM finds it. */
+	ksm_unmerge(model, mm, start, end);
 	moved = *vma_find(mm, start);
 	moved.offset += start - moved.start;
 	moved.start = to;

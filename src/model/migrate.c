@@ -16,6 +16,19 @@ static void move_cached(struct model *model, uint32_t from, uint32_t to)
 	slot_cache(model, slot, to);
 }
 
+static void copy_to(struct model *model, uint32_t from, uint32_t to)
+{
+	const struct folio *old = folio_at(model, from);
+	struct folio *folio = folio_at(model, to);
+
+	folio->pages[0] = (struct page){ .value = old->pages[0].value };
+	folio->is_ksm = old->is_ksm;
+	folio->is_lazy = old->is_lazy;
+	folio->is_dirty = old->is_dirty;
+	if (old->slot != 0)
+		move_cached(model, from, to);
+}
+
 /* Base pages that nobody but their mappings refers to. */
 static void migrate(struct model *model, uint32_t from)
 {
@@ -26,15 +39,14 @@ static void migrate(struct model *model, uint32_t from)
 	folio_get(model, from, 1);
 	if (folio->nr_refs == folio_mapcount_all(folio) + 1) {
 		uint32_t to = folio_new(model, false, folio->is_anon);
+		bool is_left;
 
 		entries_leave(model, from);
-		*folio_at(model, to)->pages = (struct page){ .value = folio->pages[0].value };
-		folio_at(model, to)->is_ksm = folio->is_ksm;
-		folio_at(model, to)->is_lazy = folio->is_lazy;
-		folio_at(model, to)->is_dirty = folio->is_dirty;
-		if (folio->slot != 0)
-			move_cached(model, from, to);
-		entries_arrive(model, from, &to);
+		/* From now on nobody else comes by it; one may have a moment ago. */
+		is_left = folio->nr_refs == 1;
+		if (is_left)
+			copy_to(model, from, to);
+		entries_arrive(model, from, is_left ? &to : NULL);
 		folio_put(model, to, 1);
 	}
 	unlock_folio(model, from);

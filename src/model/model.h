@@ -64,10 +64,14 @@ struct model_opts {
 	bool reuses_large;        /* a write takes over a page of a large folio that nobody else maps (6.15) */
 	bool zeros_stay_huge;     /* a write to the huge zero page makes a huge page of it (6.13) */
 	bool splits_map_zeros;    /* pages of a split huge one that hold zeros become the zero page (6.12) */
-	bool splits_clean;   /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
-	bool protects_clean; /* mprotect() lets nobody write to clean entries without a fault (6.1) */
-	bool merges_accessible;   /* KSM passes over what nobody may access (6.1) */
-	bool once_of_first;  /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
+	bool splits_clean;      /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
+	bool protects_clean;    /* mprotect() lets nobody write to clean and to huge entries without a fault
+	                                (6.1) */
+	bool passes_forbidden;  /* KSM passes over what nobody may access (6.1) */
+	bool unmerges_by_write; /* what KSM merged is taken apart by a write, and so marked; else it is unshared (6.1)
+	                         */
+	bool moves_mark; /* dirty entries of what is split or moved elsewhere are marked (since 6.1, not everywhere) */
+	bool once_of_first; /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 
 struct model;

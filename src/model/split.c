@@ -11,6 +11,7 @@
 struct moving {
 	uint32_t from;
 	const uint32_t *to;
+	uint32_t nr_arrived;
 };
 
 static void leave(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
@@ -39,12 +40,15 @@ static bool becomes_zero(struct model *model, const struct moving *moving, uint3
 
 static void arrive(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
 {
-	const struct moving *moving = arg;
+	struct moving *moving = arg;
 	uint32_t to;
 
 	(void)mm, (void)vma, (void)page;
 	if (entry->kind != ENTRY_MIGRATION || entry->of != moving->from)
 		return;
+	/* Entries are made dirty again, and so marked. What migrates may have been where it was to go (follow.c). */
+	if (entry->dirty && model->opts.moves_mark && folio_at(model, moving->from)->is_huge)
+		entry->soft = true;
 	to = moving->to != NULL ? moving->to[entry->index] : moving->from;
 	if (moving->to != NULL)
 		entry->index = 0;
@@ -60,6 +64,7 @@ static void arrive(struct model *model, struct mm *mm, struct vma *vma, uint64_t
 		entry->of = to;
 	}
 	entry->exclusive = false;
+	moving->nr_arrived++;
 	step(model, to);
 }
 
@@ -111,7 +116,11 @@ void entries_arrive(struct model *model, uint32_t from, const uint32_t *to)
 {
 	struct moving moving = { .from = from, .to = to };
 
-	each_mm(model, arrive_all, &moving);
+	/* Meanwhile one that was not visited yet may have had a child in a place that was. */
+	do {
+		moving.nr_arrived = 0;
+		each_mm(model, arrive_all, &moving);
+	} while (moving.nr_arrived > 0);
 }
 
 /* A folio for each page. */

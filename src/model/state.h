@@ -5,7 +5,7 @@
  *
  * For every folio, at every instant (invariants.c):
  *
- *   references >= mappings + pins + (in the page cache ? 1 : 0)
+ *   references >= mappings + pins + (in the page cache ? 1 : 0), and between operations no more than that
  *   an exclusive anonymous page is mapped at most once
  *   pinned and anonymous => exclusive, or mapped nowhere
  */
@@ -90,6 +90,7 @@ struct folio {
 
 struct slot {
 	uint32_t nr_refs; /* entries that name it; 0: it is free */
+	uint32_t nr_counted;
 	uint64_t value;
 	uint32_t folio; /* in the swap cache: whoever reads the slot maps this one; 0 for none */
 };

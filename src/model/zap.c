@@ -12,7 +12,7 @@ static void each_of_table(struct model *model, struct mm *mm, const struct vma_p
                           entry_fn *fn, void *arg)
 {
 	lock_table(model, table);
-	for (uint64_t page = part->start; page < part->end; page++)
+	for (uint64_t page = part->start; page < part->end && !table->is_freed; page++)
 		if (table->entries[page & (ENTRIES - 1)].kind != ENTRY_NONE)
 			fn(model, mm, part->vma, page, &table->entries[page & (ENTRIES - 1)], arg);
 	unlock_table(model, table);
@@ -111,15 +111,18 @@ static void free_emptied(struct model *model, struct mm *mm, uint64_t start, uin
 
 	for (uint64_t block = first; block + MODEL_HUGE <= end; block += MODEL_HUGE) {
 		const struct vma *vma = vma_find(mm, block);
-		struct table *table = NULL;
-		struct entry *huge = table_huge_entry(model, mm, block, false, &table);
+		struct table *upper = NULL, *table;
+		struct entry *huge = table_huge_entry(model, mm, block, false, &upper);
 
-		if (vma == NULL || vma->end < block + MODEL_HUGE || huge == NULL || huge->kind != ENTRY_TABLE ||
-		    !is_empty(table_of(model, huge)))
+		if (vma == NULL || vma->end < block + MODEL_HUGE || huge == NULL || huge->kind != ENTRY_TABLE)
 			continue;
+		table = table_of(model, huge);
+		lock_table(model, upper);
 		lock_table(model, table);
-		table_free(model, huge);
+		if (!table->is_freed && is_empty(table))
+			table_free(model, huge);
 		unlock_table(model, table);
+		unlock_table(model, upper);
 	}
 }
 

@@ -15,8 +15,9 @@
 #include "kernel/uring.h"
 #include "verify/ksm.h"
 
-#define PAGE_BYTES ((size_t)4096)
-#define HUGE_BYTES ((size_t)2 << 20)
+#define PAGE_BYTES  ((size_t)4096)
+#define HUGE_BYTES  ((size_t)2 << 20)
+#define APART_BYTES (5 * PAGE_BYTES)
 
 /* Are these bits of a page's entry as they are to be? Of a process's that has our pages; 0: of our own. */
 static bool entry_of_is(pid_t pid, const char *page, uint64_t bits, uint64_t value)
@@ -46,29 +47,38 @@ static bool use(void *page, bool is_used)
 	return true;
 }
 
+/* A page of its own protection with two of another below and two above: nothing else merges with it. NULL: it failed.
+ */
+static char *map_apart(void **around, int protection)
+{
+	char *page;
+
+	*around = NULL;
+	if (sys_mmap(around, APART_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
+		return NULL;
+	page = (char *)*around + 2 * PAGE_BYTES;
+	return sys_mprotect(page, PAGE_BYTES, protection) == 0 ? page : NULL;
+}
+
 /*
  * Two mappings of a page: the first protected as `was` and without a mark, the second as `has` and marked. Is the mark
- * lost when the first is protected as `has`? Pages around them keep all others away, which would merge with them.
+ * lost when the first is protected as `has`?
  */
 static bool loses_mark(int was, int has, bool is_used)
 {
-	void *around = NULL, *new = NULL;
-	char *first, *second;
+	void *around, *elsewhere = NULL;
+	char *first = map_apart(&around, was), *second = (char *)around + 3 * PAGE_BYTES, *new;
 	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
 	bool lost = false;
 
-	if (sys_mmap(&around, 4 * PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0) {
-		first = (char *)around + PAGE_BYTES;
-		second = first + PAGE_BYTES;
-		/* sys_mmap() does not say where: it is moved there. */
-		lost = sys_mprotect(first, PAGE_BYTES, was) == 0 && use(first, is_used) &&
-		       sys_pwrite(clear, "4", 1, 0) == 1 &&
-		       sys_mmap(&new, PAGE_BYTES, has, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
-		       sys_mremap(new, PAGE_BYTES, second) == 0 &&
+	if (first != NULL && use(first, is_used) && sys_pwrite(clear, "4", 1, 0) == 1) {
+		new = map_apart(&elsewhere, has);
+		lost = new != NULL &&sys_mremap(new, PAGE_BYTES, second) == 0 &&
 		       entry_is(second, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY) &&
 		       sys_mprotect(first, PAGE_BYTES, has) == 0 && entry_is(second, PAGEMAP_SOFT_DIRTY, 0);
 	}
-	sys_munmap(around, 4 * PAGE_BYTES);
+	sys_munmap(elsewhere, APART_BYTES);
+	sys_munmap(around, APART_BYTES);
 	sys_close(clear);
 	return lost;
 }
@@ -89,7 +99,7 @@ bool ways_merges_used(void)
 	return loses_mark(PROT_READ | PROT_WRITE | PROT_EXEC, PROT_READ | PROT_WRITE, true);
 }
 
-/* A huge page, the first page written to, in memory of its own that begins at `*memory`; NULL: it is not to be had. */
+/* Memory of its own that begins at `*memory`, its first page written to, as a huge page; NULL: it is not to be had. */
 static char *fresh_huge(void **memory)
 {
 	char *huge;
@@ -100,7 +110,10 @@ static char *fresh_huge(void **memory)
 	huge = (char *)(((uintptr_t)*memory + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
 	(void)sys_madvise(huge, HUGE_BYTES, MADV_HUGEPAGE);
 	*(volatile char *)huge = 1;
-	return entry_is(huge + PAGE_BYTES, PAGEMAP_PRESENT, PAGEMAP_PRESENT) ? huge : NULL;
+	/* The last page is there with the first one. */
+	if (!entry_is(huge + HUGE_BYTES - PAGE_BYTES, PAGEMAP_PRESENT, PAGEMAP_PRESENT))
+		(void)sys_madvise(huge, HUGE_BYTES, MADV_COLLAPSE);
+	return entry_is(huge + HUGE_BYTES - PAGE_BYTES, PAGEMAP_PRESENT, PAGEMAP_PRESENT) ? huge : NULL;
 }
 
 bool ways_splits_clean(void)
@@ -115,6 +128,33 @@ bool ways_splits_clean(void)
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	sys_close(clear);
 	return is_clean;
+}
+
+bool ways_moves_mark(void)
+{
+	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
+	void *memory;
+	char *huge = fresh_huge(&memory);
+	bool marks = false;
+
+	if (huge != NULL && sys_madvise(huge + PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED) == 0) {
+		*(volatile char *)huge = 2;
+		marks = sys_pwrite(clear, "4", 1, 0) == 1 && entry_is(huge, PAGEMAP_SOFT_DIRTY, 0) &&
+		        sys_madvise(huge + 2 * PAGE_BYTES, PAGE_BYTES, MADV_FREE) == 0 &&
+		        entry_is(huge, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY);
+	}
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	sys_close(clear);
+	return marks;
+}
+
+bool ways_has_huge(void)
+{
+	void *memory;
+	bool has = fresh_huge(&memory) != NULL;
+
+	sys_munmap(memory, 2 * HUGE_BYTES);
+	return has;
 }
 
 bool ways_moves_many(void)
@@ -266,15 +306,18 @@ bool ways_pins_files(void)
 {
 	void *private = NULL, *shared = NULL;
 	struct uring ring;
-	bool pins;
+	bool is_moved = false, pins = false;
 
 	if (uring_open(&ring) < 0)
 		return false;
-	pins = sys_mmap(&private, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
-	       sys_mmap(&shared, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == 0 &&
-	       sys_mremap(shared, PAGE_BYTES, (char *)private + PAGE_BYTES) == 0 &&
-	       uring_pin(&ring, private, 2 * PAGE_BYTES) == 0 && uring_unpin(&ring) == 0;
+	if (sys_mmap(&private, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    sys_mmap(&shared, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == 0) {
+		is_moved = sys_mremap(shared, PAGE_BYTES, (char *)private + PAGE_BYTES) == 0;
+		pins = is_moved && uring_pin(&ring, private, 2 * PAGE_BYTES) == 0 && uring_unpin(&ring) == 0;
+	}
 	uring_close(&ring);
+	if (!is_moved)
+		sys_munmap(shared, PAGE_BYTES);
 	sys_munmap(private, 2 * PAGE_BYTES);
 	return pins;
 }
@@ -326,7 +369,7 @@ bool ways_once_of_first(void)
  * A child maps all of the huge page, the parent all but the first page. What madvise() splits shows in the child where
  * pagemap says of a huge entry what holds for its first page.
  */
-bool ways_shared_by_first(void)
+bool ways_shared_by_page(void)
 {
 	void *memory;
 	char *huge = fresh_huge(&memory);
@@ -391,18 +434,42 @@ bool ways_protects_clean(void)
 	return protects;
 }
 
-bool ways_merges_forbidden(void)
+/* Two equal pages that KSM has merged, if it did; NULL: it cannot be asked. */
+static char *merge_two(int protection)
 {
 	void *memory = NULL;
 	char *pages;
-	bool merges;
 
 	if (sys_mmap(&memory, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0)
-		return false;
+		return NULL;
 	pages = memory;
 	memset(pages, 1, 2 * PAGE_BYTES);
-	merges = sys_madvise(pages, 2 * PAGE_BYTES, MADV_MERGEABLE) == 0 &&
-	         sys_mprotect(pages, 2 * PAGE_BYTES, PROT_NONE) == 0 && ksm_settle() == 0 && !is_once(pages);
+	if (sys_madvise(pages, 2 * PAGE_BYTES, MADV_MERGEABLE) == 0 &&
+	    sys_mprotect(pages, 2 * PAGE_BYTES, protection) == 0 && ksm_settle() == 0)
+		return pages;
 	sys_munmap(pages, 2 * PAGE_BYTES);
-	return merges;
+	return NULL;
+}
+
+bool ways_passes_forbidden(void)
+{
+	char *pages = merge_two(PROT_NONE);
+	bool passes = pages != NULL && is_once(pages);
+
+	sys_munmap(pages, 2 * PAGE_BYTES);
+	return passes;
+}
+
+bool ways_unmerges_by_write(void)
+{
+	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
+	char *pages = merge_two(PROT_READ | PROT_WRITE);
+	bool writes = pages != NULL && !is_once(pages) && sys_pwrite(clear, "4", 1, 0) == 1 &&
+	              entry_is(pages, PAGEMAP_SOFT_DIRTY, 0) &&
+	              sys_madvise(pages, 2 * PAGE_BYTES, MADV_UNMERGEABLE) == 0 &&
+	              entry_is(pages, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY);
+
+	sys_munmap(pages, 2 * PAGE_BYTES);
+	sys_close(clear);
+	return writes;
 }

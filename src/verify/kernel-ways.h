@@ -17,6 +17,9 @@ bool ways_merges_used(void);
 /* io_uring pins memory of several files at once. */
 bool ways_pins_files(void);
 
+/* A huge page is to be had at once where it is asked for. */
+bool ways_has_huge(void);
+
 /* One mremap() moves two mappings. */
 bool ways_moves_many(void);
 
@@ -44,14 +47,20 @@ bool ways_splits_clean(void);
  */
 bool ways_protects_clean(void);
 
-/* KSM merges pages that nobody may access. Has it pass over all memory. */
-bool ways_merges_forbidden(void);
+/* When a huge page is split, its dirty pages are marked. Clears our marks. */
+bool ways_moves_mark(void);
+
+/* KSM passes over pages that nobody may access; here it passes over all memory. Where KSM may run. */
+bool ways_passes_forbidden(void);
+
+/* What it merged is taken apart by a write, which marks it. The same; clears our marks. */
+bool ways_unmerges_by_write(void);
 
 /*
- * madvise() takes a large folio for its caller's alone when its first page is mapped once. Where that is not so: when
+ * madvise() takes a large folio for its caller's alone when one of its pages is mapped once. Where that is not so: when
  * it is not mapped more often than it has pages, and its first page once.
  */
-bool ways_shared_by_first(void);
+bool ways_shared_by_page(void);
 bool ways_shared_likely(void);
 
 /* pagemap says of all pages of a huge entry that they are mapped once, or not, as it is with the first of them. */

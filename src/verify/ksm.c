@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kernel/sys.h"
 #include "kernel/sysfile.h"
@@ -23,23 +24,25 @@ bool ksm_may_run(void)
 {
 	char text[16];
 
-	return getenv("TIDEMARK_LANE") != NULL && sysfile_read(ROOT "full_scans", text, sizeof(text)) > 0;
+	return getenv("TIDEMARK_LANE") != NULL && access("/lane/settings", F_OK) == 0 &&
+	       sysfile_read(ROOT "full_scans", text, sizeof(text)) > 0;
 }
 
-/* Set for the pass, and put back. Not in all kernels: that pages which did not change for long are passed over. */
-static struct setting {
+/* For a pass, put back after it. Some kernels pass over pages that did not change for long, if they are let. */
+static const struct setting {
 	const char *path, *value;
-	bool is_optional;
-	char was[32];
+	bool is_everywhere;
 } settings[] = {
-	{ ROOT "smart_scan", "0", .is_optional = true },
-	/* Refused while pages are merged: by then it is what the first pass made it. */
-	{ ROOT "max_page_sharing", "1000000", .is_optional = true },
-	{ ROOT "sleep_millisecs", "0", .is_optional = false },
-	{ ROOT "pages_to_scan", "100000", .is_optional = false },
-	{ ROOT "run", "1", .is_optional = false },
+	{ ROOT "smart_scan", "0", false },
+	{ ROOT "sleep_millisecs", "0", true },
+	{ ROOT "pages_to_scan", "100000", true },
+	{ ROOT "run", "1", true },
 };
-#define NR_SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+enum {
+	NR_SETTINGS = sizeof(settings) / sizeof(settings[0]),
+	TEXT_BYTES = 32,
+};
 
 static int set(const char *path, const char *value)
 {
@@ -53,27 +56,30 @@ static int set(const char *path, const char *value)
 	return result < 0 ? (int)result : 0;
 }
 
-static int set_all(void)
+/* `was`: what there was, empty for what was not changed. */
+static int set_all(char was[NR_SETTINGS][TEXT_BYTES])
 {
 	for (size_t i = 0; i < NR_SETTINGS; i++) {
-		struct setting *setting = &settings[i];
-		int result;
+		const struct setting *setting = &settings[i];
+		int result = sysfile_read(setting->path, was[i], TEXT_BYTES);
 
-		if (sysfile_read(setting->path, setting->was, sizeof(setting->was)) <= 0)
-			setting->was[0] = 0;
-		result = set(setting->path, setting->value);
-		if (result < 0 && !setting->is_optional)
-			return result;
+		if (result > 0)
+			result = set(setting->path, setting->value);
+		if (result < 0) {
+			was[i][0] = 0;
+			if (setting->is_everywhere)
+				return result;
+		}
 	}
 	return 0;
 }
 
 /* The last that was set is the first that is put back. */
-static void put_back(void)
+static void put_back(char was[NR_SETTINGS][TEXT_BYTES])
 {
 	for (size_t i = NR_SETTINGS; i-- > 0;)
-		if (settings[i].was[0] != 0)
-			(void)set(settings[i].path, settings[i].was);
+		if (was[i][0] != 0)
+			(void)set(settings[i].path, was[i]);
 }
 
 static uint64_t nr_passes(void)
@@ -87,14 +93,15 @@ static int pass(void)
 {
 	uint64_t end_ns = sys_clock_ns(CLOCK_MONOTONIC) + TIMEOUT_NS;
 	uint64_t first = nr_passes();
-	int result = set_all();
+	char was[NR_SETTINGS][TEXT_BYTES] = { "" };
+	int result = set_all(was);
 
 	while (result == 0 && nr_passes() < first + PASSES) {
 		if (sys_clock_ns(CLOCK_MONOTONIC) > end_ns)
 			result = -ETIMEDOUT;
 		sys_yield();
 	}
-	put_back();
+	put_back(was);
 	return result;
 }
 
@@ -103,6 +110,8 @@ int ksm_settle(void)
 	void *page = NULL;
 	int result = sys_mmap(&page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	/* All that are equal become one page. This stays: it cannot be changed while any are merged. */
+	(void)set(ROOT "max_page_sharing", "1000000");
 	/* It passes over nothing as long as nobody has asked for it. */
 	if (result == 0)
 		result = sys_madvise(page, 4096, MADV_MERGEABLE);

@@ -102,7 +102,8 @@ static void ask_huge(struct powers *powers)
 	frees_tables = advises && sys_madvise(aligned, HUGE_BYTES, MADV_DONTNEED) == 0 && ways_frees_tables(aligned);
 	sys_munmap(memory, 2 * HUGE_BYTES);
 	powers->huge_anyway = file_says(HUGE_FILE, "[always]");
-	powers->model.has_huge = advises && (powers->huge_anyway || file_says(HUGE_FILE, "[madvise]"));
+	powers->model.has_huge =
+	        advises && (powers->huge_anyway || file_says(HUGE_FILE, "[madvise]")) && ways_has_huge();
 	powers->model.collapses_read_only = read_only;
 	powers->model.frees_tables = frees_tables;
 	if (!advises)
@@ -118,8 +119,9 @@ static void ask_splits(struct model_opts *model)
 	model->splits_map_zeros = ways_splits_map_zeros();
 	model->splits_clean = model->has_soft_dirty && ways_splits_clean();
 	model->protects_clean = model->splits_clean && ways_protects_clean();
+	model->moves_mark = model->has_soft_dirty && ways_moves_mark();
 	model->once_of_first = ways_once_of_first();
-	model->sharing = ways_shared_by_first() ? MODEL_SHARING_ONE_PAGE
+	model->sharing = ways_shared_by_page()  ? MODEL_SHARING_ONE_PAGE
 	                 : ways_shared_likely() ? MODEL_SHARING_LIKELY
 	                                        : MODEL_SHARING_EXACT;
 }
@@ -132,8 +134,12 @@ static void ask_machine(struct powers *powers)
 		LACKS(powers, "there is no swap space", OP_PAGEOUT);
 	if (access("/sys/devices/system/node/node1", F_OK) != 0)
 		LACKS(powers, "this machine has one memory node", OP_MIGRATE);
-	if (!ksm_may_run())
+	if (ksm_may_run()) {
+		powers->model.passes_forbidden = ways_passes_forbidden();
+		powers->model.unmerges_by_write = powers->model.has_soft_dirty && ways_unmerges_by_write();
+	} else {
 		LACKS(powers, "KSM is a setting of the whole machine: in the tests' virtual machines only", OP_MERGE);
+	}
 }
 
 uint64_t powers_kinds(const struct powers *powers)
@@ -159,7 +165,6 @@ void powers_ask(struct powers *powers)
 		ask_splits(&powers->model);
 	ask_machine(powers);
 	powers->model.moves_many = ways_moves_many();
-	powers->model.merges_accessible = ksm_may_run() && !ways_merges_forbidden();
 	powers->model.pins_one_file = can_pin() && !ways_pins_files();
 	if (!can_pin())
 		LACKS(powers, "io_uring is not in this kernel, or not allowed", OP_PIN, OP_UNPIN, OP_DEVICE_WRITE,

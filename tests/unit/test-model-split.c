@@ -78,9 +78,9 @@ static void zeros_that_are_split_off_are_no_pages_to_merge(void **state)
 }
 
 /* Does KSM merge two equal pages that nobody may access? */
-static bool merges_forbidden(bool merges_accessible)
+static bool merges_forbidden(bool passes_forbidden)
 {
-	const struct model_opts opts = { .merges_accessible = merges_accessible };
+	const struct model_opts opts = { .passes_forbidden = passes_forbidden };
 	bool merges;
 
 	rig_start_as(&rig, &opts);
