@@ -16,8 +16,11 @@
 
 #define ROOT "/sys/kernel/mm/ksm/"
 
-/* A page is looked at in one pass, is seen unchanged in the next, and merged; one more, as one has begun already. */
-#define PASSES     4
+/*
+ * A page is looked at in one pass, and is seen unchanged in the next, where huge ones are split; then it is merged. One
+ * more, as one has begun already, and two for what was referred to by others for a moment.
+ */
+#define PASSES     6
 #define TIMEOUT_NS UINT64_C(20000000000)
 
 bool ksm_may_run(void)

@@ -28,7 +28,8 @@ SECOND = guest.Options(mem_mib=1024, cpus=1, levels=4, kaslr=False, thp="never",
 THIRD = guest.Options(mem_mib=1024, cpus=2, levels=4, kaslr=True, thp="always", swap="disk:512M", append="hugepages=16 damon_stat.enabled=N")
 FOURTH = guest.Options(mem_mib=6144, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M",
                        append="hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=12", setup=os.path.join(guest.HERE, "kinds.setup"))
-# No setup: that switches on large folios, which the model has not.
-FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M")
+# Without the fourth's setup: that switches on large folios, which the model has not.
+FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M",
+                      setup=os.path.join(guest.HERE, "lockstep.setup"))
 
 BOOTS = [(FIRST, KERNEL + ORACLE), (SECOND, SHORT), (THIRD, SHORT + DAMON), (FOURTH, KINDS + TORTURE), (FIFTH, LOCKSTEP)]
