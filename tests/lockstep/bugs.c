@@ -19,7 +19,7 @@
 
 enum {
 	NR_SEEDS = 20,
-	NR_KERNELS = 6, /* seeds without a bug: each is another kernel */
+	NR_KERNELS = 6,  /* seeds without a bug: each is another kernel */
 	NR_MOST = 10000, /* operations, after which it counts as not found */
 	TOGETHER = 3,    /* operations that are interleaved */
 };
