@@ -203,7 +203,13 @@ int op_nohugepage(struct doing *doing)
 
 int op_mergeable(struct doing *doing)
 {
-	return set_flag(doing, set_mergeable, 1);
+	struct mm *mm = doing->mm;
+	int result = set_flag(doing, set_mergeable, 1);
+
+	for (size_t i = 0; mm->ksm_nr == 0 && i < mm->vmas.nr; i++)
+		if (mm->vmas.items[i].is_mergeable)
+			mm->ksm_nr = ++doing->model->nr_ksm;
+	return result;
 }
 
 int op_unmergeable(struct doing *doing)

@@ -280,17 +280,34 @@ static bool has_mappings_mark(struct difference *diff, uint64_t page)
 	return !table_look(diff->model, diff->mm, page).soft && (shown != 0) != diff->vma->is_soft;
 }
 
+/* What makes a mapping like its neighbour. New ones are marked always. */
+static bool may_merge(const struct difference *diff)
+{
+	switch (diff->op->kind) {
+	case OP_PROTECT:
+	case OP_MOVE:
+	case OP_HUGEPAGE:
+	case OP_NOHUGEPAGE:
+	case OP_MERGEABLE:
+	case OP_UNMERGEABLE:
+	case OP_REGISTER:
+	case OP_UNREGISTER:
+		return diff->mm == &diff->model->mms[diff->op->process];
+	default:
+		return false;
+	}
+}
+
 /*
- * Whose mark a merged mapping has depends on which of them took in the other, before Linux 6.19. New mappings are
- * marked always. The pages that differ become a mapping with the mark that is shown.
+ * Whose mark a merged mapping has depends on which of them took in the other, before Linux 6.19. The pages that differ
+ * become a mapping with the mark that is shown.
  */
 static bool follow_mark(struct difference *diff)
 {
 	uint64_t end = diff->page;
 	bool is_soft = !diff->vma->is_soft;
 
-	if (!diff->model->opts.merges_lose_marks || diff->op->kind == OP_MAP || diff->op->kind == OP_CLEAR_SOFT ||
-	    !has_mappings_mark(diff, diff->page))
+	if (!diff->model->opts.merges_lose_marks || !may_merge(diff) || !has_mappings_mark(diff, diff->page))
 		return false;
 	while (end < diff->vma->end && has_mappings_mark(diff, end))
 		end++;

@@ -205,6 +205,7 @@ int op_fork(struct doing *doing)
 	for (size_t i = 0; i < MODEL_PAGES; i++)
 		if (table_look(model, child, FIRST_PAGE + i).kind != ENTRY_NONE)
 			child->truth[i].soft = mm->truth[i].soft;
+	child->ksm_nr = mm->ksm_nr != 0 ? ++model->nr_ksm : 0;
 	/* Nobody has reached into it before it was whole. */
 	child->is_there = true;
 	unlock_mmap(model, child);

@@ -39,11 +39,32 @@ void huge_fault(struct model *model, struct mm *mm, struct vma *vma, struct entr
 	}
 }
 
+/* Each page of a huge entry has its own entry, as the huge one was. */
+static void split_entry(struct model *model, struct entry *huge, struct entry old)
+{
+	uint32_t id = table_new(model);
+	struct table *table = model->tables.items[id];
+
+	for (unsigned i = 0; i < MODEL_HUGE; i++) {
+		table->entries[i] = old;
+		table->entries[i].index = (uint16_t)i;
+		table->entries[i].kind = old.kind == ENTRY_HUGE ? ENTRY_PAGE : ENTRY_ZERO;
+	}
+	if (old.kind == ENTRY_HUGE) {
+		struct folio *folio = folio_at(model, old.of);
+
+		for (unsigned i = 0; i < MODEL_HUGE; i++)
+			folio->pages[i].nr_mapped++;
+		folio->nr_mapped += MODEL_HUGE;
+		folio->nr_huge--;
+	}
+	*huge = (struct entry){ .kind = ENTRY_TABLE, .of = id };
+	step(model, old.kind == ENTRY_HUGE ? old.of : 0);
+}
+
 void huge_split(struct model *model, struct entry *huge)
 {
 	struct entry old = *huge;
-	struct table *table;
-	uint32_t id;
 
 	/* Entries that are made dirty become soft-dirty by that (x86): more is marked than was written. */
 	if (old.kind == ENTRY_HUGE && old.dirty) {
@@ -55,22 +76,17 @@ void huge_split(struct model *model, struct entry *huge)
 		old.soft = false;
 	if (old.kind == ENTRY_HUGE)
 		folio_get(model, old.of, MODEL_HUGE - 1);
-	id = table_new(model);
-	table = model->tables.items[id];
-	for (unsigned i = 0; i < MODEL_HUGE; i++) {
-		table->entries[i] = old;
-		table->entries[i].index = (uint16_t)i;
-		table->entries[i].kind = old.kind == ENTRY_HUGE ? ENTRY_PAGE : ENTRY_ZERO;
-	}
-	if (old.kind == ENTRY_HUGE)
-		for (unsigned i = 0; i < MODEL_HUGE; i++) {
-			folio_at(model, old.of)->pages[i].nr_mapped++;
-			folio_at(model, old.of)->nr_mapped++;
-		}
-	if (old.kind == ENTRY_HUGE)
-		folio_at(model, old.of)->nr_huge--;
-	*huge = (struct entry){ .kind = ENTRY_TABLE, .of = id };
-	step(model, old.kind == ENTRY_HUGE ? old.of : 0);
+	split_entry(model, huge, old);
+}
+
+void huge_split_to_leave(struct model *model, struct entry *huge)
+{
+	struct entry old = *huge;
+
+	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
+		old.soft = false;
+	folio_get(model, old.of, MODEL_HUGE - 1);
+	split_entry(model, huge, old);
 }
 
 static void split_block(struct model *model, struct mm *mm, uint64_t page)

@@ -192,28 +192,39 @@ static void merge_two(struct model *model, struct candidate *one, struct candida
 	folio_put(model, other->folio, 1);
 }
 
-static bool is_earlier(const struct candidate *a, struct mm *mm, uint64_t page)
-{
-	return a->mm < mm || (a->mm == mm && a->page < page);
-}
-
 /* The same page twice, as after fork, is nothing to merge. */
 static bool is_equal(const struct candidate *one, const struct candidate *other)
 {
 	return one->value == other->value && (one->folio != other->folio || one->index != other->index);
 }
 
-static void merge_into_earlier(struct model *model, const bool *is_locked, struct candidate *other)
+/* The processes that KSM knows, in the order in which it came to know them. */
+struct known {
+	struct mm *mms[MODEL_PROCESSES];
+	unsigned nr;
+};
+
+static void lock_known(struct model *model, struct known *known)
 {
-	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
-		for (uint64_t page = FIRST_PAGE; is_locked[i] && page < FIRST_PAGE + MODEL_PAGES; page++) {
+	known->nr = 0;
+	for (uint32_t nr = 1; nr <= model->nr_ksm; nr++)
+		for (unsigned i = 0; i < MODEL_PROCESSES; i++)
+			if (model->mms[i].is_there && model->mms[i].ksm_nr == nr)
+				known->mms[known->nr++] = &model->mms[i];
+	for (unsigned i = 0; i < known->nr; i++)
+		lock_mmap_read(model, known->mms[i]);
+}
+
+/* The pages that come before it, until one is equal. */
+static void merge_into_earlier(struct model *model, const struct known *known, struct candidate *other)
+{
+	for (unsigned i = 0; i < known->nr; i++)
+		for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++) {
 			struct candidate one;
 
-			if (!find_candidate(model, &model->mms[i], page, &one))
-				continue;
-			if (!is_earlier(&one, other->mm, other->page))
+			if (known->mms[i] == other->mm && page == other->page)
 				return;
-			if (is_equal(&one, other)) {
+			if (find_candidate(model, known->mms[i], page, &one) && is_equal(&one, other)) {
 				merge_two(model, &one, other);
 				return;
 			}
@@ -221,32 +232,26 @@ static void merge_into_earlier(struct model *model, const bool *is_locked, struc
 }
 
 /* Each page once. */
-static void pass(struct model *model, const bool *is_locked)
+static void pass(struct model *model, const struct known *known)
 {
 	struct candidate other;
 
-	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
-		for (uint64_t page = FIRST_PAGE; is_locked[i] && page < FIRST_PAGE + MODEL_PAGES; page++)
-			if (find_candidate(model, &model->mms[i], page, &other) &&
-			    !folio_at(model, other.folio)->is_ksm)
-				merge_into_earlier(model, is_locked, &other);
+	for (unsigned i = 0; i < known->nr; i++)
+		for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
+			if (find_candidate(model, known->mms[i], page, &other) && !folio_at(model, other.folio)->is_ksm)
+				merge_into_earlier(model, known, &other);
 }
 
 int op_merge(struct doing *doing)
 {
 	struct model *model = doing->model;
-	bool is_locked[MODEL_PROCESSES];
+	struct known known;
 
-	for (unsigned i = 0; i < MODEL_PROCESSES; i++) {
-		is_locked[i] = model->mms[i].is_there;
-		if (is_locked[i])
-			lock_mmap_read(model, &model->mms[i]);
-	}
+	lock_known(model, &known);
 	/* What the first one split is merged in the second. */
-	pass(model, is_locked);
-	pass(model, is_locked);
-	for (unsigned i = 0; i < MODEL_PROCESSES; i++)
-		if (is_locked[i])
-			unlock_mmap(model, &model->mms[i]);
+	pass(model, &known);
+	pass(model, &known);
+	for (unsigned i = 0; i < known.nr; i++)
+		unlock_mmap(model, known.mms[i]);
 	return 0;
 }

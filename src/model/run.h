@@ -30,6 +30,8 @@ struct truth *truth_of(struct mm *mm, uint64_t page);
 
 /* A huge entry becomes a table of entries; its table is locked. */
 void huge_split(struct model *model, struct entry *huge);
+/* The same for a page whose entries are to wait: they stay dirty, and are marked when they arrive. */
+void huge_split_to_leave(struct model *model, struct entry *huge);
 /* Splits the huge entries that [start, end) covers in part. */
 void huge_split_at(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 /* Entries of the folio's pages, huge ones are split first, become such as make every access wait; and name its pages

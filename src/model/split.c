@@ -46,9 +46,6 @@ static void arrive(struct model *model, struct mm *mm, struct vma *vma, uint64_t
 	(void)mm, (void)vma, (void)page;
 	if (entry->kind != ENTRY_MIGRATION || entry->of != moving->from)
 		return;
-	/* Entries are made dirty again, and so marked. What migrates may have been where it was to go (follow.c). */
-	if (entry->dirty && model->opts.moves_mark && folio_at(model, moving->from)->is_huge)
-		entry->soft = true;
 	to = moving->to != NULL ? moving->to[entry->index] : moving->from;
 	if (moving->to != NULL)
 		entry->index = 0;
@@ -60,6 +57,9 @@ static void arrive(struct model *model, struct mm *mm, struct vma *vma, uint64_t
 		folio_get(model, to, 1);
 		folio_map(model, to, entry->index);
 		folio_at(model, to)->pages[entry->index].exclusive = entry->exclusive;
+		/* It is made dirty again, and so marked. What migrates may have been where it was to go (follow.c). */
+		if (entry->dirty && model->opts.moves_mark && folio_at(model, moving->from)->is_huge)
+			entry->soft = true;
 		entry->kind = ENTRY_PAGE;
 		entry->of = to;
 	}
@@ -94,7 +94,7 @@ static void leave_all(struct model *model, struct mm *mm, struct moving *moving)
 			continue;
 		lock_table(model, table);
 		if (huge->kind == ENTRY_HUGE && huge->of == moving->from)
-			huge_split(model, huge);
+			huge_split_to_leave(model, huge);
 		unlock_table(model, table);
 	}
 	each_entry(model, mm, FIRST_PAGE, FIRST_PAGE + MODEL_PAGES, leave, moving);

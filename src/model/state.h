@@ -131,6 +131,7 @@ struct mm {
 	uint32_t nr_readers, writer; /* of the mmap lock: how many, and which task */
 	VEC(struct vma) vmas;        /* ascending */
 	struct pin *pins;            /* MODEL_PINS */
+	uint32_t ksm_nr;             /* when KSM came to know it, 0: it does not */
 	bool is_collecting;          /* one tracker, one collect at a time */
 	struct intervals was_pinned; /* at the last collect */
 	/* What a tracker must come to know, for each page of the arena, beside all that the kernel keeps. */
@@ -153,7 +154,7 @@ struct model {
 	VEC(struct table *) tables;
 	VEC(struct slot) slots;
 	VEC(struct file *) files;
-	uint32_t nr_anons;
+	uint32_t nr_anons, nr_ksm;
 	char broken[160];
 	bool no_memory;
 	struct scheduler *scheduler; /* NULL: one operation at a time */

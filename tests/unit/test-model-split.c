@@ -52,10 +52,10 @@ static void of_pages_that_ksm_splits_the_equal_ones_become_one(void **state)
 static void what_is_merged_away_loses_its_mark(void **state)
 {
 	(void)state;
-	start((struct model_opts){ 0 });
+	start((struct model_opts){ .moves_mark = true });
 	DO(&rig, CLEAR_SOFT);
 	DO(&rig, MERGEABLE, .nr = MODEL_HUGE);
-	/* The entries that come of a dirty huge one are marked. */
+	/* What is split is marked, as it is dirty. */
 	DO(&rig, MERGE);
 	assert_true(is(HERE, SEEN_SOFT));
 	assert_false(is(1, SEEN_SOFT));
