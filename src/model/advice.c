@@ -8,21 +8,30 @@
 #include "model/table.h"
 #include "model/vma.h"
 
-/* Does what is advised, up to `end`, hold all of the folio, in order? */
-static bool covers_folio(const struct entry *entry, uint64_t page, uint64_t end)
+/* What is advised, of one mapping. */
+struct advised {
+	uint64_t start, end;
+};
+
+/* All of its folio, in order and in one table, is advised with the page. */
+static bool has_whole_folio(const struct entry *entry, uint64_t page, const struct advised *advised)
 {
-	if (page % MODEL_HUGE != 0 || end - page < MODEL_HUGE)
+	uint64_t first = page - entry->index;
+	const struct entry *entries = entry - entry->index;
+
+	if (first % MODEL_HUGE != 0 || first < advised->start || advised->end - first < MODEL_HUGE)
 		return false;
 	for (unsigned i = 0; i < MODEL_HUGE; i++)
-		if (entry[i].kind != ENTRY_PAGE || entry[i].of != entry->of || entry[i].index != i)
+		if (entries[i].kind != ENTRY_PAGE || entries[i].of != entry->of || entries[i].index != i)
 			return false;
 	return true;
 }
 
-/* A page of a large folio that is advised in part. */
-static bool is_part(struct model *model, uint64_t page, const struct entry *entry, uint64_t end)
+/* A page of a large folio that is advised in part, and so split; 6.1 splits it in any case. */
+static bool is_part(struct model *model, uint64_t page, const struct entry *entry, const struct advised *advised)
 {
-	return entry->kind == ENTRY_PAGE && folio_at(model, entry->of)->is_huge && !covers_folio(entry, page, end);
+	return entry->kind == ENTRY_PAGE && folio_at(model, entry->of)->is_huge &&
+	       (model->opts.sharing == MODEL_SHARING_ONE_PAGE || !has_whole_folio(entry, page, advised));
 }
 
 static bool is_mapped_by_others(struct model *model, struct mm *mm, const struct entry *entry, bool is_free)
@@ -47,7 +56,7 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
                           void *arg)
 {
 	(void)vma;
-	if (is_part(model, page, entry, *(const uint64_t *)arg))
+	if (is_part(model, page, entry, arg))
 		return;
 	if (entry->kind == ENTRY_SWAP) {
 		uint32_t slot = entry->of;
@@ -68,12 +77,12 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
 }
 
 /* Those that are this process's alone are split; the others stay as they are. */
-static void split_parts(struct doing *doing, uint64_t start, uint64_t next, uint64_t end)
+static void split_parts(struct doing *doing, uint64_t start, uint64_t end, const struct advised *advised)
 {
-	for (uint64_t page = start; page < next; page++) {
+	for (uint64_t page = start; page < end; page++) {
 		const struct entry *entry = table_entry(doing->model, doing->mm, page, false);
 
-		if (entry != NULL && is_part(doing->model, page, entry, end) &&
+		if (entry != NULL && is_part(doing->model, page, entry, advised) &&
 		    folio_looks_alone(doing->model, doing->mm, entry, doing->op->kind == OP_FREE))
 			(void)folio_split(doing->model, entry->of);
 	}
@@ -82,13 +91,15 @@ static void split_parts(struct doing *doing, uint64_t start, uint64_t next, uint
 /* Block by block: what is meant in part is split first, or left as it is. */
 static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_fn *fn)
 {
+	struct advised advised = { start, end };
+
 	for (uint64_t at = start, next; at < end; at = next) {
 		next = block_of(at) + MODEL_HUGE;
 		next = next < end ? next : end;
 		if (!huge_break_at(doing->model, doing->mm, at, next, doing->op->kind == OP_FREE))
 			continue;
-		split_parts(doing, at, next, end);
-		each_entry(doing->model, doing->mm, at, next, fn, &end);
+		split_parts(doing, at, next, &advised);
+		each_entry(doing->model, doing->mm, at, next, fn, &advised);
 	}
 }
 
@@ -119,7 +130,7 @@ static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint6
                       void *arg)
 {
 	(void)vma;
-	if (is_part(model, page, entry, *(const uint64_t *)arg))
+	if (is_part(model, page, entry, arg))
 		return;
 	if (entry->kind == ENTRY_PAGE || entry->kind == ENTRY_HUGE) {
 		struct folio *folio = folio_at(model, entry->of);

@@ -128,6 +128,7 @@ static uint32_t swapped_folio(struct model *model, uint32_t slot)
 	folio = model->slots.items[slot].folio;
 	if (folio == 0) {
 		folio_at(model, new)->pages[0].value = model->slots.items[slot].value;
+		folio_at(model, new)->may_be_large = model->slots.items[slot].is_of_large;
 		slot_cache(model, slot, new);
 		return new;
 	}
@@ -259,7 +260,7 @@ int fault_in(struct model *model, struct mm *mm, uint64_t page, bool write)
 	for (;;) {
 		struct vma *vma = vma_find(mm, page);
 		struct table *table;
-		struct entry *entry;
+		struct entry *entry, *upper;
 		bool is_done;
 		int huge;
 
@@ -270,7 +271,10 @@ int fault_in(struct model *model, struct mm *mm, uint64_t page, bool write)
 			return 0;
 		if (huge == 0)
 			continue;
-		table = table_of(model, table_huge_entry(model, mm, page, true, NULL));
+		upper = table_huge_entry(model, mm, page, true, NULL);
+		if (upper->kind != ENTRY_TABLE)
+			continue;
+		table = table_of(model, upper);
 		entry = &table->entries[page & (ENTRIES - 1)];
 		lock_table(model, table);
 		/* It may have been given up meanwhile. */

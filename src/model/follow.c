@@ -60,6 +60,24 @@ static bool was_never_there(struct difference *diff, unsigned i)
 	        (entry.kind == ENTRY_PAGE && *entry_value(diff->model, &entry) == 0 && !is_pinned(diff, &entry)));
 }
 
+/* An access of this process, which may fill what is empty. */
+static bool is_access(const struct difference *diff)
+{
+	return diff->mm == &diff->model->mms[diff->op->process] &&
+	       (diff->op->kind == OP_READ || diff->op->kind == OP_WRITE || diff->op->kind == OP_PIN);
+}
+
+/* What is split by no access is split whole. Where entries stay as dirty as they were, that makes no difference. */
+static void split_as(struct difference *diff, struct table *table, struct entry *huge)
+{
+	if (diff->model->opts.splits_clean && huge->kind == ENTRY_HUGE && !is_access(diff) &&
+	    folio_split(diff->model, huge->of))
+		return;
+	lock_table(diff->model, table);
+	huge_split(diff->model, huge);
+	unlock_table(diff->model, table);
+}
+
 /* Huge where the kernel has base pages: those that are there stay, and what something was written to. */
 static bool make_small(struct difference *diff)
 {
@@ -71,20 +89,11 @@ static bool make_small(struct difference *diff)
 	/* Where huge pages are not seen, it shows by what else becomes of its pages. */
 	if (!diff->is_huge || diff->real->flags & SEEN_HUGE || !(diff->differs & shown))
 		return false;
-	lock_table(diff->model, table);
-	huge_split(diff->model, huge);
-	unlock_table(diff->model, table);
+	split_as(diff, table, huge);
 	for (unsigned i = 0; i < MODEL_HUGE; i++)
 		if (was_never_there(diff, i))
 			zap(diff->model, diff->mm, diff->block + i, diff->block + i + 1, false);
 	return true;
-}
-
-/* An access of this process, which may fill what is empty. */
-static bool is_access(const struct difference *diff)
-{
-	return diff->mm == &diff->model->mms[diff->op->process] &&
-	       (diff->op->kind == OP_READ || diff->op->kind == OP_WRITE || diff->op->kind == OP_PIN);
 }
 
 /* The huge zero page counts as a file's, and is mapped more than once; other huge pages that are new are mapped once.
@@ -137,6 +146,7 @@ static uint32_t slot_for(struct model *model, const struct entry *entry)
 		return slot;
 	}
 	slot = slot_new(model, *entry_value(model, entry));
+	model->slots.items[slot].is_of_large = folio->is_huge;
 	if (!folio->is_huge && !folio->is_ksm)
 		slot_cache(model, slot, entry->of);
 	return slot;
@@ -242,12 +252,26 @@ static bool is_meant(struct difference *diff, bool dirty)
 	return false;
 }
 
+/* A page of its block is pinned: if both are of one folio, that is. */
+static bool is_near_pinned(struct difference *diff)
+{
+	for (unsigned i = 0; i < MODEL_HUGE; i++) {
+		struct entry entry = table_look(diff->model, diff->mm, diff->block + i);
+
+		if (entry.kind == ENTRY_PAGE && is_pinned(diff, &entry))
+			return true;
+	}
+	return false;
+}
+
 /* Making an entry dirty marks it, and these make it dirty again; or all that are changed together, when one was. */
 static bool may_mark(struct difference *diff)
 {
 	switch (diff->op->kind) {
 	case OP_MIGRATE:
-		return diff->entry.dirty && is_meant(diff, false);
+		return diff->model->opts.moves_mark && diff->entry.dirty && is_meant(diff, false);
+	case OP_CLEAR_SOFT:
+		return folio_at(diff->model, diff->entry.of)->may_be_large && is_near_pinned(diff);
 	case OP_PROTECT:
 	case OP_ARM:
 	case OP_DISARM:
@@ -272,49 +296,21 @@ static bool mark_too(struct difference *diff)
 	return true;
 }
 
-/* Only its mapping's mark speaks for the page, on one side or the other. */
-static bool has_mappings_mark(struct difference *diff, uint64_t page)
-{
-	uint32_t shown = diff->real[(int64_t)(page - diff->page)].flags & SEEN_SOFT;
-
-	return !table_look(diff->model, diff->mm, page).soft && (shown != 0) != diff->vma->is_soft;
-}
-
-/* What makes a mapping like its neighbour. New ones are marked always. */
-static bool may_merge(const struct difference *diff)
-{
-	switch (diff->op->kind) {
-	case OP_PROTECT:
-	case OP_MOVE:
-	case OP_HUGEPAGE:
-	case OP_NOHUGEPAGE:
-	case OP_MERGEABLE:
-	case OP_UNMERGEABLE:
-	case OP_REGISTER:
-	case OP_UNREGISTER:
-		return diff->mm == &diff->model->mms[diff->op->process];
-	default:
-		return false;
-	}
-}
-
 /*
- * Whose mark a merged mapping has depends on which of them took in the other, before Linux 6.19. The pages that differ
- * become a mapping with the mark that is shown.
+ * Whose mark a merged mapping has depends on which of them took in the other, before Linux 6.19. It shows at a page
+ * for which only that speaks.
  */
 static bool follow_mark(struct difference *diff)
 {
-	uint64_t end = diff->page;
-	bool is_soft = !diff->vma->is_soft;
+	struct vma *vma = diff->vma;
 
-	if (!diff->model->opts.merges_lose_marks || !may_merge(diff) || !has_mappings_mark(diff, diff->page))
+	if (!diff->model->opts.merges_lose_marks || !vma->is_unsure || diff->entry.soft || !(diff->differs & SEEN_SOFT))
 		return false;
-	while (end < diff->vma->end && has_mappings_mark(diff, end))
-		end++;
-	vma_isolate(diff->model, diff->mm, diff->page, end);
-	vma_find(diff->mm, diff->page)->is_soft = is_soft;
-	for (uint64_t page = diff->page; page < end; page++)
-		truth_of(diff->mm, page)->soft = truth_of(diff->mm, page)->soft && is_soft;
+	vma->is_soft = !vma->is_soft;
+	vma->is_unsure = false;
+	for (uint64_t page = vma->start; page < vma->end; page++)
+		if (!table_look(diff->model, diff->mm, page).soft)
+			truth_of(diff->mm, page)->soft = truth_of(diff->mm, page)->soft && vma->is_soft;
 	return true;
 }
 

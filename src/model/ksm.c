@@ -131,6 +131,7 @@ static void break_again(struct model *model, struct candidate *one, uint32_t id)
 		one->entry->of = copy;
 		one->entry->dirty = writes;
 		one->entry->soft = one->entry->soft || writes;
+		one->entry->uffd_wp = one->entry->uffd_wp && !writes;
 		one->entry->write = writes && vma_find(one->mm, one->page)->protection & MODEL_WRITE;
 		step(model, copy);
 		folio_release(model, id, 0);

@@ -67,6 +67,8 @@ int op_map(struct doing *doing)
 	for (uint64_t page = doing->start; page < doing->end; page++)
 		truth_of(doing->mm, page)->soft = true;
 	vma_merge(model, doing->mm, doing->start, doing->end);
+	/* mmap() marks what comes of it. */
+	vma_find(doing->mm, doing->start)->is_unsure = false;
 	unlock_mmap(model, doing->mm);
 	return 0;
 }
@@ -235,7 +237,7 @@ static int may_move(struct doing *doing)
 }
 
 /* A mapping that was left whole has no anonymous pages any more, and no anon_vma. */
-static void leave(struct mm *mm, uint64_t start, uint64_t end)
+static void leave(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 {
 	struct vma *vma = vma_find(mm, start);
 
@@ -243,6 +245,8 @@ static void leave(struct mm *mm, uint64_t start, uint64_t end)
 		return;
 	vma->anon = 0;
 	vma->is_forked = false;
+	if (model->opts.leaves_as_new)
+		vma->offset = vma->start;
 }
 
 /* [start, end) of one mapping. */
@@ -274,7 +278,7 @@ static void move_part(struct doing *doing, uint64_t start, uint64_t end)
 		*truth_of(mm, start + i) = (struct truth){ .armed = true };
 	}
 	if (doing->op->flags) {
-		leave(mm, start, end);
+		leave(model, mm, start, end);
 	} else {
 		vma_remove(model, mm, start, end);
 		free_tables(model, mm, start, end);

@@ -71,6 +71,8 @@ struct model_opts {
 	bool unmerges_by_write; /* what KSM merged is taken apart by a write, and so marked; else it is unshared (6.1)
 	                         */
 	bool moves_mark; /* dirty entries of what is split or moved elsewhere are marked (since 6.1, not everywhere) */
+	bool leaves_as_new; /* what MREMAP_DONTUNMAP leaves merges with its neighbours as if it was new (6.12.117, 7.2;
+	                       not 6.18) */
 	bool once_of_first; /* of a huge entry SEEN_ONCE is what holds for its first page (6.1, 6.18) */
 };
 

@@ -46,7 +46,7 @@ static void clear_mappings(struct mm *mm, uint64_t start, uint64_t end)
 {
 	for (struct vma *vma = vma_next(mm, start);
 	     vma != NULL && vma < mm->vmas.items + mm->vmas.nr && vma->start < end; vma++)
-		vma->is_soft = false;
+		vma->is_soft = vma->is_unsure = false;
 }
 
 int op_clear_soft(struct doing *doing)

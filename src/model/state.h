@@ -70,7 +70,8 @@ struct folio {
 	bool is_huge;
 	bool is_anon; /* else of a file: shmem, kept by its page cache */
 	bool is_ksm;
-	bool is_lazy;  /* MADV_FREE: not swap-backed */
+	bool is_lazy;      /* MADV_FREE: not swap-backed */
+	bool may_be_large; /* back from swap, where it went as part of a huge page: that may still be one */
 	bool is_dirty; /* PG_dirty: was found dirty when entries let go of it; most are dirty by their entries only */
 	bool is_active, is_idle, is_young;
 	uint32_t nr_refs;
@@ -91,6 +92,7 @@ struct folio {
 struct slot {
 	uint32_t nr_refs; /* entries that name it; 0: it is free */
 	uint32_t nr_counted;
+	bool is_of_large;
 	uint64_t value;
 	uint32_t folio; /* in the swap cache: whoever reads the slot maps this one; 0 for none */
 };
@@ -100,6 +102,7 @@ struct vma {
 	enum model_kind kind;
 	uint8_t protection;
 	bool is_soft;       /* VM_SOFTDIRTY */
+	bool is_unsure;     /* of two that merged one was soft: some kernels lose that */
 	bool is_registered; /* for asynchronous write protection */
 	bool is_mergeable;
 	bool is_accounted; /* VM_ACCOUNT: its pages may become its own */

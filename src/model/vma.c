@@ -138,6 +138,7 @@ void vma_merge(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 			continue;
 		}
 		a->end = b->end;
+		a->is_unsure = a->is_unsure || b->is_unsure || a->is_soft != b->is_soft;
 		a->is_soft = model->opts.bug == MODEL_BUG_MERGE_SOFT ? a->is_soft : a->is_soft || b->is_soft;
 		a->is_forked = a->is_forked || b->is_forked;
 		a->anon = a->anon != 0 ? a->anon : b->anon;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "kernel/maps.h"
 #include "kernel/pagemap.h"
 #include "kernel/pagescan.h"
 #include "kernel/sys.h"
@@ -472,4 +473,41 @@ bool ways_unmerges_by_write(void)
 	sys_munmap(pages, 2 * PAGE_BYTES);
 	sys_close(clear);
 	return writes;
+}
+
+struct span {
+	uint64_t page, bytes;
+};
+
+static int find_span(void *arg, const struct vma *vma)
+{
+	struct span *span = arg;
+
+	if (vma->start <= span->page && span->page < vma->end)
+		span->bytes = vma->end - vma->start;
+	return 0;
+}
+
+/*
+ * A page that was moved, for which another of its mapping had been used, and then moved away: it has a place in that
+ * mapping, and not here, unless it counts as new again.
+ */
+bool ways_leaves_as_new(void)
+{
+	void *from = NULL, *around, *away;
+	char *page = map_apart(&around, PROT_NONE);
+	struct span span = { .page = (uint64_t)(uintptr_t)page };
+	int maps = sys_open("/proc/self/maps", O_RDONLY);
+
+	away = (char *)around + 4 * PAGE_BYTES;
+	if (page != NULL &&
+	    sys_mmap(&from, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
+	    use((char *)from + PAGE_BYTES, true) && sys_mremap(from, PAGE_BYTES, page) == 0 &&
+	    mremap(page, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, away) == away &&
+	    sys_mprotect(around, 4 * PAGE_BYTES, PROT_READ | PROT_WRITE) == 0)
+		(void)maps_read(maps, find_span, &span);
+	sys_munmap(from, 2 * PAGE_BYTES);
+	sys_munmap(around, APART_BYTES);
+	sys_close(maps);
+	return span.bytes > PAGE_BYTES;
 }

@@ -17,6 +17,9 @@ bool ways_merges_used(void);
 /* io_uring pins memory of several files at once. */
 bool ways_pins_files(void);
 
+/* What MREMAP_DONTUNMAP leaves merges with the mapping beside it, when it becomes like that. */
+bool ways_leaves_as_new(void);
+
 /* A huge page is to be had at once where it is asked for. */
 bool ways_has_huge(void);
 

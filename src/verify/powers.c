@@ -165,6 +165,7 @@ void powers_ask(struct powers *powers)
 		ask_splits(&powers->model);
 	ask_machine(powers);
 	powers->model.moves_many = ways_moves_many();
+	powers->model.leaves_as_new = ways_leaves_as_new();
 	powers->model.pins_one_file = can_pin() && !ways_pins_files();
 	if (!can_pin())
 		LACKS(powers, "io_uring is not in this kernel, or not allowed", OP_PIN, OP_UNPIN, OP_DEVICE_WRITE,
