@@ -9,7 +9,9 @@
 #include "model-rig.h"
 
 enum {
+	CHILD = 1,
 	HERE = 3,
+	NOT_HUGE = SEEN_ALL & ~(SEEN_HUGE | SEEN_ZERO), /* a kernel that tells of neither */
 };
 
 static struct rig rig;
@@ -30,6 +32,21 @@ static const char *follow(enum model_op_kind kind, uint32_t page)
 	struct model_op op = { .kind = kind, .page = HERE, .nr = 1 };
 
 	return model_follow(rig.model, &op, 0, page, SEEN_ALL, real);
+}
+
+/* The kernel tells less. */
+static const char *follow_blind(enum model_op_kind kind, uint32_t page)
+{
+	struct model_op op = { .kind = kind, .page = HERE, .nr = 1 };
+
+	return model_follow(rig.model, &op, 0, page, NOT_HUGE, real);
+}
+
+/* All pages of the first block are shown like this. */
+static void show_block(uint32_t flags)
+{
+	for (uint32_t i = 0; i < MODEL_HUGE; i++)
+		real[i].flags = flags;
 }
 
 static void a_huge_page_may_be_refused(void **state)
@@ -140,6 +157,172 @@ static void a_page_with_contents_is_no_page_of_zeros(void **state)
 	rig_end(&rig);
 }
 
+static void a_block_that_is_there_and_mapped_once_is_huge(void **state)
+{
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP, .nr = MODEL_PAGES, .value = RW);
+	show_block(SEEN_PRESENT | SEEN_ONCE | SEEN_SOFT);
+	/* Only who uses it makes something of nothing. */
+	assert_null(follow_blind(OP_COLD, HERE));
+	real[HERE + 1].flags &= ~(uint32_t)SEEN_ONCE;
+	assert_null(follow_blind(OP_WRITE, HERE));
+	real[HERE + 1].flags = 0;
+	assert_null(follow_blind(OP_WRITE, HERE));
+	real[HERE + 1].flags = real[HERE].flags;
+	assert_string_equal(follow_blind(OP_WRITE, HERE), "huge-made");
+	assert_true(rig_see(&rig, 0, HERE + 1).flags & SEEN_HUGE);
+	assert_false(rig_see(&rig, 0, HERE + 1).flags & SEEN_ZERO);
+	rig_end(&rig);
+}
+
+static void zero_pages_that_are_mapped_once_are_of_a_huge_page(void **state)
+{
+	(void)state;
+	start(false);
+	for (uint32_t i = 0; i < MODEL_HUGE; i++)
+		rig_read(&rig, 0, i);
+	show_block(SEEN_PRESENT | SEEN_ONCE | SEEN_SOFT);
+	/* As it is in the model already. */
+	assert_null(follow_blind(OP_COLD, HERE));
+	assert_string_equal(follow_blind(OP_COLD, HERE + 1), "huge-made");
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_HUGE);
+	assert_int_equal(rig_see(&rig, 0, HERE).value, 5);
+	rig_end(&rig);
+}
+
+static void a_huge_page_does_not_show_where_none_is_wanted(void **state)
+{
+	(void)state;
+	start(false);
+	DO(&rig, NOHUGEPAGE, .nr = MODEL_PAGES);
+	show_block(SEEN_PRESENT | SEEN_ONCE | SEEN_SOFT);
+	assert_null(follow_blind(OP_WRITE, HERE + 1));
+	rig_end(&rig);
+}
+
+static void a_block_that_is_there_and_a_files_is_the_huge_zero_page(void **state)
+{
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP, .nr = MODEL_PAGES, .value = RW);
+	show_block(SEEN_PRESENT | SEEN_FILE | SEEN_SOFT);
+	assert_null(follow_blind(OP_COLD, HERE));
+	real[HERE + 1].flags |= SEEN_ONCE;
+	assert_null(follow_blind(OP_READ, HERE));
+	real[HERE + 1].flags = real[HERE].flags;
+	assert_string_equal(follow_blind(OP_READ, HERE), "huge-made");
+	assert_true(rig_see(&rig, 0, HERE + 1).flags & SEEN_HUGE);
+	assert_true(rig_see(&rig, 0, HERE + 1).flags & SEEN_ZERO);
+	assert_int_equal(rig_read(&rig, 0, HERE), 0);
+	rig_end(&rig);
+}
+
+static void a_mark_alone_splits_no_huge_page(void **state)
+{
+	(void)state;
+	start(true);
+	show_block(SEEN_PRESENT | SEEN_ONCE | SEEN_SOFT);
+	real[HERE].flags &= ~(uint32_t)SEEN_SOFT;
+	assert_null(follow_blind(OP_READ, HERE));
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_HUGE);
+	real[HERE].flags &= ~(uint32_t)SEEN_ONCE;
+	assert_string_equal(follow_blind(OP_READ, HERE), "huge-refused");
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_HUGE);
+	rig_end(&rig);
+}
+
+/* The page of a process, in all that have it. */
+static void only_what_is_to_migrate_is_marked(void **state)
+{
+	struct model_op op = { .kind = OP_MIGRATE, .page = HERE, .nr = 1 };
+
+	(void)state;
+	start(false);
+	DO(&rig, WRITE, .page = HERE + 1, .nr = 1, .value = 6);
+	DO(&rig, CLEAR_SOFT);
+	DO(&rig, FORK, .to = CHILD);
+	real[HERE].flags = real[HERE + 1].flags = SEEN_PRESENT | SEEN_SOFT;
+	assert_null(model_follow(rig.model, &op, 0, HERE + 1, SEEN_ALL, real));
+	assert_null(model_follow(rig.model, &op, CHILD, HERE + 1, SEEN_ALL, real));
+	assert_string_equal(model_follow(rig.model, &op, CHILD, HERE, SEEN_ALL, real), "marked-too");
+	assert_true(rig_see(&rig, CHILD, HERE).flags & SEEN_SOFT);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_SOFT);
+	rig_end(&rig);
+}
+
+/* A large folio of which one page is dirty, and none is marked. */
+static void start_large(void)
+{
+	const struct model_opts opts = { .has_soft_dirty = true, .has_huge = true, .splits_clean = true };
+
+	rig_start_as(&rig, &opts);
+	DO(&rig, MAP, .nr = MODEL_PAGES, .value = RW);
+	DO(&rig, HUGEPAGE, .nr = MODEL_PAGES);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, DONTNEED, .page = 0, .nr = 1);
+	DO(&rig, CLEAR_SOFT);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 6);
+	DO(&rig, CLEAR_SOFT);
+	model_look(rig.model, 0, real);
+}
+
+static const char *follow_protect(uint32_t first, uint32_t nr, uint32_t page)
+{
+	struct model_op op = { .kind = OP_PROTECT, .page = first, .nr = nr, .value = RW };
+
+	return model_follow(rig.model, &op, 0, page, SEEN_ALL, real);
+}
+
+static void only_what_is_protected_with_a_dirty_page_of_its_folio_is_marked(void **state)
+{
+	(void)state;
+	start_large();
+	for (uint32_t page = HERE - 1; page < HERE + 3; page++)
+		real[page].flags |= SEEN_SOFT;
+	assert_null(follow_protect(HERE, 1, HERE - 1));
+	assert_null(follow_protect(HERE, 1, HERE + 1));
+	assert_null(follow_protect(HERE + 1, 2, HERE + 1));
+	assert_string_equal(follow_protect(HERE, 2, HERE + 1), "marked-too");
+	assert_true(rig_see(&rig, 0, HERE + 1).flags & SEEN_SOFT);
+	assert_false(rig_see(&rig, 0, HERE + 2).flags & SEEN_SOFT);
+	rig_end(&rig);
+}
+
+/* Of a large folio that the kernel split, and the model did not. */
+static const char *follow_zeros(bool splits_map_zeros, enum model_op_kind kind, bool is_pinned)
+{
+	const struct model_opts opts = { .has_soft_dirty = true,
+		                         .has_huge = true,
+		                         .splits_map_zeros = splits_map_zeros };
+	const char *rule;
+
+	rig_start_as(&rig, &opts);
+	DO(&rig, MAP, .nr = MODEL_PAGES, .value = RW);
+	DO(&rig, HUGEPAGE, .nr = MODEL_PAGES);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, DONTNEED, .page = 0, .nr = 1);
+	if (is_pinned)
+		DO(&rig, PIN, .page = HERE, .nr = 1);
+	model_look(rig.model, 0, real);
+	real[HERE + 1].flags = SEEN_PRESENT | SEEN_ZERO | SEEN_SOFT;
+	rule = follow(kind, HERE + 1);
+	assert_int_equal((rig_see(&rig, 0, HERE + 1).flags & SEEN_ZERO) != 0, rule != NULL);
+	assert_int_equal(rig_read(&rig, 0, HERE + 1), 0);
+	rig_end(&rig);
+	return rule;
+}
+
+static void zeros_become_the_zero_page_where_the_kernel_does_that(void **state)
+{
+	(void)state;
+	assert_string_equal(follow_zeros(true, OP_FREE, false), "zeros-mapped");
+	assert_string_equal(follow_zeros(true, OP_MERGE, false), "zeros-mapped");
+	assert_null(follow_zeros(false, OP_FREE, false));
+	assert_null(follow_zeros(true, OP_READ, false));
+	assert_null(follow_zeros(true, OP_FREE, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +334,14 @@ int main(void)
 		cmocka_unit_test(a_dirty_page_may_be_marked_as_it_migrates_and_no_other),
 		cmocka_unit_test(only_what_was_given_up_is_thrown_away),
 		cmocka_unit_test(a_page_with_contents_is_no_page_of_zeros),
+		cmocka_unit_test(a_block_that_is_there_and_mapped_once_is_huge),
+		cmocka_unit_test(zero_pages_that_are_mapped_once_are_of_a_huge_page),
+		cmocka_unit_test(a_huge_page_does_not_show_where_none_is_wanted),
+		cmocka_unit_test(a_block_that_is_there_and_a_files_is_the_huge_zero_page),
+		cmocka_unit_test(a_mark_alone_splits_no_huge_page),
+		cmocka_unit_test(only_what_is_to_migrate_is_marked),
+		cmocka_unit_test(only_what_is_protected_with_a_dirty_page_of_its_folio_is_marked),
+		cmocka_unit_test(zeros_become_the_zero_page_where_the_kernel_does_that),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
