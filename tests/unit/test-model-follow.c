@@ -19,7 +19,9 @@ static struct model_seen real[MODEL_PAGES];
 
 static void start(bool is_huge)
 {
-	rig_start(&rig, MODEL_NO_BUG);
+	const struct model_opts opts = { .has_soft_dirty = true, .has_huge = true, .moves_mark = true };
+
+	rig_start_as(&rig, &opts);
 	DO(&rig, MAP, .nr = MODEL_PAGES, .value = RW);
 	if (is_huge)
 		DO(&rig, HUGEPAGE, .nr = MODEL_PAGES);
@@ -131,6 +133,19 @@ static void a_dirty_page_may_be_marked_as_it_migrates_and_no_other(void **state)
 	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_SOFT);
 	/* A mark that is missing is never allowed. */
 	real[HERE].flags &= ~(uint32_t)SEEN_SOFT;
+	assert_null(follow(OP_MIGRATE, HERE));
+	rig_end(&rig);
+}
+
+static void where_migration_marks_nothing_a_mark_is_not_allowed(void **state)
+{
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP, .nr = MODEL_PAGES, .value = RW);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(&rig, CLEAR_SOFT);
+	model_look(rig.model, 0, real);
+	real[HERE].flags |= SEEN_SOFT;
 	assert_null(follow(OP_MIGRATE, HERE));
 	rig_end(&rig);
 }
@@ -332,6 +347,7 @@ int main(void)
 		cmocka_unit_test(a_page_may_go_to_swap_unless_it_is_pinned),
 		cmocka_unit_test(who_shares_a_swapped_page_gets_the_same_one),
 		cmocka_unit_test(a_dirty_page_may_be_marked_as_it_migrates_and_no_other),
+		cmocka_unit_test(where_migration_marks_nothing_a_mark_is_not_allowed),
 		cmocka_unit_test(only_what_was_given_up_is_thrown_away),
 		cmocka_unit_test(a_page_with_contents_is_no_page_of_zeros),
 		cmocka_unit_test(a_block_that_is_there_and_mapped_once_is_huge),
