@@ -237,16 +237,15 @@ static bool map_zeros(struct difference *diff)
 	return true;
 }
 
-/* An entry of the same folio is among what the operation is done to, a dirty one if that is asked for. */
-static bool is_meant(struct difference *diff, bool dirty)
+/* A dirty entry of the same folio is among what the operation is done to. */
+static bool is_among_dirty(struct difference *diff)
 {
 	const struct model_op *op = diff->op;
 
 	for (uint64_t page = FIRST_PAGE + op->page; page < FIRST_PAGE + op->page + op->nr; page++) {
 		struct entry entry = table_look(diff->model, &diff->model->mms[op->process], page);
 
-		if ((entry.kind == ENTRY_PAGE || entry.kind == ENTRY_HUGE) && entry.of == diff->entry.of &&
-		    (entry.dirty || !dirty))
+		if (entry.kind == ENTRY_PAGE && entry.of == diff->entry.of && entry.dirty)
 			return true;
 	}
 	return false;
@@ -267,9 +266,10 @@ static bool is_near_pinned(struct difference *diff)
 /* Making an entry dirty marks it, and these make it dirty again; or all that are changed together, when one was. */
 static bool may_mark(struct difference *diff)
 {
+	/* Compaction moves what it likes at any time; but then what was just cleared is seen to be clear. */
+	if (diff->model->opts.moves_mark && diff->entry.dirty && diff->op->kind != OP_CLEAR_SOFT)
+		return true;
 	switch (diff->op->kind) {
-	case OP_MIGRATE:
-		return diff->model->opts.moves_mark && diff->entry.dirty && is_meant(diff, false);
 	case OP_CLEAR_SOFT:
 		return folio_at(diff->model, diff->entry.of)->may_be_large && is_near_pinned(diff);
 	case OP_PROTECT:
@@ -277,7 +277,7 @@ static bool may_mark(struct difference *diff)
 	case OP_DISARM:
 		return diff->mm == &diff->model->mms[diff->op->process] && diff->page - FIRST_PAGE >= diff->op->page &&
 		       diff->page - FIRST_PAGE < (uint64_t)diff->op->page + diff->op->nr && !diff->is_huge &&
-		       folio_at(diff->model, diff->entry.of)->is_huge && is_meant(diff, true);
+		       folio_at(diff->model, diff->entry.of)->is_huge && is_among_dirty(diff);
 	default:
 		return false;
 	}

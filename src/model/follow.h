@@ -14,8 +14,7 @@
 	X(FILE_DROPPED, "file-dropped", "a page of a file is unmapped")                                                \
 	X(ZEROS, "zeros-mapped", "a page of a huge one that holds zeros only becomes the zero page as that is split")  \
 	X(MARKED_TOO, "marked-too",                                                                                    \
-	  "what is not written is marked: dirty pages that migrate, a large one's that are protected or pinned "       \
-	  "together")                                                                                                  \
+	  "pages are marked that were not written: dirty ones that move, or a large one's together")                   \
 	X(MARK, "mark-of-mapping", "of mappings that merged one was marked, and that is lost or kept")                 \
 	X(FILE_AROUND, "file-around", "pages of a file are mapped around one that is used")
 

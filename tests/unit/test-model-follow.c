@@ -116,7 +116,7 @@ static void who_shares_a_swapped_page_gets_the_same_one(void **state)
 	rig_end(&rig);
 }
 
-static void a_dirty_page_may_be_marked_as_it_migrates_and_no_other(void **state)
+static void a_dirty_page_may_be_marked_as_it_moves_and_no_other(void **state)
 {
 	(void)state;
 	start(false);
@@ -126,10 +126,10 @@ static void a_dirty_page_may_be_marked_as_it_migrates_and_no_other(void **state)
 	assert_false(real[HERE].flags & SEEN_SOFT);
 	real[HERE].flags |= SEEN_SOFT;
 	real[HERE + 1].flags |= SEEN_SOFT;
-	assert_null(follow(OP_READ, HERE));
-	assert_null(follow(OP_PROTECT, HERE));
+	assert_null(follow(OP_CLEAR_SOFT, HERE));
 	assert_null(follow(OP_MIGRATE, HERE + 1));
-	assert_string_equal(follow(OP_MIGRATE, HERE), "marked-too");
+	/* Compaction asks nobody. */
+	assert_string_equal(follow(OP_READ, HERE), "marked-too");
 	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_SOFT);
 	/* A mark that is missing is never allowed. */
 	real[HERE].flags &= ~(uint32_t)SEEN_SOFT;
@@ -247,25 +247,6 @@ static void a_mark_alone_splits_no_huge_page(void **state)
 	rig_end(&rig);
 }
 
-/* The page of a process, in all that have it. */
-static void only_what_is_to_migrate_is_marked(void **state)
-{
-	struct model_op op = { .kind = OP_MIGRATE, .page = HERE, .nr = 1 };
-
-	(void)state;
-	start(false);
-	DO(&rig, WRITE, .page = HERE + 1, .nr = 1, .value = 6);
-	DO(&rig, CLEAR_SOFT);
-	DO(&rig, FORK, .to = CHILD);
-	real[HERE].flags = real[HERE + 1].flags = SEEN_PRESENT | SEEN_SOFT;
-	assert_null(model_follow(rig.model, &op, 0, HERE + 1, SEEN_ALL, real));
-	assert_null(model_follow(rig.model, &op, CHILD, HERE + 1, SEEN_ALL, real));
-	assert_string_equal(model_follow(rig.model, &op, CHILD, HERE, SEEN_ALL, real), "marked-too");
-	assert_true(rig_see(&rig, CHILD, HERE).flags & SEEN_SOFT);
-	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_SOFT);
-	rig_end(&rig);
-}
-
 /* A large folio of which one page is dirty, and none is marked. */
 static void start_large(void)
 {
@@ -346,7 +327,7 @@ int main(void)
 		cmocka_unit_test(a_huge_page_where_none_is_wanted_is_not_allowed),
 		cmocka_unit_test(a_page_may_go_to_swap_unless_it_is_pinned),
 		cmocka_unit_test(who_shares_a_swapped_page_gets_the_same_one),
-		cmocka_unit_test(a_dirty_page_may_be_marked_as_it_migrates_and_no_other),
+		cmocka_unit_test(a_dirty_page_may_be_marked_as_it_moves_and_no_other),
 		cmocka_unit_test(where_migration_marks_nothing_a_mark_is_not_allowed),
 		cmocka_unit_test(only_what_was_given_up_is_thrown_away),
 		cmocka_unit_test(a_page_with_contents_is_no_page_of_zeros),
@@ -355,7 +336,6 @@ int main(void)
 		cmocka_unit_test(a_huge_page_does_not_show_where_none_is_wanted),
 		cmocka_unit_test(a_block_that_is_there_and_a_files_is_the_huge_zero_page),
 		cmocka_unit_test(a_mark_alone_splits_no_huge_page),
-		cmocka_unit_test(only_what_is_to_migrate_is_marked),
 		cmocka_unit_test(only_what_is_protected_with_a_dirty_page_of_its_folio_is_marked),
 		cmocka_unit_test(zeros_become_the_zero_page_where_the_kernel_does_that),
 	};
