@@ -270,6 +270,8 @@ static bool may_mark(struct difference *diff)
 	if (diff->model->opts.moves_mark && diff->entry.dirty && diff->op->kind != OP_CLEAR_SOFT)
 		return true;
 	switch (diff->op->kind) {
+	case OP_MIGRATE:
+		return diff->is_huge && diff->entry.dirty;
 	case OP_CLEAR_SOFT:
 		return folio_at(diff->model, diff->entry.of)->may_be_large && is_near_pinned(diff);
 	case OP_PROTECT:
