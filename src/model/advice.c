@@ -76,16 +76,25 @@ static void give_up_later(struct model *model, struct mm *mm, struct vma *vma, u
 	}
 }
 
-/* Those that are this process's alone are split; the others stay as they are. */
-static void split_parts(struct doing *doing, uint64_t start, uint64_t end, const struct advised *advised)
+/*
+ * Those that are this process's alone are split; the others stay as they are. Returns how far advice goes: 6.1 leaves
+ * the rest of the block after one that stays.
+ */
+static uint64_t split_parts(struct doing *doing, uint64_t start, uint64_t end, const struct advised *advised)
 {
-	for (uint64_t page = start; page < end; page++) {
-		const struct entry *entry = table_entry(doing->model, doing->mm, page, false);
+	struct model *model = doing->model;
 
-		if (entry != NULL && is_part(doing->model, page, entry, advised) &&
-		    folio_looks_alone(doing->model, doing->mm, entry, doing->op->kind == OP_FREE))
-			(void)folio_split(doing->model, entry->of);
+	for (uint64_t page = start; page < end; page++) {
+		const struct entry *entry = table_entry(model, doing->mm, page, false);
+
+		if (entry == NULL || !is_part(model, page, entry, advised))
+			continue;
+		if ((!folio_looks_alone(model, doing->mm, entry, doing->op->kind == OP_FREE) ||
+		     !folio_split(model, entry->of)) &&
+		    model->opts.sharing == MODEL_SHARING_ONE_PAGE)
+			return page;
 	}
+	return end;
 }
 
 /* Block by block: what is meant in part is split first, or left as it is. */
@@ -98,8 +107,7 @@ static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_f
 		next = next < end ? next : end;
 		if (!huge_break_at(doing->model, doing->mm, at, next, doing->op->kind == OP_FREE))
 			continue;
-		split_parts(doing, at, next, &advised);
-		each_entry(doing->model, doing->mm, at, next, fn, &advised);
+		each_entry(doing->model, doing->mm, at, split_parts(doing, at, next, &advised), fn, &advised);
 	}
 }
 

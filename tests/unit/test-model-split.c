@@ -189,6 +189,32 @@ static void a_shared_page_that_is_dirty_by_entries_only_may_be_given_up(void **s
 	rig_end(&rig);
 }
 
+/* Is a small page given up that comes after one of a large folio that cannot be split? */
+static bool goes_on(enum model_sharing sharing)
+{
+	const struct model_op op = { .kind = OP_PAGEOUT, .page = HERE + 2, .nr = 1 };
+	struct model_seen real[MODEL_PAGES];
+	bool is_given_up;
+
+	start((struct model_opts){ .sharing = sharing });
+	DO(&rig, DONTNEED, .page = HERE + 2, .nr = 1);
+	DO(&rig, WRITE, .page = HERE + 2, .nr = 1, .value = 3);
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, FREE, .page = HERE + 1, .nr = 2);
+	model_look(rig.model, 0, real);
+	real[HERE + 2] = (struct model_seen){ 0 };
+	is_given_up = model_follow(rig.model, &op, 0, HERE + 2, SEEN_ALL, real) != NULL;
+	rig_end(&rig);
+	return is_given_up;
+}
+
+static void after_what_cannot_be_split_the_rest_is_left_in_some_kernels(void **state)
+{
+	(void)state;
+	assert_true(goes_on(MODEL_SHARING_EXACT));
+	assert_false(goes_on(MODEL_SHARING_ONE_PAGE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_huge_page_that_a_child_maps_is_split_for_it_too),
 		cmocka_unit_test(whether_a_large_folio_is_shared_is_each_kernels_guess),
 		cmocka_unit_test(a_shared_page_that_is_dirty_by_entries_only_may_be_given_up),
+		cmocka_unit_test(after_what_cannot_be_split_the_rest_is_left_in_some_kernels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
