@@ -130,10 +130,10 @@ run grep -E '^Sig(Blk|Ign)' /proc/self/status
 cp out own
 check 'a command gets its signals as they were' cmp signals own
 
-# Signals.
+# Signals. One that is ignored stays so, as under nohup: here none is.
 for signal in INT TERM HUP; do
 	rm -f s.db
-	start "$TIDEMARK" record -o s.db -p "$busy"
+	start env --default-signal="$signal" "$TIDEMARK" record -o s.db -p "$busy"
 	await s.db
 	kill -$signal "$pid"
 	wait "$pid"
