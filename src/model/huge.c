@@ -42,9 +42,15 @@ void huge_fault(struct model *model, struct mm *mm, struct vma *vma, struct entr
 /* Each page of a huge entry has its own entry, as the huge one was. */
 static void split_entry(struct model *model, struct entry *huge, struct entry old)
 {
-	uint32_t id = table_new(model);
-	struct table *table = model->tables.items[id];
+	struct table *table;
+	uint32_t id;
 
+	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
+		old.soft = false;
+	if (old.kind == ENTRY_HUGE)
+		folio_get(model, old.of, MODEL_HUGE - 1);
+	id = table_new(model);
+	table = model->tables.items[id];
 	for (unsigned i = 0; i < MODEL_HUGE; i++) {
 		table->entries[i] = old;
 		table->entries[i].index = (uint16_t)i;
@@ -72,21 +78,12 @@ void huge_split(struct model *model, struct entry *huge)
 		old.dirty = !model->opts.splits_clean;
 		old.soft = old.soft || old.dirty;
 	}
-	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
-		old.soft = false;
-	if (old.kind == ENTRY_HUGE)
-		folio_get(model, old.of, MODEL_HUGE - 1);
 	split_entry(model, huge, old);
 }
 
 void huge_split_to_leave(struct model *model, struct entry *huge)
 {
-	struct entry old = *huge;
-
-	if (model->opts.bug == MODEL_BUG_SPLIT_SOFT)
-		old.soft = false;
-	folio_get(model, old.of, MODEL_HUGE - 1);
-	split_entry(model, huge, old);
+	split_entry(model, huge, *huge);
 }
 
 static void split_block(struct model *model, struct mm *mm, uint64_t page)

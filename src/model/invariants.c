@@ -6,14 +6,21 @@
 #include "model/table.h"
 #include "model/vma.h"
 
+/* Its references by mappings, pins and the page cache. */
+static uint64_t nr_known(const struct folio *folio)
+{
+	uint64_t pins = folio->is_huge ? folio->nr_pins : (uint64_t)folio->nr_pins * PIN_BIAS;
+
+	return folio_mapcount_all(folio) + pins + folio->in_cache;
+}
+
 void invariants_of_folio(struct model *model, uint32_t id)
 {
 	const struct folio *folio = folio_at(model, id);
-	uint64_t pins = folio->is_huge ? folio->nr_pins : (uint64_t)folio->nr_pins * PIN_BIAS;
 
 	if (folio->is_free)
 		return;
-	if (folio->nr_refs < folio_mapcount_all(folio) + pins + folio->in_cache)
+	if (folio->nr_refs < nr_known(folio))
 		break_model(model, "a folio has %u mappings, %u pins and only %u references", folio_mapcount_all(folio),
 		            folio->nr_pins, folio->nr_refs);
 	if (folio->is_huge || !folio->is_anon)
@@ -96,14 +103,13 @@ static void check_pins(struct model *model, const struct mm *mm)
 static void check_counts(struct model *model, uint32_t id)
 {
 	const struct folio *folio = folio_at(model, id);
-	uint64_t pins = folio->is_huge ? folio->nr_pins : (uint64_t)folio->nr_pins * PIN_BIAS;
 
 	if (folio->is_free)
 		return;
 	if (folio->nr_counted != folio_mapcount_all(folio))
 		break_model(model, "a folio has %u entries and counts %u mappings", folio->nr_counted,
 		            folio_mapcount_all(folio));
-	if (folio->nr_refs != folio_mapcount_all(folio) + pins + folio->in_cache)
+	if (folio->nr_refs != nr_known(folio))
 		break_model(model, "a folio has %u mappings, %u pins and %u references", folio_mapcount_all(folio),
 		            folio->nr_pins, folio->nr_refs);
 	if (folio->slot != 0 && model->slots.items[folio->slot].folio != id)

@@ -32,8 +32,6 @@ static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, st
 	entry = table_look(model, mm, page);
 	if ((entry.kind != ENTRY_PAGE && entry.kind != ENTRY_HUGE) || !folio_at(model, entry.of)->is_anon)
 		return false;
-	if (entry.kind == ENTRY_HUGE)
-		entry.index = page & (ENTRIES - 1);
 	*out = (struct candidate){
 		.mm = mm, .page = page, .folio = entry.of, .index = entry.index, .value = *entry_value(model, &entry)
 	};

@@ -13,33 +13,28 @@
 
 bool ways_splits_clean(void)
 {
-	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
 	void *memory;
 	char *huge = own_huge(&memory);
-	bool is_clean = huge != NULL && sys_pwrite(clear, "4", 1, 0) == 1 &&
-	                sys_madvise(huge, PAGE_BYTES, MADV_DONTNEED) == 0 &&
+	bool is_clean = huge != NULL && own_clear_marks() && sys_madvise(huge, PAGE_BYTES, MADV_DONTNEED) == 0 &&
 	                own_entry_is(huge + PAGE_BYTES, PAGEMAP_PRESENT | PAGEMAP_SOFT_DIRTY, PAGEMAP_PRESENT);
 
 	sys_munmap(memory, 2 * HUGE_BYTES);
-	sys_close(clear);
 	return is_clean;
 }
 
 bool ways_moves_mark(void)
 {
-	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
 	void *memory;
 	char *huge = own_huge(&memory);
 	bool marks = false;
 
 	if (huge != NULL && sys_madvise(huge + PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED) == 0) {
 		*(volatile char *)huge = 2;
-		marks = sys_pwrite(clear, "4", 1, 0) == 1 && own_entry_is(huge, PAGEMAP_SOFT_DIRTY, 0) &&
+		marks = own_clear_marks() && own_entry_is(huge, PAGEMAP_SOFT_DIRTY, 0) &&
 		        sys_madvise(huge + 2 * PAGE_BYTES, PAGE_BYTES, MADV_FREE) == 0 &&
 		        own_entry_is(huge, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY);
 	}
 	sys_munmap(memory, 2 * HUGE_BYTES);
-	sys_close(clear);
 	return marks;
 }
 
@@ -232,7 +227,6 @@ bool ways_shared_likely(void)
 
 bool ways_protects_clean(void)
 {
-	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
 	void *memory;
 	char *huge = own_huge(&memory);
 	struct uring ring;
@@ -240,12 +234,11 @@ bool ways_protects_clean(void)
 
 	if (huge != NULL && uring_open(&ring) == 0) {
 		protects = sys_mprotect(huge, PAGE_BYTES, PROT_WRITE) == 0 &&
-		           uring_pin(&ring, huge + PAGE_BYTES, PAGE_BYTES) == 0 && sys_pwrite(clear, "4", 1, 0) == 1 &&
+		           uring_pin(&ring, huge + PAGE_BYTES, PAGE_BYTES) == 0 && own_clear_marks() &&
 		           own_entry_is(huge + PAGE_BYTES, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY) &&
 		           own_entry_is(huge, PAGEMAP_SOFT_DIRTY, 0);
 		uring_close(&ring);
 	}
 	sys_munmap(memory, 2 * HUGE_BYTES);
-	sys_close(clear);
 	return protects;
 }

@@ -14,10 +14,9 @@
 #include "verify/ksm.h"
 #include "verify/own-page.h"
 
-static bool use(void *page, bool is_used)
+static bool use(void *page)
 {
-	if (is_used)
-		*(volatile char *)page = 1;
+	*(volatile char *)page = 1;
 	return true;
 }
 
@@ -28,19 +27,17 @@ static bool use(void *page, bool is_used)
 static bool loses_mark(int was, int has, bool is_used)
 {
 	void *around, *elsewhere = NULL;
-	char *first = own_map_apart(&around, was), *second = (char *)around + 3 * PAGE_BYTES, *new;
-	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
+	char *first = own_map_apart(&around, was), *second = (char *)around + 3 * PAGE_BYTES, *marked;
 	bool lost = false;
 
-	if (first != NULL && use(first, is_used) && sys_pwrite(clear, "4", 1, 0) == 1) {
-		new = own_map_apart(&elsewhere, has);
-		lost = new != NULL &&sys_mremap(new, PAGE_BYTES, second) == 0 &&
+	if (first != NULL && (!is_used || use(first)) && own_clear_marks()) {
+		marked = own_map_apart(&elsewhere, has);
+		lost = marked != NULL && sys_mremap(marked, PAGE_BYTES, second) == 0 &&
 		       own_entry_is(second, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY) &&
 		       sys_mprotect(first, PAGE_BYTES, has) == 0 && own_entry_is(second, PAGEMAP_SOFT_DIRTY, 0);
 	}
 	sys_munmap(elsewhere, APART_BYTES);
 	sys_munmap(around, APART_BYTES);
-	sys_close(clear);
 	return lost;
 }
 
@@ -123,15 +120,13 @@ bool ways_passes_forbidden(void)
 
 bool ways_unmerges_by_write(void)
 {
-	int clear = sys_open("/proc/self/clear_refs", O_WRONLY);
 	char *pages = merge_two(PROT_READ | PROT_WRITE);
-	bool writes = pages != NULL && !own_is_once(pages) && sys_pwrite(clear, "4", 1, 0) == 1 &&
+	bool writes = pages != NULL && !own_is_once(pages) && own_clear_marks() &&
 	              own_entry_is(pages, PAGEMAP_SOFT_DIRTY, 0) &&
 	              sys_madvise(pages, 2 * PAGE_BYTES, MADV_UNMERGEABLE) == 0 &&
 	              own_entry_is(pages, PAGEMAP_SOFT_DIRTY, PAGEMAP_SOFT_DIRTY);
 
 	sys_munmap(pages, 2 * PAGE_BYTES);
-	sys_close(clear);
 	return writes;
 }
 
@@ -162,7 +157,7 @@ bool ways_leaves_as_new(void)
 	away = (char *)around + 4 * PAGE_BYTES;
 	if (page != NULL &&
 	    sys_mmap(&from, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0 &&
-	    use((char *)from + PAGE_BYTES, true) && sys_mremap(from, PAGE_BYTES, page) == 0 &&
+	    use((char *)from + PAGE_BYTES) && sys_mremap(from, PAGE_BYTES, page) == 0 &&
 	    mremap(page, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, away) == away &&
 	    sys_mprotect(around, 4 * PAGE_BYTES, PROT_READ | PROT_WRITE) == 0)
 		(void)maps_read(maps, find_span, &span);

@@ -30,6 +30,15 @@ bool own_entry_is(const char *page, uint64_t bits, uint64_t value)
 	return own_entry_of_is(0, page, bits, value);
 }
 
+bool own_clear_marks(void)
+{
+	int fd = sys_open("/proc/self/clear_refs", O_WRONLY);
+	bool cleared = sys_pwrite(fd, "4", 1, 0) == 1;
+
+	sys_close(fd);
+	return cleared;
+}
+
 char *own_map_apart(void **around, int protection)
 {
 	char *page;

@@ -18,6 +18,9 @@ bool own_entry_of_is(pid_t pid, const char *page, uint64_t bits, uint64_t value)
 bool own_entry_is(const char *page, uint64_t bits, uint64_t value);
 bool own_is_once(const char *page);
 
+/* All soft-dirty marks of ours go. */
+bool own_clear_marks(void);
+
 /* A page of its own protection in APART_BYTES that begin at `*around`, two pages of another below it and two above:
  * nothing else merges with it. NULL: it failed; what is at `*around` is there all the same. */
 char *own_map_apart(void **around, int protection);

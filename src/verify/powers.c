@@ -15,10 +15,9 @@
 #include "kernel/uring.h"
 #include "verify/ksm.h"
 #include "verify/kernel-ways.h"
+#include "verify/own-page.h"
 
-#define PAGE_BYTES ((size_t)4096)
-#define HUGE_BYTES ((size_t)MODEL_HUGE * PAGE_BYTES)
-#define HUGE_FILE  "/sys/kernel/mm/transparent_hugepage/enabled"
+#define HUGE_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
 
 static void lacks(struct powers *powers, const enum model_op_kind *kinds, size_t nr, const char *why)
 {
@@ -166,8 +165,9 @@ void powers_ask(struct powers *powers)
 	ask_machine(powers);
 	powers->model.moves_many = ways_moves_many();
 	powers->model.leaves_as_new = ways_leaves_as_new();
-	powers->model.pins_one_file = can_pin() && !ways_pins_files();
-	if (!can_pin())
+	if (can_pin())
+		powers->model.pins_one_file = !ways_pins_files();
+	else
 		LACKS(powers, "io_uring is not in this kernel, or not allowed", OP_PIN, OP_UNPIN, OP_DEVICE_WRITE,
 		      OP_DEVICE_READ);
 }

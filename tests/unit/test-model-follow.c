@@ -9,7 +9,6 @@
 #include "model-rig.h"
 
 enum {
-	CHILD = 1,
 	HERE = 3,
 	NOT_HUGE = SEEN_ALL & ~(SEEN_HUGE | SEEN_ZERO), /* a kernel that tells of neither */
 };
