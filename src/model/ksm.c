@@ -13,7 +13,7 @@ struct candidate {
 	uint32_t folio;
 	unsigned index;
 	uint64_t value;
-	struct table *table; /* of its own entry, if there is one */
+	struct table *table; /* of its own entry; NULL, as that: a huge one speaks for it */
 	struct entry *entry;
 };
 
@@ -25,7 +25,7 @@ static bool may_see(const struct model *model, const struct vma *vma)
 static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, struct candidate *out)
 {
 	const struct vma *vma = vma_find(mm, page);
-	struct entry entry, *huge;
+	struct entry entry;
 
 	if (vma == NULL || !may_see(model, vma))
 		return false;
@@ -35,9 +35,8 @@ static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, st
 	*out = (struct candidate){
 		.mm = mm, .page = page, .folio = entry.of, .index = entry.index, .value = *entry_value(model, &entry)
 	};
-	huge = table_huge_entry(model, mm, page, false, NULL);
-	if (huge->kind == ENTRY_TABLE) {
-		out->table = table_of(model, huge);
+	if (entry.kind == ENTRY_PAGE) {
+		out->table = table_of(model, table_huge_entry(model, mm, page, false, NULL));
 		out->entry = &out->table->entries[page & (ENTRIES - 1)];
 	}
 	return true;
@@ -143,7 +142,7 @@ void ksm_unmerge(struct model *model, struct mm *mm, uint64_t start, uint64_t en
 	struct candidate one;
 
 	for (uint64_t page = start; page < end; page++)
-		if (find_candidate(model, mm, page, &one) && folio_at(model, one.folio)->is_ksm)
+		if (find_candidate(model, mm, page, &one) && one.entry != NULL && folio_at(model, one.folio)->is_ksm)
 			break_again(model, &one, one.folio);
 }
 
