@@ -28,7 +28,8 @@
 /* What a target does when it is told to: each step is the next letter of its script. */
 struct plan {
 	const char *script;
-	pid_t *pids; /* shared: of those that it forked, in order */
+	pid_t *pids;               /* shared: of those that it forked, in order */
+	struct tide_range *memory; /* shared, or NULL: where its memory is */
 };
 
 static void rest_for_ever(void)
@@ -79,6 +80,8 @@ static int follow(int in, int out, void *arg)
 	if (memory == MAP_FAILED)
 		return 1;
 	memset(memory, 1, BYTES);
+	if (plan->memory != NULL)
+		*plan->memory = (struct tide_range){ .start = (uintptr_t)memory, .end = (uintptr_t)memory + BYTES };
 	for (const char *step = plan->script; *step != 0; step++) {
 		if (*step == 'k') {
 			while (slot > plan->pids) {
@@ -118,7 +121,8 @@ static int take(void *arg, const struct tide_sample *sample, struct tide_target 
 	return 0;
 }
 
-static struct tide_session *open_session(pid_t pid, struct seen *seen)
+/* `memory` NULL: all of it, and of its children. */
+static struct tide_session *open_session(pid_t pid, const struct tide_range *memory, struct seen *seen)
 {
 	struct tide_session_opts opts = {
 		.size = sizeof(opts),
@@ -126,13 +130,13 @@ static struct tide_session *open_session(pid_t pid, struct seen *seen)
 		             .sampling_us = 1000,
 		             .aggregation_us = 5000,
 		             .update_us = 10000 },
-		.flags = TIDE_SESSION_CHILDREN,
+		.flags = memory == NULL ? TIDE_SESSION_CHILDREN : 0,
 	};
 	struct tide_session *session = NULL;
 	struct tide_error err = { 0 };
 
 	if (tide_session_open(&session, &opts, &err) < 0 || tide_session_add_sink(session, take, seen, &err) < 0 ||
-	    tide_session_add_pid(session, pid, NULL, 0, &err) < 0)
+	    tide_session_add_pid(session, pid, memory, memory != NULL, &err) < 0)
 		fail_msg("%s", err.text);
 	return session;
 }
@@ -210,7 +214,7 @@ static void children_are_found_before_and_after_the_start(void **unused)
 
 	(void)unused;
 	child_start(&child, follow, &plan);
-	session = open_session(child.pid, &seen);
+	session = open_session(child.pid, NULL, &seen);
 	assert_int_equal(await(session, &seen, plan.pids[0], -1), 1);
 	child_step(&child); /* a child with a child */
 	await(session, &seen, plan.pids[1], -1);
@@ -223,28 +227,31 @@ static void children_are_found_before_and_after_the_start(void **unused)
 	munmap(plan.pids, 4096);
 }
 
-/* What both map after the fork can be made old by neither: that is said, and not that it is idle. */
+/*
+ * What both map after the fork can be made old by neither: that is said, and not that it is idle. Only memory of the
+ * target's own is watched: of the rest it shares much with the test program from the first.
+ */
 static void A8_memory_shared_after_a_fork_is_unobservable(void **unused)
 {
-	struct plan plan = { .script = "-f-", .pids = shared_pids() };
+	pid_t *pids = shared_pids();
+	struct tide_range *memory = (struct tide_range *)(pids + 64);
+	struct plan plan = { .script = "-f-", .pids = pids, .memory = memory };
 	struct seen seen = { 0 };
 	struct tide_session *session;
-	uint64_t before;
 	struct child child;
 
 	(void)unused;
 	child_start(&child, follow, &plan);
-	session = open_session(child.pid, &seen);
+	session = open_session(child.pid, memory, &seen);
 	stay(session, 200);
-	before = seen.nr_shared;
-	seen.nr_shared = 0;
+	assert_true(seen.nr_samples > 0);
+	assert_int_equal(seen.nr_shared, 0);
 	child_step(&child);
-	await(session, &seen, plan.pids[0], -1);
 	stay(session, 200);
-	assert_true(seen.nr_shared > before * 2);
+	assert_true(seen.nr_shared > 0);
 	tide_session_close(session);
 	child_end(&child);
-	munmap(plan.pids, 4096);
+	munmap(pids, 4096);
 }
 
 static void A6_a_child_that_executes_something_is_followed(void **unused)
@@ -258,7 +265,7 @@ static void A6_a_child_that_executes_something_is_followed(void **unused)
 
 	(void)unused;
 	child_start(&child, follow, &plan);
-	session = open_session(child.pid, &seen);
+	session = open_session(child.pid, NULL, &seen);
 	before = await(session, &seen, plan.pids[0], -1);
 	kill(plan.pids[0], SIGUSR1);
 	after = await(session, &seen, plan.pids[0], before);
@@ -283,7 +290,7 @@ static void A6_the_end_is_that_of_the_last_one(void **unused)
 	(void)unused;
 	/* Its parent's death would be its own. */
 	child_start(&child, follow, &plan);
-	session = open_session(child.pid, &seen);
+	session = open_session(child.pid, NULL, &seen);
 	index = await(session, &seen, plan.pids[0], -1);
 	kill(plan.pids[0], SIGUSR1);
 	index = await(session, &seen, plan.pids[0], index);
@@ -314,7 +321,7 @@ static void those_that_come_and_go_leave_nothing_behind(void **unused)
 
 	(void)unused;
 	child_start(&child, follow, &plan);
-	session = open_session(child.pid, &seen);
+	session = open_session(child.pid, NULL, &seen);
 	stay(session, 20);
 	nr_open = count_fds();
 	for (unsigned round = 0; round < 3; round++) {
