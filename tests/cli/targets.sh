@@ -76,7 +76,7 @@ check 'as a target with its name' test "$(names e.db | tail -n 1)" = sleep
 start sh -c 'for i in $(seq 70); do sleep 60 & done; wait'
 many=$pid
 sleep 1
-run "$TIDEMARK" wss -d 1 --json -p "$many" --children
+run "$TIDEMARK" wss -d 5 --json -p "$many" --children
 expect 'at most 64 at a time' 0 'and what it started \(63 more\)'
 check 'which is said' grep -Eq 'note: 7 that were started are not in it: 64 processes are watched' err
 for child in $(pgrep -P "$many"); do kill -KILL "$child"; done
