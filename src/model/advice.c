@@ -156,8 +156,11 @@ static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint6
  */
 static int make_all_cold(struct doing *doing)
 {
+	struct vma_part part;
+
 	lock_mmap_read(doing->model, doing->mm);
-	on_blocks(doing, doing->start, doing->end, make_cold);
+	for (uint64_t at = doing->start; vma_next_part(doing->mm, at, doing->end, &part); at = part.end)
+		on_blocks(doing, part.start, part.end, make_cold);
 	unlock_mmap(doing->model, doing->mm);
 	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
 }

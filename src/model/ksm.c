@@ -17,17 +17,12 @@ struct candidate {
 	struct entry *entry;
 };
 
-static bool may_see(const struct model *model, const struct vma *vma)
-{
-	return vma->is_mergeable && !(model->opts.passes_forbidden && vma->protection == 0);
-}
-
 static bool find_candidate(struct model *model, struct mm *mm, uint64_t page, struct candidate *out)
 {
 	const struct vma *vma = vma_find(mm, page);
 	struct entry entry;
 
-	if (vma == NULL || !may_see(model, vma))
+	if (vma == NULL || !vma->is_mergeable)
 		return false;
 	entry = table_look(model, mm, page);
 	if ((entry.kind != ENTRY_PAGE && entry.kind != ENTRY_HUGE) || !folio_at(model, entry.of)->is_anon)
@@ -238,6 +233,25 @@ static void pass(struct model *model, const struct known *known)
 		for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
 			if (find_candidate(model, known->mms[i], page, &other) && !folio_at(model, other.folio)->is_ksm)
 				merge_into_earlier(model, known, &other);
+}
+
+static bool mm_stops_merging(struct model *model, struct mm *mm)
+{
+	struct candidate one;
+
+	for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
+		if (find_candidate(model, mm, page, &one) && vma_find(mm, page)->protection == 0 &&
+		    !folio_at(model, one.folio)->is_ksm)
+			return true;
+	return false;
+}
+
+bool ksm_can_tell(const struct model *model)
+{
+	for (unsigned i = 0; i < MODEL_PROCESSES && model->opts.stops_at_forbidden; i++)
+		if (model_has(model, i) && mm_stops_merging((struct model *)model, (struct mm *)&model->mms[i]))
+			return false;
+	return true;
 }
 
 int op_merge(struct doing *doing)

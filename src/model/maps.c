@@ -66,7 +66,7 @@ int op_map(struct doing *doing)
 	vma_insert(model, doing->mm, &vma);
 	for (uint64_t page = doing->start; page < doing->end; page++)
 		truth_of(doing->mm, page)->soft = true;
-	vma_merge(model, doing->mm, doing->start, doing->end);
+	vma_merge_new(model, doing->mm, doing->start, doing->end);
 	/* mmap() marks what comes of it. */
 	vma_find(doing->mm, doing->start)->is_unsure = false;
 	unlock_mmap(model, doing->mm);

@@ -51,25 +51,26 @@ enum model_sharing {
 struct model_opts {
 	enum model_bug bug;
 	enum model_sharing sharing;
-	bool has_soft_dirty;      /* the kernel keeps soft-dirty bits */
-	bool has_huge;            /* huge pages where a mapping asks for them */
-	bool merges_lose_marks;   /* of mappings that merge one's VM_SOFTDIRTY is lost (before 6.19) */
-	bool keeps_unused_apart;  /* a mapping with pages does not merge with a neighbour that never had one
-	                             (before 6.16) */
-	bool pins_one_file;       /* io_uring pins memory of one file at a time (6.1) */
-	bool keeps_accounts;      /* mprotect() keeps accounted what is not used (6.1) */
-	bool moves_many;          /* mremap() moves several mappings at once, and leaves out the holes (Linux 6.17) */
+	bool has_soft_dirty;     /* the kernel keeps soft-dirty bits */
+	bool has_huge;           /* huge pages where a mapping asks for them */
+	bool merges_lose_marks;  /* of mappings that merge one's VM_SOFTDIRTY is lost (before 6.19) */
+	bool keeps_unused_apart; /* a mapping with pages does not merge with a neighbour that never had one
+	                            (before 6.16) */
+	bool maps_to_next;   /* mmap() merges with what follows first, and with what precedes as that allows (6.1) */
+	bool pins_one_file;  /* io_uring pins memory of one file at a time (6.1) */
+	bool keeps_accounts; /* mprotect() keeps accounted what is not used (6.1) */
+	bool moves_many;     /* mremap() moves several mappings at once, and leaves out the holes (Linux 6.17) */
 	bool collapses_read_only; /* MADV_COLLAPSE takes pages of which none is writable (6.18) */
 	bool frees_tables;        /* MADV_DONTNEED of a whole block frees its table (6.14) */
 	bool reuses_large;        /* a write takes over a page of a large folio that nobody else maps (6.15) */
 	bool zeros_stay_huge;     /* a write to the huge zero page makes a huge page of it (6.13) */
 	bool splits_map_zeros;    /* pages of a split huge one that hold zeros become the zero page (6.12) */
-	bool splits_clean;      /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
-	bool protects_clean;    /* mprotect() lets nobody write to clean and to huge entries without a fault
-	                                (6.1) */
-	bool passes_forbidden;  /* KSM passes over what nobody may access (6.1) */
-	bool unmerges_by_write; /* what KSM merged is taken apart by a write, and so marked; else it is unshared (6.1)
-	                         */
+	bool splits_clean;       /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
+	bool protects_clean;     /* mprotect() lets nobody write to clean and to huge entries without a fault
+	                                 (6.1) */
+	bool stops_at_forbidden; /* where KSM looks for an equal page it stops at one that nobody may access (6.1) */
+	bool unmerges_by_write;  /* what KSM merged is taken apart by a write, and so marked; else it is unshared (6.1)
+	                          */
 	bool moves_mark; /* dirty entries of what is split or moved elsewhere are marked (since 6.1, not everywhere) */
 	bool leaves_as_new; /* what MREMAP_DONTUNMAP leaves merges with its neighbours as if it was new (6.12.117, 7.2;
 	                       not 6.18) */
@@ -84,7 +85,10 @@ void model_free(struct model *model);
 
 bool model_has(const struct model *model, unsigned process);
 
-/* Can it tell what comes of `op`? Of a collapse of file pages it cannot: there are no huge ones of files. */
+/*
+ * Can it tell what comes of `op`? Of a collapse of file pages it cannot: there are no huge ones of files. Nor of a
+ * merge that stops at what nobody may access: for what is found before depends on the shape of KSM's tree.
+ */
 bool model_knows(const struct model *model, const struct model_op *op);
 
 /* Runs `op` to its end. 0, or -ENOMEM: the model itself is out of memory, and of no more use. */

@@ -124,26 +124,54 @@ static bool stays_apart(const struct vma *a, const struct vma *b, uint64_t start
 	return b->start == start ? a->anon == 0 : b->anon == 0;
 }
 
+static bool is_alike(const struct vma *a, const struct vma *b)
+{
+	return same_memory(a, b) && a->protection == b->protection && same_anon(a, b);
+}
+
+/* The mapping of this index takes in the next. */
+static void take_next(struct model *model, struct mm *mm, size_t i)
+{
+	struct vma *a = &mm->vmas.items[i], *b = &mm->vmas.items[i + 1];
+
+	a->end = b->end;
+	a->is_unsure = a->is_unsure || b->is_unsure || a->is_soft != b->is_soft;
+	a->is_soft = model->opts.bug == MODEL_BUG_MERGE_SOFT ? a->is_soft : a->is_soft || b->is_soft;
+	a->is_forked = a->is_forked || b->is_forked;
+	a->anon = a->anon != 0 ? a->anon : b->anon;
+	remove_at(mm, i + 1, 1);
+}
+
 void vma_merge(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
 {
 	size_t i = index_of(mm, start);
 	bool is_used = model->opts.keeps_unused_apart && mm->vmas.items[i].anon != 0;
 
 	for (i = i > 0 ? i - 1 : 0; i + 1 < mm->vmas.nr && mm->vmas.items[i].start < end;) {
-		struct vma *a = &mm->vmas.items[i], *b = &mm->vmas.items[i + 1];
+		const struct vma *a = &mm->vmas.items[i], *b = &mm->vmas.items[i + 1];
 
-		if (!same_memory(a, b) || a->protection != b->protection || !same_anon(a, b) ||
-		    (is_used && stays_apart(a, b, start))) {
+		if (is_alike(a, b) && !(is_used && stays_apart(a, b, start)))
+			take_next(model, mm, i);
+		else
 			i++;
-			continue;
-		}
-		a->end = b->end;
-		a->is_unsure = a->is_unsure || b->is_unsure || a->is_soft != b->is_soft;
-		a->is_soft = model->opts.bug == MODEL_BUG_MERGE_SOFT ? a->is_soft : a->is_soft || b->is_soft;
-		a->is_forked = a->is_forked || b->is_forked;
-		a->anon = a->anon != 0 ? a->anon : b->anon;
-		remove_at(mm, i + 1, 1);
 	}
+}
+
+void vma_merge_new(struct model *model, struct mm *mm, uint64_t start, uint64_t end)
+{
+	size_t i = index_of(mm, start);
+	const struct vma *vma = &mm->vmas.items[i], *before = i > 0 ? vma - 1 : NULL, *after = vma + 1;
+	bool takes_before;
+
+	if (!model->opts.maps_to_next || i + 1 == mm->vmas.nr || !is_alike(vma, after)) {
+		vma_merge(model, mm, start, end);
+		return;
+	}
+	takes_before = before != NULL && is_alike(before, vma) &&
+	               (before->anon == after->anon || (before->anon != 0 && after->anon == 0));
+	take_next(model, mm, i);
+	if (takes_before)
+		take_next(model, mm, i - 1);
 }
 
 /* What the neighbour has, if this one could be merged with it but for its protection. */

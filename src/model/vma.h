@@ -26,6 +26,8 @@ void vma_insert(struct model *model, struct mm *mm, const struct vma *vma);
 void vma_remove(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 /* Merges what can be merged, in [start, end) and at its ends. */
 void vma_merge(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
+/* The same for what mmap() made. */
+void vma_merge_new(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 
 /* The mapping is about to have anonymous pages: it gets an anon_vma, a neighbour's if that may be. */
 void vma_prepare_anon(struct model *model, struct mm *mm, struct vma *vma);

@@ -84,7 +84,10 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	fprintf(out, "Compared:   results, the first word of each page, and of %llu pages: %s\n",
 	        (number)check->lockstep.nr_pages, seen_text(seen, check->lockstep.side->sees));
 	if (check->lockstep.nr_unknown > 0)
-		fprintf(out, "Left out:   %llu operations that the model cannot tell: collapses of pages of files\n",
+		fprintf(out,
+		        "Left out:   %llu operations that the model cannot tell: collapses of pages of files, merges "
+		        "beside what "
+		        "nobody may access\n",
 		        (number)check->lockstep.nr_unknown);
 	print_operations(out, check);
 	print_lacking(out, &check->real.powers);

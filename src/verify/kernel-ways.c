@@ -109,13 +109,13 @@ static char *merge_two(int protection)
 	return NULL;
 }
 
-bool ways_passes_forbidden(void)
+bool ways_stops_at_forbidden(void)
 {
 	char *pages = merge_two(PROT_NONE);
-	bool passes = pages != NULL && own_is_once(pages);
+	bool stops = pages != NULL && own_is_once(pages);
 
 	sys_munmap(pages, 2 * PAGE_BYTES);
-	return passes;
+	return stops;
 }
 
 bool ways_unmerges_by_write(void)
@@ -143,6 +143,34 @@ static int find_span(void *arg, const struct vma *vma)
 	return 0;
 }
 
+/* How long is the mapping that it lies in? 0: it was not to be learned. */
+static uint64_t bytes_of_mapping(const void *page)
+{
+	struct span span = { .page = (uint64_t)(uintptr_t)page };
+	int maps = sys_open("/proc/self/maps", O_RDONLY);
+
+	(void)maps_read(maps, find_span, &span);
+	sys_close(maps);
+	return span.bytes;
+}
+
+static bool map_at(char *page)
+{
+	return mmap(page, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page;
+}
+
+bool ways_maps_to_next(void)
+{
+	void *around;
+	char *page = own_map_apart(&around, PROT_NONE);
+	char *before = (char *)around + PAGE_BYTES, *after = (char *)around + 3 * PAGE_BYTES;
+	bool result = page != NULL && map_at(before) && map_at(after) && use(after) && map_at(page) &&
+	              bytes_of_mapping(before) == PAGE_BYTES && bytes_of_mapping(after) == 2 * PAGE_BYTES;
+
+	sys_munmap(around, APART_BYTES);
+	return result;
+}
+
 /*
  * A page that was moved, for which another of its mapping had been used, and then moved away: it has a place in that
  * mapping, and not here, unless it counts as new again.
@@ -151,8 +179,7 @@ bool ways_leaves_as_new(void)
 {
 	void *from = NULL, *around, *away;
 	char *page = own_map_apart(&around, PROT_NONE);
-	struct span span = { .page = (uint64_t)(uintptr_t)page };
-	int maps = sys_open("/proc/self/maps", O_RDONLY);
+	uint64_t bytes = 0;
 
 	away = (char *)around + 4 * PAGE_BYTES;
 	if (page != NULL &&
@@ -160,9 +187,8 @@ bool ways_leaves_as_new(void)
 	    use((char *)from + PAGE_BYTES) && sys_mremap(from, PAGE_BYTES, page) == 0 &&
 	    mremap(page, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, away) == away &&
 	    sys_mprotect(around, 4 * PAGE_BYTES, PROT_READ | PROT_WRITE) == 0)
-		(void)maps_read(maps, find_span, &span);
+		bytes = bytes_of_mapping(page);
 	sys_munmap(from, 2 * PAGE_BYTES);
 	sys_munmap(around, APART_BYTES);
-	sys_close(maps);
-	return span.bytes > PAGE_BYTES;
+	return bytes > PAGE_BYTES;
 }

@@ -20,6 +20,9 @@ bool ways_pins_files(void);
 /* What MREMAP_DONTUNMAP leaves merges with the mapping beside it, when it becomes like that. */
 bool ways_leaves_as_new(void);
 
+/* mmap() between a mapping that never had pages and one that has merges with the latter, and not with both. */
+bool ways_maps_to_next(void);
+
 /* A huge page is to be had at once where it is asked for. */
 bool ways_has_huge(void);
 
@@ -53,8 +56,11 @@ bool ways_protects_clean(void);
 /* When a huge page is split, its dirty pages are marked. Clears our marks. */
 bool ways_moves_mark(void);
 
-/* KSM passes over pages that nobody may access; here it passes over all memory. Where KSM may run. */
-bool ways_passes_forbidden(void);
+/*
+ * KSM finds no page equal to one that nobody may access, and nothing that it would have found behind that; here it
+ * passes over all memory. Where KSM may run.
+ */
+bool ways_stops_at_forbidden(void);
 
 /* What it merged is taken apart by a write, which marks it. The same; clears our marks. */
 bool ways_unmerges_by_write(void);

@@ -134,7 +134,7 @@ static void ask_machine(struct powers *powers)
 	if (access("/sys/devices/system/node/node1", F_OK) != 0)
 		LACKS(powers, "this machine has one memory node", OP_MIGRATE);
 	if (ksm_may_run()) {
-		powers->model.passes_forbidden = ways_passes_forbidden();
+		powers->model.stops_at_forbidden = ways_stops_at_forbidden();
 		powers->model.unmerges_by_write = powers->model.has_soft_dirty && ways_unmerges_by_write();
 	} else {
 		LACKS(powers, "KSM is a setting of the whole machine: in the tests' virtual machines only", OP_MERGE);
@@ -164,6 +164,7 @@ void powers_ask(struct powers *powers)
 		ask_splits(&powers->model);
 	ask_machine(powers);
 	powers->model.moves_many = ways_moves_many();
+	powers->model.maps_to_next = ways_maps_to_next();
 	powers->model.leaves_as_new = ways_leaves_as_new();
 	if (can_pin())
 		powers->model.pins_one_file = !ways_pins_files();

@@ -91,19 +91,19 @@ for report in heatmap wss; do
 done
 
 # Ends that the process makes.
-start sleep 1
+start sleep 3
 run "$TIDEMARK" record -o b.db -p "$pid"
 expect 'its end is the end when no duration was given' 0 'has exited; recorded'
 check 'and the file is complete' complete b.db
-start sleep 1
+start sleep 3
 run "$TIDEMARK" record -d 20 -o c.db -p "$pid"
 expect 'gone before the duration was over' 4 'has exited; recorded .*20.0 s were asked for.* in c.db'
 check 'and the file is complete all the same' complete c.db
-start sh -c 'sleep 1; exec sleep 60'
+start sh -c 'sleep 3; exec sleep 60'
 run "$TIDEMARK" record -d 20 -o d.db -p "$pid"
 expect 'another program is another target' 4 'executed another program.*; recorded'
 check 'and the file is complete once more' complete d.db
-start sleep 1
+start sleep 3
 run "$TIDEMARK" wss -d 20 -p "$pid"
 expect 'a one-shot prints what it has' 4 'has exited; watched'
 check 'which is something' test -s out
@@ -113,7 +113,7 @@ expect 'nothing seen' 4 ''
 check 'leaves no file' test ! -e none.db
 
 # Commands.
-run "$TIDEMARK" record -o e.db -- sh -c 'echo to the user; sleep 0.5; exit 3'
+run "$TIDEMARK" record -o e.db -- sh -c 'echo to the user; sleep 2; exit 3'
 expect 'the end of a command is the natural one' 0 'the command exited with status 3'
 check 'its output is its own' grep -qx 'to the user' out
 run "$TIDEMARK" record -d 500ms -o f.db -- sh -c 'trap "echo ended; exit" TERM; while :; do sleep 0.1; done'

@@ -101,6 +101,35 @@ static void an_unused_mapping_merges_with_any(void **state)
 	assert_true(merges(true, NONE, MIDDLE));
 }
 
+/* Of what is mapped between two others: is it one mapping with what precedes? They have pages, or not. */
+static bool maps_to_previous(bool maps_to_next, bool first_is_used, bool last_is_used)
+{
+	bool result;
+
+	start((struct model_opts){ .maps_to_next = maps_to_next });
+	DO(&rig, MAP, .nr = MIDDLE, .value = RW);
+	DO(&rig, MAP, .page = 2 * MIDDLE, .nr = MIDDLE, .value = RW);
+	if (first_is_used)
+		write_to(0, 1);
+	if (last_is_used)
+		write_to(2 * MIDDLE, 1);
+	DO(&rig, MAP, .page = MIDDLE, .nr = MIDDLE, .value = RW);
+	result = is_one_mapping();
+	rig_end(&rig);
+	return result;
+}
+
+static void mmap_between_mappings_merges_with_what_has_pages(void **state)
+{
+	(void)state;
+	assert_false(maps_to_previous(true, false, true));
+	assert_false(maps_to_previous(true, true, true));
+	assert_true(maps_to_previous(true, true, false));
+	assert_true(maps_to_previous(true, false, false));
+	assert_true(maps_to_previous(false, false, true));
+	assert_true(maps_to_previous(false, true, true));
+}
+
 /* Does a mapping that was writable merge with one that never was? */
 static bool forgets_account(bool keeps_accounts, bool is_used)
 {
@@ -524,6 +553,29 @@ static void whether_a_large_folio_is_shared_free_asks_the_first_page(void **stat
 	assert_true(splits_large(OP_FREE, HERE));
 }
 
+/* Advice about a page that a child has, too, and then about HERE, which it has not: is the folio split? */
+static bool goes_on(bool has_own_mapping)
+{
+	bool result;
+
+	start_huge((struct model_opts){ .sharing = MODEL_SHARING_ONE_PAGE, .splits_map_zeros = true });
+	if (has_own_mapping)
+		DO(&rig, NOHUGEPAGE, .page = HERE, .nr = 1);
+	DO(&rig, FORK, .to = CHILD);
+	DO(&rig, UNMAP, .process = CHILD, .page = HERE, .nr = 1);
+	DO(&rig, COLD, .page = HERE - 1, .nr = 2);
+	result = is(HERE + 1, SEEN_ZERO);
+	rig_end(&rig);
+	return result;
+}
+
+static void advice_that_a_page_ends_goes_on_in_the_next_mapping(void **state)
+{
+	(void)state;
+	assert_false(goes_on(false));
+	assert_true(goes_on(true));
+}
+
 /* The same where the process has it by a huge entry. */
 static bool splits_huge(enum model_op_kind advice, uint32_t childs)
 {
@@ -554,6 +606,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_used_mapping_does_not_merge_with_an_unused_one),
 		cmocka_unit_test(an_unused_mapping_merges_with_any),
+		cmocka_unit_test(mmap_between_mappings_merges_with_what_has_pages),
 		cmocka_unit_test(what_was_never_used_is_accounted_no_more_when_it_is_protected),
 		cmocka_unit_test(a_buffer_is_of_one_file_only),
 		cmocka_unit_test(a_buffer_may_be_of_several_files),
@@ -576,6 +629,7 @@ int main(void)
 		cmocka_unit_test(whether_a_page_of_a_large_folio_is_taken_over_is_the_kernels_choice),
 		cmocka_unit_test(whether_a_large_folio_is_shared_cold_and_pageout_ask_the_page_itself),
 		cmocka_unit_test(whether_a_large_folio_is_shared_free_asks_the_first_page),
+		cmocka_unit_test(advice_that_a_page_ends_goes_on_in_the_next_mapping),
 		cmocka_unit_test(whether_a_huge_entrys_folio_is_shared_free_asks_all_mappings),
 	};
 

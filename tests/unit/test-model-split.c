@@ -77,29 +77,42 @@ static void zeros_that_are_split_off_are_no_pages_to_merge(void **state)
 	rig_end(&rig);
 }
 
-/* Does KSM merge two equal pages that nobody may access? */
-static bool merges_forbidden(bool passes_forbidden)
+static void start_with_forbidden(const struct model_opts *opts)
 {
-	const struct model_opts opts = { .passes_forbidden = passes_forbidden };
-	bool merges;
-
-	rig_start_as(&rig, &opts);
+	rig_start_as(&rig, opts);
 	DO(&rig, MAP, .nr = 2, .value = RW);
 	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
 	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 1);
 	DO(&rig, MERGEABLE, .nr = 2);
 	DO(&rig, PROTECT, .nr = 2);
-	DO(&rig, MERGE);
-	merges = !is(0, SEEN_ONCE);
-	rig_end(&rig);
-	return merges;
 }
 
-static void whether_ksm_merges_what_nobody_may_access_is_the_kernels_choice(void **state)
+static void ksm_merges_what_nobody_may_access(void **state)
 {
+	const struct model_op merge = { .kind = OP_MERGE };
+
 	(void)state;
-	assert_true(merges_forbidden(false));
-	assert_false(merges_forbidden(true));
+	start_with_forbidden(&(struct model_opts){ 0 });
+	assert_true(model_knows(rig.model, &merge));
+	DO(&rig, MERGE);
+	assert_false(is(0, SEEN_ONCE));
+	rig_end(&rig);
+}
+
+static void what_comes_of_a_merge_that_stops_there_is_not_known(void **state)
+{
+	const struct model_op merge = { .kind = OP_MERGE };
+
+	(void)state;
+	start_with_forbidden(&(struct model_opts){ .stops_at_forbidden = true });
+	assert_false(model_knows(rig.model, &merge));
+	DO(&rig, PROTECT, .nr = 2, .value = MODEL_READ);
+	assert_true(model_knows(rig.model, &merge));
+	DO(&rig, MERGE);
+	/* What is merged already is found all the same. */
+	DO(&rig, PROTECT, .nr = 2);
+	assert_true(model_knows(rig.model, &merge));
+	rig_end(&rig);
 }
 
 static void ksm_does_not_split_what_is_pinned(void **state)
@@ -221,7 +234,8 @@ int main(void)
 		cmocka_unit_test(of_pages_that_ksm_splits_the_equal_ones_become_one),
 		cmocka_unit_test(what_is_merged_away_loses_its_mark),
 		cmocka_unit_test(zeros_that_are_split_off_are_no_pages_to_merge),
-		cmocka_unit_test(whether_ksm_merges_what_nobody_may_access_is_the_kernels_choice),
+		cmocka_unit_test(ksm_merges_what_nobody_may_access),
+		cmocka_unit_test(what_comes_of_a_merge_that_stops_there_is_not_known),
 		cmocka_unit_test(ksm_does_not_split_what_is_pinned),
 		cmocka_unit_test(a_huge_page_that_a_child_maps_is_split_for_it_too),
 		cmocka_unit_test(whether_a_large_folio_is_shared_is_each_kernels_guess),
