@@ -541,9 +541,9 @@ int sys_mremap(void *from, size_t size, void *to)
 	return addr == MAP_FAILED ? -errno : 0;
 }
 
-long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status)
+long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status, int flags)
 {
-	return RETRIED(long, sys_table->move_pages(0, nr, pages, nodes, status, nodes != NULL ? MPOL_MF_MOVE : 0));
+	return RETRIED(long, sys_table->move_pages(0, nr, pages, nodes, status, flags));
 }
 
 int sys_io_uring_setup(unsigned nr, void *params)

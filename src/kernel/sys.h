@@ -148,7 +148,7 @@ ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t si
 int sys_mremap(void *from, size_t size, void *to); /* moves; what was mapped at `to` is gone */
 
 /* Pages of our own; with NULL `nodes` they are not moved. 0 or more: `status` says of each its node, or -errno. */
-long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status);
+long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status, int flags);
 int sys_io_uring_setup(unsigned nr, void *params);
 int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr);
 int sys_io_uring_enter(int fd, unsigned submit, unsigned complete, unsigned flags);

@@ -245,7 +245,7 @@ static void leave(struct model *model, struct mm *mm, uint64_t start, uint64_t e
 		return;
 	vma->anon = 0;
 	vma->is_forked = false;
-	if (model->opts.leaves_as_new)
+	if (model->opts.leaves_as_new && vma->kind == MODEL_ANON)
 		vma->offset = vma->start;
 }
 

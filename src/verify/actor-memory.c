@@ -4,6 +4,7 @@
  * of the comparison, and are made as they stand, not through sys.h's table.
  */
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
@@ -115,7 +116,7 @@ int actor_advise(const struct model_op *op)
 	return done(madvise(at(op->page), size, advice[op->kind]));
 }
 
-/* Each page goes to the node where it is not, and those that are not there stay so. */
+/* Each page goes to the node where it is not, others' with it, and those that are not there stay so. */
 int actor_migrate(const struct model_op *op)
 {
 	void *pages[MODEL_PAGES];
@@ -126,7 +127,7 @@ int actor_migrate(const struct model_op *op)
 
 	for (uint32_t i = 0; i < op->nr; i++)
 		pages[i] = at(op->page + i);
-	result = sys_move_pages(op->nr, pages, NULL, status);
+	result = sys_move_pages(op->nr, pages, NULL, status, 0);
 	if (result < 0)
 		return (int)result;
 	for (uint32_t i = 0; i < op->nr; i++) {
@@ -135,6 +136,6 @@ int actor_migrate(const struct model_op *op)
 		nodes[nr] = (status[i] + 1) % NODES;
 		pages[nr++] = pages[i];
 	}
-	result = nr == 0 ? 0 : sys_move_pages(nr, pages, nodes, status);
+	result = nr == 0 ? 0 : sys_move_pages(nr, pages, nodes, status, MPOL_MF_MOVE_ALL);
 	return result < 0 ? (int)result : 0;
 }

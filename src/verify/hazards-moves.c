@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* This file shares, moves, swaps out and migrates memory that is tracked. */
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -73,7 +74,7 @@ void hazard_swap(struct arena *arena)
 static int node_of(void *page)
 {
 	int status = -ENODEV;
-	long result = sys_move_pages(1, &page, NULL, &status);
+	long result = sys_move_pages(1, &page, NULL, &status, 0);
 
 	return result < 0 ? (int)result : status;
 }
@@ -93,7 +94,8 @@ static void migrate(struct arena *arena)
 	for (int node = 0; here >= 0 && node < NODES; node++) {
 		for (unsigned i = 0; i < ARENA_PAGES; i++)
 			nodes[i] = node;
-		if (node != here && sys_move_pages(ARENA_PAGES, pages, nodes, status) >= 0 && node_of(pages[0]) == node)
+		if (node != here && sys_move_pages(ARENA_PAGES, pages, nodes, status, MPOL_MF_MOVE) >= 0 &&
+		    node_of(pages[0]) == node)
 			return;
 	}
 	arena_cannot(arena, "no other memory node to migrate pages to");

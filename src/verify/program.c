@@ -13,6 +13,8 @@
 enum {
 	NR_SPOTS = 5,
 	SHORTEST = 48,
+	ALIKE_FROM = 1u << 20, /* values that are written more than once */
+	NR_ALIKE = 3,
 };
 
 struct maker {
@@ -220,6 +222,14 @@ static uint64_t some_masks(struct maker *maker)
 	return percent(maker, 60) ? MODEL_ASK(first | second, 0, inverted) : MODEL_ASK(0, first | second, inverted);
 }
 
+/* A new one, as a write that is lost shows by it; but pages that are to merge are alike. */
+static uint64_t some_value(struct maker *maker)
+{
+	bool can_merge = (maker->opts->can >> OP_MERGE & 1) != 0;
+
+	return can_merge && percent(maker, 20) ? ALIKE_FROM + below(maker, NR_ALIKE) : maker->nr + 1;
+}
+
 static void one(struct maker *maker)
 {
 	struct model_op op = { .kind = some_kind(maker), .process = some_process(maker) };
@@ -245,12 +255,14 @@ static void one(struct maker *maker)
 		op.value = maker->nr + 1;
 		device(maker, &op);
 		return;
+	case OP_WRITE:
+		op.nr = 1;
+		op.value = some_value(maker);
+		break;
 	case OP_MKOLD:
 	case OP_YOUNG:
 	case OP_READ:
-	case OP_WRITE:
 		op.nr = 1;
-		op.value = op.kind == OP_WRITE ? maker->nr + 1 : 0;
 		break;
 	case OP_PROTECT:
 		op.value = percent(maker, 50) ? MODEL_READ | MODEL_WRITE : below(maker, 4);

@@ -325,6 +325,45 @@ static void a_mapping_that_moves_takes_no_merged_page_along(void **state)
 	}
 }
 
+/* A used mapping that came from elsewhere leaves its place, and what is left there is used no more. */
+static bool left_is_as_new(bool leaves_as_new)
+{
+	const struct model_op both = { .kind = OP_MOVE, .page = FAR, .nr = 2, .to = 2 * FAR };
+	bool result;
+
+	start((struct model_opts){ .leaves_as_new = leaves_as_new });
+	DO(&rig, MAP, .nr = 2, .value = RW);
+	write_to(1, 1);
+	DO(&rig, MOVE, .page = 0, .nr = 1, .to = FAR);
+	DO(&rig, MOVE, .page = FAR, .nr = 1, .to = 2 * FAR, .flags = 1);
+	DO(&rig, MAP, .page = FAR + 1, .nr = 1, .value = RW);
+	assert_int_equal(model_run(rig.model, &both, &rig.last), 0);
+	result = rig.last.code == 0;
+	rig_end(&rig);
+	return result;
+}
+
+static void whether_what_a_move_leaves_is_as_new_is_the_kernels_choice(void **state)
+{
+	(void)state;
+	assert_true(left_is_as_new(true));
+	assert_false(left_is_as_new(false));
+}
+
+static void what_a_move_leaves_of_a_file_maps_the_same_pages(void **state)
+{
+	uint64_t value;
+
+	(void)state;
+	start((struct model_opts){ .leaves_as_new = true });
+	DO(&rig, MAP, .page = HERE, .nr = 1, .flags = MODEL_FILE, .value = RW);
+	value = rig_read(&rig, 0, HERE);
+	DO(&rig, MOVE, .page = HERE, .nr = 1, .to = FAR);
+	DO(&rig, MOVE, .page = FAR, .nr = 1, .to = 2 * FAR, .flags = 1);
+	assert_int_equal(rig_read(&rig, 0, FAR), value);
+	rig_end(&rig);
+}
+
 /* The same advice, and nobody wrote. */
 static bool split_off_is_marked(bool moves_mark)
 {
@@ -617,6 +656,8 @@ int main(void)
 		cmocka_unit_test(a_huge_entry_does_not_stay_writable),
 		cmocka_unit_test(whether_what_is_taken_apart_is_marked_is_the_kernels_choice),
 		cmocka_unit_test(a_mapping_that_moves_takes_no_merged_page_along),
+		cmocka_unit_test(whether_what_a_move_leaves_is_as_new_is_the_kernels_choice),
+		cmocka_unit_test(what_a_move_leaves_of_a_file_maps_the_same_pages),
 		cmocka_unit_test(whether_dirty_pages_that_are_split_off_are_marked_is_the_kernels_choice),
 		cmocka_unit_test(clean_pages_that_are_split_off_are_not_marked),
 		cmocka_unit_test(whether_a_page_is_mapped_once_may_be_asked_of_the_first),
