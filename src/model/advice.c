@@ -45,7 +45,7 @@ static bool may_be_given_up(struct model *model, struct mm *mm, const struct ent
 {
 	const struct folio *folio = folio_at(model, entry->of);
 
-	if (!folio->is_anon || folio->is_ksm || folio->slot != 0)
+	if (!folio->is_anon || folio->slot != 0)
 		return false;
 	return (entry->kind == ENTRY_PAGE && !folio->is_huge && !folio->is_dirty) ||
 	       !is_mapped_by_others(model, mm, entry, true);

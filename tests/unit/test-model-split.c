@@ -202,6 +202,34 @@ static void a_shared_page_that_is_dirty_by_entries_only_may_be_given_up(void **s
 	rig_end(&rig);
 }
 
+/* By which rule is page 0 thrown away when it was given up? NULL: by none. */
+static const char *given_up(void)
+{
+	const struct model_op op = { .kind = OP_PAGEOUT, .nr = 1 };
+	struct model_seen real[MODEL_PAGES];
+
+	DO(&rig, FREE, .nr = 1);
+	model_look(rig.model, 0, real);
+	real[0] = (struct model_seen){ 0 };
+	return model_follow(rig.model, &op, 0, 0, SEEN_ALL, real);
+}
+
+static void what_was_merged_may_be_given_up_once_it_is_mapped_once(void **state)
+{
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP, .nr = 2, .value = RW);
+	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
+	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 1);
+	DO(&rig, MERGEABLE, .nr = 2);
+	DO(&rig, MERGE);
+	assert_null(given_up());
+	DO(&rig, DONTNEED, .page = 1, .nr = 1);
+	assert_string_equal(given_up(), "lazily-freed");
+	assert_int_equal(rig_read(&rig, 0, 0), 0);
+	rig_end(&rig);
+}
+
 /* Is a small page given up that comes after one of a large folio that cannot be split? */
 static bool goes_on(enum model_sharing sharing)
 {
@@ -240,6 +268,7 @@ int main(void)
 		cmocka_unit_test(a_huge_page_that_a_child_maps_is_split_for_it_too),
 		cmocka_unit_test(whether_a_large_folio_is_shared_is_each_kernels_guess),
 		cmocka_unit_test(a_shared_page_that_is_dirty_by_entries_only_may_be_given_up),
+		cmocka_unit_test(what_was_merged_may_be_given_up_once_it_is_mapped_once),
 		cmocka_unit_test(after_what_cannot_be_split_the_rest_is_left_in_some_kernels),
 	};
 
