@@ -34,6 +34,12 @@ static void open_area(struct watched *self)
 	watched_open(self, &opts);
 }
 
+static void give_up(const struct watched *self)
+{
+	fprintf(stderr, "the watch: %s\n", self->err.text);
+	_exit(3);
+}
+
 /* All that a watch does. Runs in a process of its own. */
 static void live(struct watched *self)
 {
@@ -45,29 +51,23 @@ static void live(struct watched *self)
 
 	if (tide_target_open(&self->target, self->child.pid, &self->err) < 0 ||
 	    tide_watch_open(&self->watch, self->target, &opts, &self->err) < 0)
-		_exit(3);
+		give_up(self);
 	for (int i = 0; i < 2; i++) {
 		watched_order(self, do_touch, self->area + 7 * PAGE, 3 * PAGE, 2 + i);
 		while (tide_watch_collect(self->watch, runs, 8, &self->err) > 0)
 			;
 		if (tide_watch_copy(self->watch, start, start + AREA, copied, NULL, &self->err) < 0)
-			_exit(4);
+			give_up(self);
 	}
 	tide_watch_close(self->watch);
 	tide_target_close(self->target);
 	_exit(0);
 }
 
-/* What is left of the watcher ends by itself, if not at once. */
 static bool is_clean(pid_t pid, unsigned descriptors)
 {
-	for (int i = 0; i < 20000; i++) {
-		if (mappings_with_flag(pid, "uw") == 0 && number_of(pid, "status", "TracerPid") == 0 &&
-		    descriptors_of(pid) == descriptors)
-			return true;
-		usleep(1000);
-	}
-	return false;
+	return mappings_with_flag(pid, "uw") == 0 && number_of(pid, "status", "TracerPid") == 0 &&
+	       descriptors_of(pid) == descriptors;
 }
 
 /* The watcher dies before call `nth`; false: it made fewer. */
@@ -87,6 +87,8 @@ static bool kill_at(struct watched *self, unsigned nth, unsigned descriptors)
 		fail_msg("the watch ended with %x before call %u", (unsigned)status, nth);
 	/* It runs, it obeys, it is not held or tracked by anybody, and has what it had. */
 	assert_int_equal(watched_order(self, do_touch, self->area + PAGE, PAGE, (long)(nth % 200)), 0);
+	/* What it started is ours now, and ends by itself; the child that was watched stays. */
+	child_reap_to(1);
 	if (!is_clean(self->child.pid, descriptors))
 		fail_msg("a death before call %u leaves something behind", nth);
 	return WIFSIGNALED(status);
@@ -106,6 +108,7 @@ static void C1_a_watcher_killed_at_any_call_leaves_the_process_whole(void **stat
 	struct watched *self = *state;
 	unsigned descriptors, nth = 1;
 
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	watched_start(self, area_map(AREA, MAP_PRIVATE), AREA);
 	watched_order(self, do_fill, self->area, AREA, 1);
 	descriptors = descriptors_of(self->child.pid);

@@ -2,12 +2,14 @@
 /* This file starts, steps and ends the processes that tests look at. */
 #include "child.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -119,6 +121,54 @@ int child_keep_memory(int in, int out, void *unused)
 		for (size_t i = 0; i < KEPT; i++)
 			if (memory[i] != (unsigned char)(i * 7))
 				return 1;
+	}
+}
+
+static pid_t parent_of(const char *pid)
+{
+	char path[300], line[512] = "", *after;
+	pid_t parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fgets(line, sizeof(line), file) != NULL && (after = strrchr(line, ')')) != NULL)
+		(void)sscanf(after, ") %*c %d", &parent);
+	fclose(file);
+	return parent;
+}
+
+static int by_number(const void *one, const void *other)
+{
+	pid_t a = *(const pid_t *)one, b = *(const pid_t *)other;
+
+	return (a > b) - (a < b);
+}
+
+unsigned child_list(pid_t parent, pid_t *children, unsigned max)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	unsigned nr = 0;
+
+	must(proc != NULL, "opendir");
+	while (nr < max && (entry = readdir(proc)) != NULL)
+		if (strtol(entry->d_name, NULL, 10) > 0 && parent_of(entry->d_name) == parent)
+			children[nr++] = (pid_t)strtol(entry->d_name, NULL, 10);
+	closedir(proc);
+	qsort(children, nr, sizeof(*children), by_number);
+	return nr;
+}
+
+void child_reap_to(unsigned nr)
+{
+	pid_t children[64];
+
+	while (child_list(getpid(), children, 64) > nr) {
+		waitpid(-1, NULL, __WALL | WNOHANG);
+		usleep(500);
 	}
 }
 

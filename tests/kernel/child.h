@@ -27,6 +27,12 @@ void child_end(struct child *child);
 /* Kills and leaves a zombie. */
 void child_kill(struct child *child);
 
+/* The children of `parent`, by number: how many, `max` of them at most. */
+unsigned child_list(pid_t parent, pid_t *children, unsigned max);
+
+/* Waits until this process, who adopts what its children leave behind, has but `nr` children left. */
+void child_reap_to(unsigned nr);
+
 /* In the child: says a byte; waits for one (and exits when the test is gone); both, for ever. */
 void child_say(int out);
 void child_pause(int in);

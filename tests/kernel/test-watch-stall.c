@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -144,54 +143,16 @@ static void E3_a_throttle_keeps_nobody_for_longer_than_agreed(void **state)
 	assert_true(self->told.longest_stall_ns < 900 * 1000000ULL);
 }
 
-/* Whose parent is `parent`: the helpers, in the order in which they were started. */
-static unsigned children_of(pid_t parent, pid_t *children, unsigned max)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	unsigned nr = 0;
-
-	while (proc != NULL && (entry = readdir(proc)) != NULL) {
-		char path[300], line[512] = "", *after;
-		FILE *file;
-		pid_t of = 0;
-
-		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
-		file = strtol(entry->d_name, NULL, 10) > 0 ? fopen(path, "re") : NULL;
-		if (file == NULL)
-			continue;
-		if (fgets(line, sizeof(line), file) != NULL && (after = strrchr(line, ')')) != NULL &&
-		    sscanf(after, ") %*c %d", &of) == 1 && of == parent && nr < max)
-			children[nr++] = (pid_t)strtol(entry->d_name, NULL, 10);
-		fclose(file);
-	}
-	if (proc != NULL)
-		closedir(proc);
-	if (nr == 2 && children[0] > children[1]) {
-		pid_t first = children[1];
-
-		children[1] = children[0];
-		children[0] = first;
-	}
-	return nr;
-}
-
 /* The helpers are not the child, which is watched. */
 static void find_helpers(const struct watched *self, pid_t helpers[2])
 {
 	pid_t children[8];
-	unsigned nr = children_of(getpid(), children, 8), found = 0;
+	unsigned nr = child_list(getpid(), children, 8), found = 0;
 
 	for (unsigned i = 0; i < nr && found < 2; i++)
 		if (children[i] != self->child.pid)
 			helpers[found++] = children[i];
 	assert_int_equal(found, 2);
-	if (helpers[0] > helpers[1]) {
-		pid_t first = helpers[1];
-
-		helpers[1] = helpers[0];
-		helpers[0] = first;
-	}
 }
 
 static void write_and_check(struct watched *self, size_t page, long value)
@@ -346,7 +307,7 @@ static void E2_a_watcher_that_is_killed_leaves_nobody_behind(void **state)
 
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	start_watcher(self, &watcher);
-	assert_int_equal(children_of(watcher.pid, helpers, 2), 2);
+	assert_int_equal(child_list(watcher.pid, helpers, 2), 2);
 	assert_int_equal(kill(watcher.pid, SIGKILL), 0);
 	assert_int_equal(waitpid(watcher.pid, NULL, 0), watcher.pid);
 	alarm(60);
