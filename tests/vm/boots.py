@@ -21,6 +21,8 @@ TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", 
 # A kernel's DAMON that watches the machine from the start leaves none to us: there it is switched off.
 DAMON = ["exact", "way-damon", "way-damon-claim"]
 LOCKSTEP = ["lockstep-lane"]
+# A watch by soft-dirty bits that is killed at any call: threads stand still meanwhile, and here only are such bits.
+KILLED = ["harm-watch-killed-soft"]
 ROWS = "doctor-rows"
 
 FIRST = guest.Options(mem_mib=1536, cpus=2, levels=5, kaslr=True, thp="madvise")
@@ -32,4 +34,4 @@ FOURTH = guest.Options(mem_mib=6144, cpus=2, nodes=2, levels=5, kaslr=True, thp=
 FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M",
                       setup=os.path.join(guest.HERE, "lockstep.setup"))
 
-BOOTS = [(FIRST, KERNEL + ORACLE), (SECOND, SHORT), (THIRD, SHORT + DAMON), (FOURTH, KINDS + TORTURE), (FIFTH, LOCKSTEP)]
+BOOTS = [(FIRST, KERNEL + ORACLE + KILLED), (SECOND, SHORT), (THIRD, SHORT + DAMON), (FOURTH, KINDS + TORTURE), (FIFTH, LOCKSTEP)]
