@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <linux/mempolicy.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>

@@ -147,7 +147,10 @@ _Noreturn void sys_exit(int code); /* at once: no handlers, no buffers */
 ssize_t sys_process_vm_readv(pid_t pid, void *buf, const void *remote, size_t size);
 int sys_mremap(void *from, size_t size, void *to); /* moves; what was mapped at `to` is gone */
 
-/* Pages of our own; with NULL `nodes` they are not moved. 0 or more: `status` says of each its node, or -errno. */
+/*
+ * Pages of our own; with NULL `nodes` they are not moved. `flags`: MPOL_MF_MOVE, MPOL_MF_MOVE_ALL those that others
+ * map, too. 0 or more: `status` says of each its node, or -errno.
+ */
 long sys_move_pages(unsigned long nr, void **pages, const int *nodes, int *status, int flags);
 int sys_io_uring_setup(unsigned nr, void *params);
 int sys_io_uring_register(int fd, unsigned what, const void *arg, unsigned nr);

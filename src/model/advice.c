@@ -111,13 +111,13 @@ static void on_blocks(struct doing *doing, uint64_t start, uint64_t end, entry_f
 	}
 }
 
-/* Each mapping of one kind; what is not mapped is passed over, and said at the end. */
-static int on_anonymous(struct doing *doing, entry_fn *fn)
+/* Each mapping by itself; what is not mapped is passed over, and said at the end. */
+static int on_mappings(struct doing *doing, bool anonymous_only, entry_fn *fn)
 {
 	struct vma_part part;
 
 	for (uint64_t at = doing->start; vma_next_part(doing->mm, at, doing->end, &part); at = part.end) {
-		if (part.vma->kind != MODEL_ANON)
+		if (anonymous_only && part.vma->kind != MODEL_ANON)
 			return -EINVAL;
 		on_blocks(doing, part.start, part.end, fn);
 	}
@@ -129,7 +129,7 @@ int op_free(struct doing *doing)
 	int result;
 
 	lock_mmap_read(doing->model, doing->mm);
-	result = on_anonymous(doing, give_up_later);
+	result = on_mappings(doing, true, give_up_later);
 	unlock_mmap(doing->model, doing->mm);
 	return result;
 }
@@ -156,13 +156,12 @@ static void make_cold(struct model *model, struct mm *mm, struct vma *vma, uint6
  */
 static int make_all_cold(struct doing *doing)
 {
-	struct vma_part part;
+	int result;
 
 	lock_mmap_read(doing->model, doing->mm);
-	for (uint64_t at = doing->start; vma_next_part(doing->mm, at, doing->end, &part); at = part.end)
-		on_blocks(doing, part.start, part.end, make_cold);
+	result = on_mappings(doing, false, make_cold);
 	unlock_mmap(doing->model, doing->mm);
-	return vma_covers(doing->mm, doing->start, doing->end) ? 0 : -ENOMEM;
+	return result;
 }
 
 int op_cold(struct doing *doing)

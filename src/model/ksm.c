@@ -137,7 +137,8 @@ void ksm_unmerge(struct model *model, struct mm *mm, uint64_t start, uint64_t en
 	struct candidate one;
 
 	for (uint64_t page = start; page < end; page++)
-		if (find_candidate(model, mm, page, &one) && one.entry != NULL && folio_at(model, one.folio)->is_ksm)
+		if (find_candidate(model, mm, page, &one) && one.entry != NULL && folio_at(model, one.folio)->is_ksm &&
+		    !(model->opts.stops_at_forbidden && vma_find(mm, page)->protection == 0))
 			break_again(model, &one, one.folio);
 }
 
@@ -155,13 +156,18 @@ static void merge_with(struct model *model, struct candidate *one, struct candid
 	break_again(model, other, other->folio);
 }
 
-static void merge_into(struct model *model, struct candidate *other, struct candidate *merged)
+/* `other` goes, for a page that is merged already. */
+static void merge_into(struct model *model, struct candidate *other, uint32_t merged)
 {
-	if (!hold(model, merged))
-		return;
-	if (folio_at(model, merged->folio)->is_ksm)
-		replace(model, other, other->folio, merged->folio);
-	folio_put(model, merged->folio, 1);
+	folio_get(model, merged, 1);
+	if (hold(model, other)) {
+		uint32_t old = other->folio;
+
+		if (write_protect(model, other, old))
+			replace(model, other, old, merged);
+		folio_put(model, old, 1);
+	}
+	folio_put(model, merged, 1);
 }
 
 /*
@@ -176,12 +182,8 @@ static void merge_two(struct model *model, struct candidate *one, struct candida
 	}
 	if (!hold(model, other))
 		return;
-	if (write_protect(model, other, other->folio)) {
-		if (folio_at(model, one->folio)->is_ksm)
-			merge_into(model, other, one);
-		else
-			merge_with(model, one, other);
-	}
+	if (write_protect(model, other, other->folio))
+		merge_with(model, one, other);
 	folio_put(model, other->folio, 1);
 }
 
@@ -224,6 +226,26 @@ static void merge_into_earlier(struct model *model, const struct known *known, s
 		}
 }
 
+/* KSM's own page of these contents; 0: there is none. */
+static uint32_t find_merged(struct model *model, uint64_t value)
+{
+	for (uint32_t id = 1; id < model->folios.nr; id++)
+		if (folio_at(model, id)->is_ksm && folio_at(model, id)->pages[0].value == value &&
+		    folio_mapcount_all(folio_at(model, id)) > 0)
+			return id;
+	return 0;
+}
+
+static void merge_one(struct model *model, const struct known *known, struct candidate *other)
+{
+	uint32_t merged = find_merged(model, other->value);
+
+	if (merged != 0)
+		merge_into(model, other, merged);
+	else
+		merge_into_earlier(model, known, other);
+}
+
 /* Each page once. */
 static void pass(struct model *model, const struct known *known)
 {
@@ -232,7 +254,7 @@ static void pass(struct model *model, const struct known *known)
 	for (unsigned i = 0; i < known->nr; i++)
 		for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
 			if (find_candidate(model, known->mms[i], page, &other) && !folio_at(model, other.folio)->is_ksm)
-				merge_into_earlier(model, known, &other);
+				merge_one(model, known, &other);
 }
 
 static bool mm_stops_merging(struct model *model, struct mm *mm)
@@ -246,7 +268,7 @@ static bool mm_stops_merging(struct model *model, struct mm *mm)
 	return false;
 }
 
-bool ksm_can_tell(const struct model *model)
+bool ksm_sees_all(const struct model *model)
 {
 	for (unsigned i = 0; i < MODEL_PROCESSES && model->opts.stops_at_forbidden; i++)
 		if (model_has(model, i) && mm_stops_merging((struct model *)model, (struct mm *)&model->mms[i]))

@@ -117,7 +117,7 @@ bool model_knows(const struct model *model, const struct model_op *op)
 	struct vma_part part;
 
 	if (op->kind == OP_MERGE)
-		return ksm_can_tell(model);
+		return ksm_sees_all(model);
 	if (op->kind != OP_COLLAPSE)
 		return true;
 	for (uint64_t at = FIRST_PAGE + op->page; vma_next_part(mm, at, end, &part); at = part.end)

@@ -68,7 +68,8 @@ struct model_opts {
 	bool splits_clean;       /* entries that come of a dirty huge one are clean, and no more marked than it (6.1) */
 	bool protects_clean;     /* mprotect() lets nobody write to clean and to huge entries without a fault
 	                                 (6.1) */
-	bool stops_at_forbidden; /* where KSM looks for an equal page it stops at one that nobody may access (6.1) */
+	bool stops_at_forbidden; /* KSM does not get at what nobody may access: where it looks for an equal page it
+	                            stops at such, and what it merged stays merged (6.1) */
 	bool unmerges_by_write;  /* what KSM merged is taken apart by a write, and so marked; else it is unshared (6.1)
 	                          */
 	bool moves_mark; /* dirty entries of what is split or moved elsewhere are marked (since 6.1, not everywhere) */

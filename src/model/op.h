@@ -56,7 +56,7 @@ enum {
 	X(MERGEABLE, mergeable, "madvise MADV_MERGEABLE")                                                              \
 	X(UNMERGEABLE, unmergeable, "madvise MADV_UNMERGEABLE")                                                        \
 	X(MERGE, merge, "KSM passes over everything until it has nothing more to do")                                  \
-	X(MIGRATE, migrate, "move_pages of [page, +nr) to the other node")                                             \
+	X(MIGRATE, migrate, "move_pages of [page, +nr) to the other node, MPOL_MF_MOVE_ALL")                           \
 	X(FORK, fork, "fork: process `to`, which is not there, comes into being")                                      \
 	X(EXIT, exit, "the process ends, if it is not process 0")                                                      \
 	X(PIN, pin, "[page, +nr) becomes the fixed buffer `to` of an io_uring: a long-term pin for writing")           \

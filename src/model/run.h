@@ -40,8 +40,8 @@ void entries_leave(struct model *model, uint32_t from);
 void entries_arrive(struct model *model, uint32_t from, const uint32_t *to);
 /* A huge folio becomes that many small ones, in all address spaces. false: others than mappings refer to it. */
 bool folio_split(struct model *model, uint32_t id);
-/* Will KSM look at all pages that it may merge? */
-bool ksm_can_tell(const struct model *model);
+/* Can KSM get at all pages that it may merge? */
+bool ksm_sees_all(const struct model *model);
 /* KSM's pages in [start, end) become their process's own again, with the mmap lock held. */
 void ksm_unmerge(struct model *model, struct mm *mm, uint64_t start, uint64_t end);
 /* The huge page in whose block [start, end) lies is split, if that is but a part. false: it is not, as others have it.

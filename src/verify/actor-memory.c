@@ -116,7 +116,7 @@ int actor_advise(const struct model_op *op)
 	return done(madvise(at(op->page), size, advice[op->kind]));
 }
 
-/* Each page goes to the node where it is not, others' with it, and those that are not there stay so. */
+/* Each page goes to the node where it is not, also when others map it; those that are not there stay so. */
 int actor_migrate(const struct model_op *op)
 {
 	void *pages[MODEL_PAGES];

@@ -84,11 +84,9 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	fprintf(out, "Compared:   results, the first word of each page, and of %llu pages: %s\n",
 	        (number)check->lockstep.nr_pages, seen_text(seen, check->lockstep.side->sees));
 	if (check->lockstep.nr_unknown > 0)
-		fprintf(out,
-		        "Left out:   %llu operations that the model cannot tell: collapses of pages of files, merges "
-		        "beside what "
-		        "nobody may access\n",
-		        (number)check->lockstep.nr_unknown);
+		fprintf(out, "Left out:   %llu operations of which the model cannot tell what comes: %s\n",
+		        (number)check->lockstep.nr_unknown,
+		        "collapses of pages of files, merges beside memory that nobody may access");
 	print_operations(out, check);
 	print_lacking(out, &check->real.powers);
 	print_rules(out, &check->lockstep);

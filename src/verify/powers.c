@@ -2,6 +2,7 @@
 /* This file finds out which operations can be performed here. */
 #include "verify/powers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <string.h>
@@ -134,7 +135,7 @@ static void ask_machine(struct powers *powers)
 		LACKS(powers, "there is no swap space", OP_PAGEOUT);
 	if (access("/sys/devices/system/node/node1", F_OK) != 0)
 		LACKS(powers, "this machine has one memory node", OP_MIGRATE);
-	else if (sys_move_pages(0, NULL, NULL, NULL, MPOL_MF_MOVE_ALL) < 0)
+	else if (sys_move_pages(0, NULL, NULL, NULL, MPOL_MF_MOVE_ALL) == -EPERM)
 		LACKS(powers, "pages that others map, too, may be moved with CAP_SYS_NICE only", OP_MIGRATE);
 	if (ksm_may_run()) {
 		powers->model.stops_at_forbidden = ways_stops_at_forbidden();

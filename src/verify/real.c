@@ -213,7 +213,7 @@ static int died(struct real *real, const struct model_op *op)
 	return failed(real, -ECHILD, "%s: process %u ended", name_of(op), op->process);
 }
 
-/* One that answers and ends at once may do both between two looks of a poll(). */
+/* poll() looks at the socket first: one that answers and ends after that shows its end only. */
 static bool has_answered(const struct real_process *process)
 {
 	struct pollfd answer = { .fd = process->socket, .events = POLLIN };

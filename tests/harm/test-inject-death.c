@@ -343,6 +343,8 @@ static void every_call_may_fail_once(void **state)
 /* In a process of its own, that is killed before its call `nth`. Whether there was one. */
 static bool parent_dies(struct victim *victim, unsigned nth)
 {
+	pid_t children[64];
+	unsigned before = child_list(getpid(), children, 64);
 	int status = 0;
 	pid_t pid = fork();
 
@@ -355,8 +357,9 @@ static bool parent_dies(struct victim *victim, unsigned nth)
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	/* What it started is ours now, and its end is the end of the run. The victim stays. */
-	child_reap_to(1);
+	/* What it started is ours now, and its end is the end of the run. */
+	if (!child_reap_to(before))
+		fail_msg("after a death before call %u somebody does not end", nth);
 	return WIFSIGNALED(status);
 }
 

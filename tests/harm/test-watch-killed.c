@@ -88,8 +88,7 @@ static bool kill_at(struct watched *self, unsigned nth, unsigned descriptors)
 	/* It runs, it obeys, it is not held or tracked by anybody, and has what it had. */
 	assert_int_equal(watched_order(self, do_touch, self->area + PAGE, PAGE, (long)(nth % 200)), 0);
 	/* What it started is ours now, and ends by itself; the child that was watched stays. */
-	child_reap_to(1);
-	if (!is_clean(self->child.pid, descriptors))
+	if (!child_reap_to(1) || !is_clean(self->child.pid, descriptors))
 		fail_msg("a death before call %u leaves something behind", nth);
 	return WIFSIGNALED(status);
 }

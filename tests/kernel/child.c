@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOBODY 65534
@@ -162,14 +163,18 @@ unsigned child_list(pid_t parent, pid_t *children, unsigned max)
 	return nr;
 }
 
-void child_reap_to(unsigned nr)
+bool child_reap_to(unsigned nr)
 {
+	time_t end = time(NULL) + 60;
 	pid_t children[64];
 
 	while (child_list(getpid(), children, 64) > nr) {
+		if (time(NULL) > end)
+			return false;
 		waitpid(-1, NULL, __WALL | WNOHANG);
 		usleep(500);
 	}
+	return true;
 }
 
 static bool become_nobody(void)

@@ -3,6 +3,7 @@
 #ifndef TESTS_KERNEL_CHILD_H
 #define TESTS_KERNEL_CHILD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct child {
@@ -30,8 +31,11 @@ void child_kill(struct child *child);
 /* The children of `parent`, by number: how many, `max` of them at most. */
 unsigned child_list(pid_t parent, pid_t *children, unsigned max);
 
-/* Waits until this process, who adopts what its children leave behind, has but `nr` children left. */
-void child_reap_to(unsigned nr);
+/*
+ * Reaps what dies, adopted children too (PR_SET_CHILD_SUBREAPER), until `nr` children are left. false: there are more
+ * after a minute.
+ */
+bool child_reap_to(unsigned nr);
 
 /* In the child: says a byte; waits for one (and exits when the test is gone); both, for ever. */
 void child_say(int out);

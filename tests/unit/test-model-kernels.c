@@ -119,7 +119,7 @@ static bool maps_to_previous(bool maps_to_next, bool first_is_used, bool last_is
 	return result;
 }
 
-static void mmap_between_mappings_merges_with_what_has_pages(void **state)
+static void mmap_between_mappings_merges_with_what_follows_first(void **state)
 {
 	(void)state;
 	assert_false(maps_to_previous(true, false, true));
@@ -600,6 +600,8 @@ static bool goes_on(bool has_own_mapping)
 	start_huge((struct model_opts){ .sharing = MODEL_SHARING_ONE_PAGE, .splits_map_zeros = true });
 	if (has_own_mapping)
 		DO(&rig, NOHUGEPAGE, .page = HERE, .nr = 1);
+	else /* entries of pages all the same */
+		DO(&rig, DONTNEED, .page = 0, .nr = 1);
 	DO(&rig, FORK, .to = CHILD);
 	DO(&rig, UNMAP, .process = CHILD, .page = HERE, .nr = 1);
 	DO(&rig, COLD, .page = HERE - 1, .nr = 2);
@@ -645,7 +647,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_used_mapping_does_not_merge_with_an_unused_one),
 		cmocka_unit_test(an_unused_mapping_merges_with_any),
-		cmocka_unit_test(mmap_between_mappings_merges_with_what_has_pages),
+		cmocka_unit_test(mmap_between_mappings_merges_with_what_follows_first),
 		cmocka_unit_test(what_was_never_used_is_accounted_no_more_when_it_is_protected),
 		cmocka_unit_test(a_buffer_is_of_one_file_only),
 		cmocka_unit_test(a_buffer_may_be_of_several_files),

@@ -115,6 +115,41 @@ static void what_comes_of_a_merge_that_stops_there_is_not_known(void **state)
 	rig_end(&rig);
 }
 
+static void what_is_merged_stays_so_where_ksm_does_not_get_at_it(void **state)
+{
+	(void)state;
+	for (int stops = 0; stops < 2; stops++) {
+		rig_start_as(&rig, &(struct model_opts){ .stops_at_forbidden = stops });
+		DO(&rig, MAP, .nr = 2, .value = RW);
+		DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
+		DO(&rig, WRITE, .page = 1, .nr = 1, .value = 1);
+		DO(&rig, MERGEABLE, .nr = 2);
+		DO(&rig, MERGE);
+		DO(&rig, PROTECT, .nr = 2);
+		DO(&rig, UNMERGEABLE, .nr = 2);
+		assert_int_equal(is(0, SEEN_ONCE), !stops);
+		rig_end(&rig);
+	}
+}
+
+static void what_is_equal_to_a_merged_page_joins_it_wherever_that_is(void **state)
+{
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP, .nr = 4, .value = RW);
+	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 7);
+	DO(&rig, WRITE, .page = 2, .nr = 1, .value = 7);
+	DO(&rig, MERGEABLE, .nr = 4);
+	DO(&rig, MERGE);
+	for (uint32_t page = 0; page < 4; page += 3) {
+		DO(&rig, WRITE, .page = page, .nr = 1, .value = 7);
+		assert_true(is(page, SEEN_ONCE));
+		DO(&rig, MERGE);
+		assert_false(is(page, SEEN_ONCE));
+	}
+	rig_end(&rig);
+}
+
 static void ksm_does_not_split_what_is_pinned(void **state)
 {
 	(void)state;
@@ -264,6 +299,8 @@ int main(void)
 		cmocka_unit_test(zeros_that_are_split_off_are_no_pages_to_merge),
 		cmocka_unit_test(ksm_merges_what_nobody_may_access),
 		cmocka_unit_test(what_comes_of_a_merge_that_stops_there_is_not_known),
+		cmocka_unit_test(what_is_merged_stays_so_where_ksm_does_not_get_at_it),
+		cmocka_unit_test(what_is_equal_to_a_merged_page_joins_it_wherever_that_is),
 		cmocka_unit_test(ksm_does_not_split_what_is_pinned),
 		cmocka_unit_test(a_huge_page_that_a_child_maps_is_split_for_it_too),
 		cmocka_unit_test(whether_a_large_folio_is_shared_is_each_kernels_guess),
