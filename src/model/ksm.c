@@ -150,8 +150,10 @@ static void merge_with(struct model *model, struct candidate *one, struct candid
 		bool is_merged = write_protect(model, one, first) && replace(model, one, first, other->folio);
 
 		folio_put(model, first, 1);
-		if (is_merged)
+		if (is_merged) {
+			folio_at(model, other->folio)->is_stable = true;
 			return;
+		}
 	}
 	break_again(model, other, other->folio);
 }
@@ -230,7 +232,7 @@ static void merge_into_earlier(struct model *model, const struct known *known, s
 static uint32_t find_merged(struct model *model, uint64_t value)
 {
 	for (uint32_t id = 1; id < model->folios.nr; id++)
-		if (folio_at(model, id)->is_ksm && folio_at(model, id)->pages[0].value == value &&
+		if (folio_at(model, id)->is_stable && folio_at(model, id)->pages[0].value == value &&
 		    folio_mapcount_all(folio_at(model, id)) > 0)
 			return id;
 	return 0;
@@ -253,7 +255,8 @@ static void pass(struct model *model, const struct known *known)
 
 	for (unsigned i = 0; i < known->nr; i++)
 		for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
-			if (find_candidate(model, known->mms[i], page, &other) && !folio_at(model, other.folio)->is_ksm)
+			if (find_candidate(model, known->mms[i], page, &other) &&
+			    !folio_at(model, other.folio)->is_stable)
 				merge_one(model, known, &other);
 }
 
@@ -263,7 +266,7 @@ static bool mm_stops_merging(struct model *model, struct mm *mm)
 
 	for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
 		if (find_candidate(model, mm, page, &one) && vma_find(mm, page)->protection == 0 &&
-		    !folio_at(model, one.folio)->is_ksm)
+		    !folio_at(model, one.folio)->is_stable)
 			return true;
 	return false;
 }

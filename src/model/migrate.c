@@ -23,6 +23,7 @@ static void copy_to(struct model *model, uint32_t from, uint32_t to)
 
 	folio->pages[0] = (struct page){ .value = old->pages[0].value };
 	folio->is_ksm = old->is_ksm;
+	folio->is_stable = old->is_stable;
 	folio->is_lazy = old->is_lazy;
 	folio->is_dirty = old->is_dirty;
 	if (old->slot != 0)

@@ -70,6 +70,7 @@ struct folio {
 	bool is_huge;
 	bool is_anon; /* else of a file: shmem, kept by its page cache */
 	bool is_ksm;
+	bool is_stable;    /* KSM merged something with it, and finds it by its contents */
 	bool is_lazy;      /* MADV_FREE: not swap-backed */
 	bool may_be_large; /* back from swap, where it went as part of a huge page: that may still be one */
 	bool is_dirty; /* PG_dirty: was found dirty when entries let go of it; most are dirty by their entries only */

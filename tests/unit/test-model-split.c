@@ -150,6 +150,25 @@ static void what_is_equal_to_a_merged_page_joins_it_wherever_that_is(void **stat
 	rig_end(&rig);
 }
 
+static void what_could_not_be_merged_is_nothing_that_others_join(void **state)
+{
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP, .nr = 2, .value = RW);
+	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 7);
+	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 7);
+	DO(&rig, PIN, .page = 0, .nr = 1);
+	DO(&rig, MERGEABLE, .nr = 2);
+	DO(&rig, FORK, .to = CHILD);
+	/* The pinned page is the first that is equal, to each of the others. */
+	DO(&rig, MERGE);
+	for (uint32_t page = 0; page < 2; page++) {
+		assert_true(is(page, SEEN_ONCE));
+		assert_true(rig_see(&rig, CHILD, page).flags & SEEN_ONCE);
+	}
+	rig_end(&rig);
+}
+
 static void ksm_does_not_split_what_is_pinned(void **state)
 {
 	(void)state;
@@ -301,6 +320,7 @@ int main(void)
 		cmocka_unit_test(what_comes_of_a_merge_that_stops_there_is_not_known),
 		cmocka_unit_test(what_is_merged_stays_so_where_ksm_does_not_get_at_it),
 		cmocka_unit_test(what_is_equal_to_a_merged_page_joins_it_wherever_that_is),
+		cmocka_unit_test(what_could_not_be_merged_is_nothing_that_others_join),
 		cmocka_unit_test(ksm_does_not_split_what_is_pinned),
 		cmocka_unit_test(a_huge_page_that_a_child_maps_is_split_for_it_too),
 		cmocka_unit_test(whether_a_large_folio_is_shared_is_each_kernels_guess),
