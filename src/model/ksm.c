@@ -248,15 +248,14 @@ static void merge_one(struct model *model, const struct known *known, struct can
 		merge_into_earlier(model, known, other);
 }
 
-/* Each page once. */
+/* Each page once; what became KSM's for nothing is not tried again. */
 static void pass(struct model *model, const struct known *known)
 {
 	struct candidate other;
 
 	for (unsigned i = 0; i < known->nr; i++)
 		for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
-			if (find_candidate(model, known->mms[i], page, &other) &&
-			    !folio_at(model, other.folio)->is_stable)
+			if (find_candidate(model, known->mms[i], page, &other) && !folio_at(model, other.folio)->is_ksm)
 				merge_one(model, known, &other);
 }
 
@@ -266,7 +265,7 @@ static bool mm_stops_merging(struct model *model, struct mm *mm)
 
 	for (uint64_t page = FIRST_PAGE; page < FIRST_PAGE + MODEL_PAGES; page++)
 		if (find_candidate(model, mm, page, &one) && vma_find(mm, page)->protection == 0 &&
-		    !folio_at(model, one.folio)->is_stable)
+		    !folio_at(model, one.folio)->is_ksm)
 			return true;
 	return false;
 }
