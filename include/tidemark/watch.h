@@ -15,12 +15,12 @@
  * full waits until it is collected, but no longer than `max_stall_ns`: then it goes on, and all that is listed is
  * `over` (why: overflow) in this epoch. Two helpers keep the list, clones of the calling process that share its memory
  * as fork() does (what it changes while it watches is there more than once): whoever is stopped, hangs or is killed,
- * writers go on. Listed is large private anonymous memory (64 KiB); the rest of the process is tracked by uffd_async
- * beside it: files, shared memory, stacks of threads, what KSM merges. tide_watch_switch() changes that. Costs the
- * target more than uffd_async: writes through /proc/PID/mem and PTRACE_POKEDATA fail with EIO where a page waits to be
- * written, and MADV_DONTNEED waits until it is heard. With a thread that exits while its descriptor lies in listed
- * memory (on a stack of the program's own making), or holds a robust mutex there, those who wait for it may wait for
- * ever.
+ * writers go on. Lost: writes to pages that KSM merges and that are taken apart (MADV_UNMERGEABLE) within one epoch.
+ * Listed is large private anonymous memory (64 KiB); the rest of the process is tracked by uffd_async beside it: files,
+ * shared memory, stacks of threads, what KSM merges. tide_watch_switch() changes that. Costs the target more than
+ * uffd_async: writes through /proc/PID/mem and PTRACE_POKEDATA fail with EIO where a page waits to be written, and
+ * MADV_DONTNEED waits until it is heard. With a thread that exits while its descriptor lies in listed memory (on a
+ * stack of the program's own making), or holds a robust mutex there, those who wait for it may wait for ever.
  *
  * soft_dirty rests on soft-dirty bits (CONFIG_MEM_SOFT_DIRTY; soft-dirty.rst there), which Linux 6.1 has, too. At the
  * beginning of each epoch the process stands still while its bits are read and cleared: some 10 ms for each GiB
