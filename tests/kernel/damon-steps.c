@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -152,6 +153,18 @@ uint64_t damon_steps_young(pid_t pid, uint64_t start, uint64_t end)
 	while (start < end)
 		assert_int_equal(sensor_walk.scan(walk, start, end, 1u << 18, add, &nr, &start, &err), 0);
 	return nr;
+}
+
+void damon_steps_flush_tlb(void)
+{
+	size_t size = (size_t)2 << 20;
+	char *other = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (other == MAP_FAILED)
+		abort();
+	/* For more than 33 pages, the kernel flushes all of it. */
+	memset(other, 1, size);
+	munmap(other, size);
 }
 
 int damon_steps_main(int (*tests)(void))

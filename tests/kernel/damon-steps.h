@@ -29,6 +29,9 @@ void damon_steps_assert_free(void);
 /* Kernel threads of DAMON. */
 unsigned damon_steps_nr_kdamonds(void);
 
+/* DAMON leaves it alone where it clears: an access by what it holds leaves no bit. Of the caller's own processor. */
+void damon_steps_flush_tlb(void);
+
 /* Pages of a process's range that are young, counted in 4 KiB. */
 uint64_t damon_steps_young(pid_t pid, uint64_t start, uint64_t end);
 

@@ -147,14 +147,8 @@ static void turn_over_tlb(const struct fixture *fix)
 {
 	uint32_t unflushed = 1u << TIDE_WAY_DAMON | (clear_refs_can_flush() ? 0 : 1u << TIDE_WAY_REFS);
 
-	char *other;
-
-	if (fix->monitor == NULL || (ways(fix) & unflushed) == 0)
-		return;
-	/* For more than 33 pages, the kernel flushes all of it. */
-	other = map(HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	memset(other, 1, HUGE);
-	munmap(other, HUGE);
+	if (fix->monitor != NULL && (ways(fix) & unflushed) != 0)
+		damon_steps_flush_tlb();
 }
 
 /* About every `one_in`th page, others each time. */

@@ -45,6 +45,7 @@ static int user(int in, int out, void *arg)
 		touch(area);
 		child_say(out);
 		child_pause(in);
+		damon_steps_flush_tlb();
 	}
 }
 
