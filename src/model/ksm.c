@@ -142,33 +142,34 @@ void ksm_unmerge(struct model *model, struct mm *mm, uint64_t start, uint64_t en
 			break_again(model, &one, one.folio);
 }
 
+/* The page `one` goes, for one that is KSM's: try_to_merge_with_ksm_page(). false: it stays. */
+static bool join(struct model *model, struct candidate *one, uint32_t merged)
+{
+	uint32_t old;
+	bool result;
+
+	if (!hold(model, one))
+		return false;
+	old = one->folio;
+	result = write_protect(model, one, old) && replace(model, one, old, merged);
+	folio_put(model, old, 1);
+	return result;
+}
+
 static void merge_with(struct model *model, struct candidate *one, struct candidate *other)
 {
 	make_merged(model, other->folio);
-	if (hold(model, one)) {
-		uint32_t first = one->folio;
-		bool is_merged = write_protect(model, one, first) && replace(model, one, first, other->folio);
-
-		folio_put(model, first, 1);
-		if (is_merged) {
-			folio_at(model, other->folio)->is_stable = true;
-			return;
-		}
-	}
-	break_again(model, other, other->folio);
+	if (join(model, one, other->folio))
+		folio_at(model, other->folio)->is_stable = true;
+	else
+		break_again(model, other, other->folio);
 }
 
 /* `other` goes, for a page that is merged already. */
 static void merge_into(struct model *model, struct candidate *other, uint32_t merged)
 {
 	folio_get(model, merged, 1);
-	if (hold(model, other)) {
-		uint32_t old = other->folio;
-
-		if (write_protect(model, other, old))
-			replace(model, other, old, merged);
-		folio_put(model, old, 1);
-	}
+	(void)join(model, other, merged);
 	folio_put(model, merged, 1);
 }
 

@@ -77,14 +77,14 @@ static void zeros_that_are_split_off_are_no_pages_to_merge(void **state)
 	rig_end(&rig);
 }
 
-static void start_with_forbidden(const struct model_opts *opts)
+/* Two equal pages that KSM may merge. */
+static void start_equal(struct model_opts opts)
 {
-	rig_start_as(&rig, opts);
+	rig_start_as(&rig, &opts);
 	DO(&rig, MAP, .nr = 2, .value = RW);
 	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
 	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 1);
 	DO(&rig, MERGEABLE, .nr = 2);
-	DO(&rig, PROTECT, .nr = 2);
 }
 
 static void ksm_merges_what_nobody_may_access(void **state)
@@ -92,7 +92,8 @@ static void ksm_merges_what_nobody_may_access(void **state)
 	const struct model_op merge = { .kind = OP_MERGE };
 
 	(void)state;
-	start_with_forbidden(&(struct model_opts){ 0 });
+	start_equal((struct model_opts){ 0 });
+	DO(&rig, PROTECT, .nr = 2);
 	assert_true(model_knows(rig.model, &merge));
 	DO(&rig, MERGE);
 	assert_false(is(0, SEEN_ONCE));
@@ -104,7 +105,8 @@ static void what_comes_of_a_merge_that_stops_there_is_not_known(void **state)
 	const struct model_op merge = { .kind = OP_MERGE };
 
 	(void)state;
-	start_with_forbidden(&(struct model_opts){ .stops_at_forbidden = true });
+	start_equal((struct model_opts){ .stops_at_forbidden = true });
+	DO(&rig, PROTECT, .nr = 2);
 	assert_false(model_knows(rig.model, &merge));
 	DO(&rig, PROTECT, .nr = 2, .value = MODEL_READ);
 	assert_true(model_knows(rig.model, &merge));
@@ -119,11 +121,7 @@ static void what_is_merged_stays_so_where_ksm_does_not_get_at_it(void **state)
 {
 	(void)state;
 	for (int stops = 0; stops < 2; stops++) {
-		rig_start_as(&rig, &(struct model_opts){ .stops_at_forbidden = stops });
-		DO(&rig, MAP, .nr = 2, .value = RW);
-		DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
-		DO(&rig, WRITE, .page = 1, .nr = 1, .value = 1);
-		DO(&rig, MERGEABLE, .nr = 2);
+		start_equal((struct model_opts){ .stops_at_forbidden = stops });
 		DO(&rig, MERGE);
 		DO(&rig, PROTECT, .nr = 2);
 		DO(&rig, UNMERGEABLE, .nr = 2);
@@ -153,12 +151,8 @@ static void what_is_equal_to_a_merged_page_joins_it_wherever_that_is(void **stat
 static void what_could_not_be_merged_is_nothing_that_others_join(void **state)
 {
 	(void)state;
-	rig_start(&rig, MODEL_NO_BUG);
-	DO(&rig, MAP, .nr = 2, .value = RW);
-	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 7);
-	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 7);
+	start_equal((struct model_opts){ 0 });
 	DO(&rig, PIN, .page = 0, .nr = 1);
-	DO(&rig, MERGEABLE, .nr = 2);
 	DO(&rig, FORK, .to = CHILD);
 	/* The pinned page is the first that is equal, to each of the others. */
 	DO(&rig, MERGE);
@@ -271,11 +265,7 @@ static const char *given_up(void)
 static void what_was_merged_may_be_given_up_once_it_is_mapped_once(void **state)
 {
 	(void)state;
-	rig_start(&rig, MODEL_NO_BUG);
-	DO(&rig, MAP, .nr = 2, .value = RW);
-	DO(&rig, WRITE, .page = 0, .nr = 1, .value = 1);
-	DO(&rig, WRITE, .page = 1, .nr = 1, .value = 1);
-	DO(&rig, MERGEABLE, .nr = 2);
+	start_equal((struct model_opts){ 0 });
 	DO(&rig, MERGE);
 	assert_null(given_up());
 	DO(&rig, DONTNEED, .page = 1, .nr = 1);
