@@ -15,7 +15,7 @@
  * full waits until it is collected, but no longer than `max_stall_ns`: then it goes on, and all that is listed is
  * `over` (why: overflow) in this epoch. Two helpers keep the list, clones of the calling process that share its memory
  * as fork() does (what it changes while it watches is there more than once): whoever is stopped, hangs or is killed,
- * writers go on. Lost: writes to pages that KSM merges and that are taken apart (MADV_UNMERGEABLE) within one epoch.
+ * writers go on. While KSM is at work on the machine, all that is listed is looked at in each epoch, too.
  * Listed is large private anonymous memory (64 KiB); the rest of the process is tracked by uffd_async beside it: files,
  * shared memory, stacks of threads, what KSM merges. tide_watch_switch() changes that. Costs the target more than
  * uffd_async: writes through /proc/PID/mem and PTRACE_POKEDATA fail with EIO where a page waits to be written, and
@@ -27,7 +27,8 @@
  * (`stopped_ns`). Nothing is exact: written pages are `over` (why: soft). One's own process cannot be watched by it.
  * There is one bit for each page: who else reads and clears them (checkpointers) misses what we clear, and we what they
  * do; nobody can give bits back to another process. What it takes along of ranges that are not collected yet is kept.
- * Pages that were given up are reported in each epoch until they are there again. Not tracked, hence always `over`:
+ * Pages that were given up are reported in each epoch until they are there again. Epochs in which KSM was at work are
+ * blind to "merged". Not tracked, hence always `over`:
  * hugetlb mappings, and those that KSM may merge. Lost, before Linux 6.19: a move of page tables (mremap of whole 2
  * MiB) onto memory that was there, if the kernel makes one mapping of what was moved and its new neighbour.
  *
@@ -65,7 +66,7 @@ struct tide_watch;
 
 /* How sure a written run is; the strongest that holds, in rising order. */
 enum tide_certainty {
-	TIDE_EXACT = 0, /* its pages were written in this epoch; to be given up or to appear anew counts as that */
+	TIDE_EXACT = 0, /* its pages were written in this epoch; given up, come anew, or merged by KSM counts as that */
 	TIDE_OVER,      /* may not have been written, `why` says why it cannot be told */
 	TIDE_LOST,      /* was freed before it was copied */
 	TIDE_TORN,      /* was written again while it was copied (tide_watch_copy) */
@@ -117,14 +118,16 @@ enum tide_blind {
 	TIDE_BLIND_OTHERS =
 	        1 << 2, /* other processes' writes (process_vm_writev, /proc/PID/mem) just at its beginning */
 	TIDE_BLIND_REUSED = 1 << 3, /* reused mappings were left out (tide_reused_walker), and there were some */
+	TIDE_BLIND_MERGED =
+	        1 << 6, /* what KSM merged and the target took apart (MADV_UNMERGEABLE) since the last epoch */
 	/* uffd_log only: */
 	TIDE_BLIND_GUARDS = 1 << 4, /* memory made a guard region, and back again (MADV_GUARD_INSTALL, Linux 6.13) */
 	/* mprotect only: */
 	TIDE_BLIND_GIVEN_UP = 1 << 5, /* memory that the program gives up (MADV_DONTNEED), moves or protects itself */
 };
 
-/* "device-writes", "references", "others", "reused", "guards", "given-up"; NULL for anything but one bit of the enum.
- */
+/* "device-writes", "references", "others", "reused", "merged", "guards", "given-up"; NULL for anything but one bit of
+ * the enum. */
 TIDE_EXPORT const char *tide_blind_name(unsigned bit);
 
 /* The time between two collects, as of the last call of tide_watch_collect that returned 0. */

@@ -136,6 +136,8 @@ static const char *blind_sentence(unsigned bit)
 		return "writes of other processes at the instant an epoch begins";
 	case TIDE_BLIND_REUSED:
 		return "writes in reused mappings (--reused exclude)";
+	case TIDE_BLIND_MERGED:
+		return "what KSM merged and the program took apart within an epoch (MADV_UNMERGEABLE)";
 	case TIDE_BLIND_GUARDS:
 		return "what guard regions did to listed memory (MADV_GUARD_INSTALL)";
 	case TIDE_BLIND_GIVEN_UP:

@@ -166,6 +166,8 @@ const char *tide_blind_name(unsigned bit)
 		return "others";
 	case TIDE_BLIND_REUSED:
 		return "reused";
+	case TIDE_BLIND_MERGED:
+		return "merged";
 	case TIDE_BLIND_GUARDS:
 		return "guards";
 	case TIDE_BLIND_GIVEN_UP:

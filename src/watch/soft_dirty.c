@@ -253,7 +253,8 @@ static int begin(void *state, uint64_t *stopped_ns, uint32_t *blind, struct tide
 		/* It ran between the reading and the clearing. */
 		soft_pend_all(&self->pending);
 	*stopped_ns += held_ns;
-	*blind |= TIDE_BLIND_OTHERS | (self->has_left_out ? TIDE_BLIND_REUSED : 0);
+	*blind |= TIDE_BLIND_OTHERS | (self->has_left_out ? TIDE_BLIND_REUSED : 0) |
+	          (self->merge.is_blind ? TIDE_BLIND_MERGED : 0);
 	if (result < 0)
 		return result;
 	there = self->is_there;

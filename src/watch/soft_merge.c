@@ -1,57 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * This file finds memory that KSM may have merged. Reading VmFlags of smaps takes as long as reading all page tables;
- * it is done when KSM keeps something for this process, or that cannot be told.
- */
+/* This file reports mappings that KSM may merge as a whole. */
 #include "watch/soft_merge.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "kernel/procfs.h"
-#include "kernel/smaps.h"
-#include "kernel/sys.h"
-
-/* May a page of the process have been merged? Each has an item of KSM's, which stays as long as it may be. */
-static bool may_have_merged(struct tide_target *target)
-{
-	static const char key[] = "ksm_rmap_items ";
-	char path[40], text[1024];
-	const char *at;
-	ssize_t size;
-	pid_t tid;
-
-	if (target_live_thread(target, &tid, NULL) < 0)
-		return true;
-	snprintf(path, sizeof(path), "task/%d/ksm_stat", tid);
-	size = procfs_read(target_procfs(target), path, text, sizeof(text) - 1);
-	if (size < 0)
-		return true;
-	text[size] = '\0';
-	at = strstr(text, key);
-	return at == NULL || strtoull(at + sizeof(key) - 1, NULL, 10) > 0;
-}
-
-static int note(void *arg, const struct smaps_vma *vma)
-{
-	return vma->kinds & SMAPS_MERGEABLE ? intervals_add(arg, vma->vma.start, vma->vma.end) : 0;
-}
-
-static int read_mappings(struct tide_target *target, struct intervals *out)
-{
-	scope_sys_fd int fd = target_open_file(target, "smaps", O_RDONLY, NULL);
-	long nr = fd < 0 ? fd : smaps_read(fd, note, out, NULL);
-
-	return nr < 0 ? (int)nr : 0;
-}
-
-int soft_merge_find(struct tide_target *target, struct intervals *out)
-{
-	return may_have_merged(target) ? read_mappings(target, out) : 0;
-}
 
 int soft_merge_pend(const struct soft_merge *merge, uint64_t start, uint64_t end, struct soft_pending *pending)
 {
@@ -67,13 +16,15 @@ int soft_merge_pend(const struct soft_merge *merge, uint64_t start, uint64_t end
 
 int soft_merge_look(struct soft_merge *merge, struct tide_target *target, struct soft_pending *pending)
 {
+	enum merged_state state = merged_look(&merge->merged, target);
 	struct intervals was = merge->was;
 	int result;
 
+	merge->is_blind = state != MERGED_NOTHING;
 	merge->was = merge->is;
 	merge->is = was;
 	intervals_clear(&merge->is);
-	result = soft_merge_find(target, &merge->is);
+	result = state == MERGED_NOW ? merged_find(target, &merge->is) : 0;
 	return result == 0 ? soft_merge_pend(merge, 0, ~(uint64_t)0, pending) : result;
 }
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Where KSM may have merged pages, which drops their soft-dirty bits. */
+/* What to make of memory whose soft-dirty bits KSM may have dropped (merged.h). */
 #ifndef WATCH_SOFT_MERGE_H
 #define WATCH_SOFT_MERGE_H
 
 #include "target/target.h"
+#include "watch/merged.h"
 #include "watch/soft_dirty.h"
 
 /* All zero to begin with. */
 struct soft_merge {
+	struct merged merged;
+	bool is_blind; /* since the last look, something may have been merged and taken apart */
 	struct intervals was, is;
 };
 
@@ -17,8 +20,5 @@ int soft_merge_look(struct soft_merge *merge, struct tide_target *target, struct
 /* The same of [start, end), as of the last look. */
 int soft_merge_pend(const struct soft_merge *merge, uint64_t start, uint64_t end, struct soft_pending *pending);
 void soft_merge_fini(struct soft_merge *merge);
-
-/* Adds to `out` the mappings that KSM may merge; nothing when it keeps nothing for the process. 0 or -errno. */
-int soft_merge_find(struct tide_target *target, struct intervals *out);
 
 #endif

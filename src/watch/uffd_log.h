@@ -6,6 +6,7 @@
 #include "base/intervals.h"
 #include "target/target.h"
 #include "watch/log.h"
+#include "watch/merged.h"
 #include "watch/uffd_async.h"
 
 struct uffd_log {
@@ -18,7 +19,8 @@ struct uffd_log {
 	bool has_hole;       /* the list has, which was not said yet */
 	uint64_t generation; /* of the layout that the sets know */
 	struct intervals mapped;
-	struct intervals listed;      /* mappings whose writes are listed; what else is tracked, is by async */
+	struct intervals listed; /* mappings whose writes are listed; what else is tracked, is by async */
+	struct merged merged;
 	struct intervals mergeable;   /* by KSM, which has begun */
 	struct intervals unwanted;    /* not to be listed, by the caller's wish */
 	struct intervals written;     /* listed, and not collected yet */

@@ -11,7 +11,6 @@
 
 #include "kernel/pagescan.h"
 #include "kernel/uffd.h"
-#include "watch/soft_merge.h"
 #include "watch/tracker.h"
 #include "watch/uffd_log.h"
 
@@ -70,8 +69,8 @@ int uffd_log_take(struct uffd_log *self)
 	return result == 0 && self->has_hole ? note_hole(self) : result;
 }
 
-/* Pages of [start, end) without protection are written, and need not be waited for any longer. */
-static int look_at(struct uffd_log *self, uint64_t start, uint64_t end)
+/* Pages of [start, end) without protection are added to `out`. */
+static int look_at(struct uffd_log *self, uint64_t start, uint64_t end, struct intervals *out)
 {
 	struct pagescan_region regions[NR_REGIONS];
 	int result = 0;
@@ -88,32 +87,53 @@ static int look_at(struct uffd_log *self, uint64_t start, uint64_t end)
 		self->nr_calls++;
 		if (nr < 0 || scan.next <= start)
 			return nr < 0 ? (int)nr : -EIO;
-		for (long i = 0; result == 0 && i < nr; i++) {
-			result = intervals_add(&self->written, regions[i].start, regions[i].end);
-			if (result == 0)
-				result = intervals_add(&self->left, regions[i].start, regions[i].end);
-		}
+		for (long i = 0; result == 0 && i < nr; i++)
+			result = intervals_add(out, regions[i].start, regions[i].end);
 		start = scan.next;
 	}
 	return result;
 }
 
+/* What is without protection is written, and need not be waited for any longer. */
 static int look_at_leaving(struct uffd_log *self)
 {
 	const struct intervals *const sets[] = { &self->leaving, &self->older };
+	struct interval part;
 	int result = 0;
 
 	for (size_t i = 0; i < 2; i++)
 		for (size_t j = 0; result == 0 && j < sets[i]->v.nr; j++) {
 			uint64_t end = sets[i]->v.items[j].end;
-			struct interval part;
 
 			for (uint64_t at = sets[i]->v.items[j].start;
 			     result == 0 && intervals_next(&self->listed, at, end, &part); at = part.end)
-				result = look_at(self, part.start, part.end);
+				result = look_at(self, part.start, part.end, &self->left);
 		}
-	for (size_t i = 0; result == 0 && i < self->left.v.nr; i++)
-		result = intervals_remove(&self->leaving, self->left.v.items[i].start, self->left.v.items[i].end);
+	for (size_t i = 0; result == 0 && i < self->left.v.nr; i++) {
+		part = self->left.v.items[i];
+		result = intervals_add(&self->written, part.start, part.end);
+		if (result == 0)
+			result = intervals_remove(&self->leaving, part.start, part.end);
+	}
+	return result;
+}
+
+/*
+ * What was merged has lost its protection, and stays listed where KSM may not merge any more (MADV_UNMERGEABLE):
+ * whoever writes it waits for nobody.
+ */
+static int look_at_merged(struct uffd_log *self)
+{
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < self->listed.v.nr; i++) {
+		uint64_t end = self->listed.v.items[i].end;
+		struct interval part;
+
+		for (uint64_t at = self->listed.v.items[i].start;
+		     result == 0 && intervals_next_gap(&self->mergeable, at, end, &part); at = part.end)
+			result = look_at(self, part.start, part.end, &self->written);
+	}
 	return result;
 }
 
@@ -131,10 +151,8 @@ static void grow_older(struct uffd_log *self)
 static int drop_mergeable(struct uffd_log *self)
 {
 	struct interval part;
-	int result;
+	int result = merged_find(self->target, &self->mergeable);
 
-	intervals_clear(&self->mergeable);
-	result = soft_merge_find(self->target, &self->mergeable);
 	for (size_t i = 0; result == 0 && i < self->mergeable.v.nr; i++) {
 		uint64_t end = self->mergeable.v.items[i].end;
 
@@ -162,9 +180,11 @@ static int follow(struct uffd_log *self, const struct tide_layout *layout)
 
 int uffd_log_drain(struct uffd_log *self, const struct tide_layout *layout)
 {
+	enum merged_state merged = merged_look(&self->merged, self->target);
 	int result = follow(self, layout);
 
-	if (result == 0)
+	intervals_clear(&self->mergeable);
+	if (result == 0 && merged == MERGED_NOW)
 		result = drop_mergeable(self);
 	if (result == 0)
 		result = uffd_log_take(self);
@@ -172,5 +192,7 @@ int uffd_log_drain(struct uffd_log *self, const struct tide_layout *layout)
 		result = look_at_leaving(self);
 	if (result == 0)
 		grow_older(self);
+	if (result == 0 && merged != MERGED_NOTHING)
+		result = look_at_merged(self);
 	return result;
 }

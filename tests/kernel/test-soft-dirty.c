@@ -409,45 +409,6 @@ static void C1_a_copy_says_what_was_written_since(void **state)
 	assert_int_equal(copied[5 * PAGE], 0);
 }
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return good ? 0 : -1;
-}
-
-/* KSM's page takes the place of a written one, without its mark. It is switched on for the whole machine: in guests. */
-static void C1_a_write_that_ksm_hides_is_reported(void **state)
-{
-	struct watched *self = *state;
-	char path[64];
-	char text[16] = "0";
-
-	if (getenv("TIDEMARK_LANE") == NULL || put("/sys/kernel/mm/ksm/pages_to_scan", "5000") < 0 ||
-	    put("/sys/kernel/mm/ksm/sleep_millisecs", "5") < 0)
-		skip();
-	begin(self, &soft);
-	order(self, do_advise, 0, NR, MADV_MERGEABLE);
-	order(self, do_fill, 20, 8, 7);
-	assert_int_equal(put("/sys/kernel/mm/ksm/run", "1"), 0);
-	snprintf(path, sizeof(path), "/proc/%d/ksm_merging_pages", self->child.pid);
-	for (int i = 0; i < 2000 && strtol(text, NULL, 10) < 100; i++) {
-		FILE *file = fopen(path, "re");
-
-		usleep(10000);
-		assert_non_null(file);
-		assert_non_null(fgets(text, sizeof(text), file));
-		fclose(file);
-	}
-	assert_int_equal(put("/sys/kernel/mm/ksm/run", "0"), 0);
-	assert_true(strtol(text, NULL, 10) >= 100);
-	watched_collect(self);
-	assert_why(self, 0, NR, TIDE_WHY_REFUSED);
-	assert_int_equal(put("/sys/kernel/mm/ksm/run", "2"), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,7 +429,6 @@ int main(void)
 		WATCHED_TEST(B5_another_user_of_the_bits_is_not_refused),
 		WATCHED_TEST(C1_ones_own_process_cannot_be_watched_by_soft_dirty),
 		WATCHED_TEST(C1_a_copy_says_what_was_written_since),
-		WATCHED_TEST(C1_a_write_that_ksm_hides_is_reported),
 	};
 	int skipped = need_backend("soft_dirty");
 

@@ -10,7 +10,7 @@ import guest
 
 KERNEL = ["target", "exec", "threads", "layout", "refs", "refs-exact", "refs-others", "rwp", "rwp-exact", "writes-sensor",
           "soft-dirty", "soft-dirty-still", "walk", "walk-turn", "walker", "watch", "watch-life", "watch-kinds", "watch-process", "watch-bounds",
-          "watch-copy", "watch-others", "watch-list", "watch-stall", "watch-list-life", "watch-shared", "watch-mprotect", "pins", "pins-list", "watch-pins", "kernel:pages", "pages-summary", "watch-shadow",
+          "watch-copy", "watch-others", "watch-list", "watch-stall", "watch-list-life", "watch-shared", "watch-merged", "watch-mprotect", "pins", "pins-list", "watch-pins", "kernel:pages", "pages-summary", "watch-shadow",
           "target-32bit", "hazards", "doctor"]
 ORACLE = ["lane-record", "lane-wss"]
 # What page-table levels, addresses of the kernel, processors, huge pages, swap and limits can change.

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* This file reads what KSM says. */
+#include "kernel/ksm.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "kernel/procfs.h"
+#include "kernel/sysfile.h"
+#include "kernel/text.h"
+
+static int read_number(const char *path, uint64_t *out)
+{
+	char buf[32];
+	int size = sysfile_read(path, buf, sizeof(buf));
+	struct text text = { buf, buf + (size > 0 ? size : 0) };
+
+	if (size < 0)
+		return size;
+	return text_decimal(&text, out) ? 0 : -EBADMSG;
+}
+
+int ksm_progress(struct ksm_progress *out)
+{
+	int result = read_number("/sys/kernel/mm/ksm/run", &out->run);
+
+	return result == 0 ? read_number("/sys/kernel/mm/ksm/full_scans", &out->nr_passes) : result;
+}
+
+int ksm_nr_items(int dir, pid_t tid, uint64_t *nr)
+{
+	char path[40], text[1024];
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "task/%d/ksm_stat", tid);
+	size = procfs_read(dir, path, text, sizeof(text) - 1);
+	if (size < 0)
+		return size == -ENOENT ? -ENODATA : (int)size;
+	text[size] = '\0';
+	*nr = sysfile_number(text, "ksm_rmap_items", UINT64_MAX);
+	return *nr == UINT64_MAX ? -ENODATA : 0;
+}
