@@ -39,6 +39,7 @@ void proc_vmas(const struct proc *proc, struct vmas *vmas)
 	int fd = open_one(proc->pid, "maps");
 	FILE *file = fdopen(fd, "r");
 	char line[512];
+	uint64_t floor = 0;
 
 	vmas->nr = 0;
 	while (file != NULL && fgets(line, sizeof(line), file) != NULL && vmas->nr < MAX_VMAS) {
@@ -48,6 +49,11 @@ void proc_vmas(const struct proc *proc, struct vmas *vmas)
 		*vma = (struct vma){ 0 };
 		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %63[^\n]", &vma->start, &vma->end, flags, vma->name) < 3)
 			continue;
+		/* A mapping that grows while it is read is there twice: a line for each piece, not of one instant. */
+		vma->start = vma->start > floor ? vma->start : floor;
+		if (vma->start >= vma->end)
+			continue;
+		floor = vma->end;
 		vma->shared = flags[3] == 's';
 		vma->special = strncmp(vma->name, "[v", 2) == 0 || strncmp(vma->name, "anon_inode:", 11) == 0;
 		vmas->nr++;

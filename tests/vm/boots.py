@@ -18,7 +18,8 @@ SHORT = ["layout", "walk", "walker", "watch", "watch-process", "watch-pins", "pa
 KINDS = ["kinds", "kinds-huge", "kinds-away", "kinds-special", "kinds-moving"]
 # All families at once, and those of which kernels differ.
 TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", "B5_another_tracker_by_soft_dirty_loses_nothing"]
-# A kernel's DAMON that watches the machine from the start leaves none to us: there it is switched off.
+# A kernel's DAMON that watches the machine from the start leaves none to us, and clears the bits of pages of which it is
+# to be said that nobody can: where that matters, it is switched off.
 DAMON = ["exact", "way-damon", "way-damon-claim"]
 LOCKSTEP = ["lockstep-lane"]
 # A watch by soft-dirty bits that is killed at any call: threads stand still meanwhile, and here only are such bits.
@@ -29,7 +30,8 @@ FIRST = guest.Options(mem_mib=1536, cpus=2, levels=5, kaslr=True, thp="madvise")
 SECOND = guest.Options(mem_mib=1024, cpus=1, levels=4, kaslr=False, thp="never", swap="zram:512M", limit="600M")
 THIRD = guest.Options(mem_mib=1024, cpus=2, levels=4, kaslr=True, thp="always", swap="disk:512M", append="hugepages=16 damon_stat.enabled=N")
 FOURTH = guest.Options(mem_mib=6144, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M",
-                       append="hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=12", setup=os.path.join(guest.HERE, "kinds.setup"))
+                       append="hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=12 damon_stat.enabled=N",
+                       setup=os.path.join(guest.HERE, "kinds.setup"))
 # Without the fourth's setup: that switches on large folios, which the model has not.
 FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M",
                       setup=os.path.join(guest.HERE, "lockstep.setup"))
