@@ -15,22 +15,22 @@
  * full waits until it is collected, but no longer than `max_stall_ns`: then it goes on, and all that is listed is
  * `over` (why: overflow) in this epoch. Two helpers keep the list, clones of the calling process that share its memory
  * as fork() does (what it changes while it watches is there more than once): whoever is stopped, hangs or is killed,
- * writers go on. While KSM is at work on the machine, all that is listed is looked at in each epoch, too.
- * Listed is large private anonymous memory (64 KiB); the rest of the process is tracked by uffd_async beside it: files,
- * shared memory, stacks of threads, what KSM merges. tide_watch_switch() changes that. Costs the target more than
- * uffd_async: writes through /proc/PID/mem and PTRACE_POKEDATA fail with EIO where a page waits to be written, and
- * MADV_DONTNEED waits until it is heard. With a thread that exits while its descriptor lies in listed memory (on a
- * stack of the program's own making), or holds a robust mutex there, those who wait for it may wait for ever.
+ * writers go on. While KSM is at work on the machine, all that is listed is looked at in each epoch, too. Listed is
+ * large private anonymous memory (64 KiB); the rest of the process is tracked by uffd_async beside it: files, shared
+ * memory, stacks of threads, what KSM merges. tide_watch_switch() changes that. Costs the target more than uffd_async:
+ * writes through /proc/PID/mem and PTRACE_POKEDATA fail with EIO where a page waits to be written, and MADV_DONTNEED
+ * waits until it is heard. With a thread that exits while its descriptor lies in listed memory (on a stack of the
+ * program's own making), or holds a robust mutex there, those who wait for it may wait for ever.
  *
  * soft_dirty rests on soft-dirty bits (CONFIG_MEM_SOFT_DIRTY; soft-dirty.rst there), which Linux 6.1 has, too. At the
  * beginning of each epoch the process stands still while its bits are read and cleared: some 10 ms for each GiB
  * (`stopped_ns`). Nothing is exact: written pages are `over` (why: soft). One's own process cannot be watched by it.
  * There is one bit for each page: who else reads and clears them (checkpointers) misses what we clear, and we what they
  * do; nobody can give bits back to another process. What it takes along of ranges that are not collected yet is kept.
- * Pages that were given up are reported in each epoch until they are there again. Epochs in which KSM was at work are
- * blind to "merged". Not tracked, hence always `over`:
- * hugetlb mappings, and those that KSM may merge. Lost, before Linux 6.19: a move of page tables (mremap of whole 2
- * MiB) onto memory that was there, if the kernel makes one mapping of what was moved and its new neighbour.
+ * Pages that were given up are reported in each epoch until they are there again. Not tracked, hence always `over`:
+ * hugetlb mappings, and those that KSM may merge; epochs in which it was at work are blind to "merged". Lost, before
+ * Linux 6.19: a move of page tables (mremap of whole 2 MiB) onto memory that was there, if the kernel makes one mapping
+ * of what was moved and its new neighbour.
  *
  * mprotect rests on nothing but mprotect(2): for one's own process, in given ranges, where userfaultfd is not to be
  * had. Whoever first writes a page comes to a handler of SIGSEGV, some microseconds; what is not ours is passed on to

@@ -68,11 +68,29 @@ static void C1_a_write_that_ksm_hides_from_soft_dirty_is_reported(void **state)
 
 	begin(self, "soft_dirty");
 	order(self, do_touch, 20, 8, 7);
+	assert_false(self->told.blind & TIDE_BLIND_MERGED);
 	merge(self);
 	watched_collect(self);
 	assert_pages(self, 0, MERGED, TIDE_OVER);
 	for (size_t page = 0; page < MERGED; page++)
 		assert_int_equal(self->whys[page], TIDE_WHY_REFUSED);
+}
+
+/* All that is left to see is that KSM has been through its memory. */
+static void C1_an_epoch_in_which_ksm_was_at_work_says_so(void **state)
+{
+	struct watched *self = *state;
+
+	begin(self, "soft_dirty");
+	merge(self);
+	take_apart(self);
+	ksm_steps_await_forgotten(self->child.pid);
+	ksm_steps_stop();
+	watched_collect(self);
+	assert_true(self->told.blind & TIDE_BLIND_MERGED);
+	assert_string_equal(tide_blind_name(TIDE_BLIND_MERGED), "merged");
+	watched_collect(self);
+	assert_false(self->told.blind & TIDE_BLIND_MERGED);
 }
 
 /* What is written once the epoch is over is in the next; and a list is one again. */
@@ -142,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		MERGED_TEST(C1_a_write_that_ksm_hides_from_soft_dirty_is_reported),
+		MERGED_TEST(C1_an_epoch_in_which_ksm_was_at_work_says_so),
 		MERGED_TEST(E2_a_write_to_what_ksm_took_apart_in_the_same_epoch_is_listed),
 		MERGED_TEST(E2_a_write_to_what_ksm_has_forgotten_since_is_listed),
 		MERGED_TEST(E2_what_ksm_may_merge_is_not_listed),
