@@ -110,6 +110,7 @@ static void E2_a_write_to_what_ksm_took_apart_in_the_same_epoch_is_listed(void *
 
 	begin(self, "uffd_log");
 	merge(self);
+	ksm_steps_stop(); /* it would forget, as below */
 	take_apart(self);
 	order(self, do_touch, 5, 1, 2);
 	watched_collect(self);
