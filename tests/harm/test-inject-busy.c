@@ -193,6 +193,36 @@ static void nobody_is_interrupted_by_a_refusal(void **state)
 	victim_end(&victim);
 }
 
+static int trace_for_a_moment(int in, int out, void *arg)
+{
+	if (ptrace(PTRACE_SEIZE, *(pid_t *)arg, NULL, NULL) != 0)
+		return 1;
+	child_say(out);
+	usleep(150000);
+	return 0;
+}
+
+static int serve_alone(int in, int out, void *unused)
+{
+	(void)unused;
+	child_serve(in, out);
+	return 0;
+}
+
+/* As when another watch begins, or one was killed just now. */
+static void who_is_traced_for_a_moment_is_waited_for(void **state)
+{
+	struct victim victim;
+	struct child tracer;
+
+	(void)state;
+	victim_start(&victim, serve_alone, NULL);
+	child_start(&tracer, trace_for_a_moment, &victim.child.pid);
+	victim_fetch_well(victim.target);
+	child_end(&tracer);
+	victim_end(&victim);
+}
+
 static void *come_and_go(void *arg)
 {
 	(void)arg;
@@ -527,6 +557,7 @@ int main(void)
 		cmocka_unit_test(the_main_thread_may_have_exited),
 		cmocka_unit_test(many_threads_notice_nothing),
 		cmocka_unit_test(nobody_is_interrupted_by_a_refusal),
+		cmocka_unit_test(who_is_traced_for_a_moment_is_waited_for),
 		cmocka_unit_test(threads_that_come_and_go_are_caught),
 		cmocka_unit_test(no_signal_is_lost),
 		cmocka_unit_test(a_signal_that_comes_before_the_stop_is_delivered),

@@ -156,8 +156,8 @@ static int start(struct hold *hold, struct tide_error *err)
 	                  : 0;
 }
 
-/* 0 they stand still; or negative, `*again` when another attempt may succeed. */
-static int attempt(struct hold *hold, bool *again, struct tide_error *err)
+/* Attempt number `nr`. 0 they stand still; or negative, `*again` when another one may succeed. */
+static int attempt(struct hold *hold, int nr, bool *again, struct tide_error *err)
 {
 	struct tide_target *target = hold->job.target;
 	struct message message = { 0 };
@@ -173,7 +173,7 @@ static int attempt(struct hold *hold, bool *again, struct tide_error *err)
 	if (result < 0)
 		return error_system(err, result, "the helper that stops process %d (%s) failed", target->pid,
 		                    target->name);
-	*again = outcome_passes(&message.outcome);
+	*again = job_try_again(&message.outcome, nr);
 	return outcome_say(&hold->job, &message.outcome, err);
 }
 
@@ -188,14 +188,14 @@ int hold_begin(struct hold **out, struct tide_target *target, struct tide_error 
 		return error_set(err, TIDE_CAUSE_UNSUPPORTED, -EOPNOTSUPP,
 		                 "process %d (%s) is a 32-bit program: it cannot be stopped without a trace",
 		                 target->pid, target->name);
-	for (int i = 0; i < JOB_NR_ATTEMPTS && again; i++) {
+	for (int i = 0; again; i++) {
 		struct hold *hold = calloc(1, sizeof(*hold));
 
 		if (hold == NULL)
 			return error_system(err, -ENOMEM, "cannot stop process %d (%s)", target->pid, target->name);
 		hold->job.target = target;
 		hold->job.mem = hold->socket = hold->epoll = -1;
-		result = attempt(hold, &again, err);
+		result = attempt(hold, i, &again, err);
 		if (result == 0) {
 			*out = hold;
 			return 0;

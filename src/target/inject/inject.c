@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -38,6 +39,7 @@
 
 enum {
 	NR_TRIES = 4,
+	TRACED_NS = 50000000, /* before the second attempt; before each later one twice as long */
 };
 
 /* What the helper says at its end. One message; the descriptors come with it, in the order of the calls. */
@@ -197,8 +199,28 @@ static void clear(struct inject_call *calls, size_t nr)
 	}
 }
 
-/* One attempt. 0 or negative, `*again` when another one may succeed. */
-static int attempt(struct job *job, bool *again, struct tide_error *err)
+bool job_try_again(const struct outcome *outcome, int nr)
+{
+	struct timespec while_traced = { .tv_nsec = TRACED_NS << nr };
+
+	if (nr + 1 >= JOB_NR_ATTEMPTS)
+		return false;
+	switch (outcome->trouble) {
+	case TROUBLE_TRACED: /* by a debugger; or by another watch, which takes milliseconds, also when it was killed */
+		(void)nanosleep(&while_traced, NULL);
+		return true;
+	case TROUBLE_DENIED: /* a tracer that was there a moment ago looks like that, too */
+	case TROUBLE_UNSTOPPABLE:
+	case TROUBLE_NO_CODE:
+	case TROUBLE_TASKS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Attempt number `nr`. 0 or negative, `*again` when another one may succeed. */
+static int attempt(struct job *job, int nr, bool *again, struct tide_error *err)
 {
 	int result;
 
@@ -211,7 +233,7 @@ static int attempt(struct job *job, bool *again, struct tide_error *err)
 	if (result < 0)
 		return error_system(err, result, "the helper that reaches into process %d (%s) failed",
 		                    job->target->pid, job->target->name);
-	*again = outcome_passes(&job->outcome);
+	*again = job_try_again(&job->outcome, nr);
 	return outcome_say(job, &job->outcome, err);
 }
 
@@ -249,7 +271,7 @@ int inject_run(struct tide_target *target, struct inject_call *calls, size_t nr,
 	clear(calls, nr);
 	if (result < 0)
 		return result;
-	for (int i = 0; i < JOB_NR_ATTEMPTS && again; i++) {
+	for (int i = 0; again; i++) {
 		scope_free struct job *job = calloc(1, sizeof(*job));
 
 		if (job == NULL)
@@ -259,7 +281,7 @@ int inject_run(struct tide_target *target, struct inject_call *calls, size_t nr,
 		job->mem = -1;
 		job->calls = calls;
 		job->nr_calls = nr;
-		result = attempt(job, &again, err);
+		result = attempt(job, i, &again, err);
 		plan_end(job);
 		*cost = job->cost;
 		if (result < 0)

@@ -184,7 +184,8 @@ typedef void job_helper_fn(struct job *job, const int sockets[2]);
 pid_t job_start_helper(struct job *job, job_helper_fn *help_with, const int sockets[2]);
 
 enum {
-	JOB_NR_ATTEMPTS = 4, /* at stopping a target that is in vfork(2), or waits for a device */
+	JOB_NR_ATTEMPTS =
+	        4, /* at stopping a target that is in vfork(2), waits for a device, or is traced for a moment */
 };
 
 /* plan.c: what is needed to stop it. 0 or negative with `err` filled. */
@@ -194,10 +195,10 @@ int plan_stop(struct job *job, struct tide_error *err);
 int plan_make(struct job *job, struct tide_error *err);
 void plan_end(struct job *job);
 
-/* say.c. Another attempt may succeed. */
-bool outcome_passes(const struct outcome *outcome);
+/* inject.c. After attempt number `nr`, from 0: another one may succeed. Waits first where only time helps. */
+bool job_try_again(const struct outcome *outcome, int nr);
 
-/* The sentence. Returns a negative errno. */
+/* say.c. The sentence. Returns a negative errno. */
 int outcome_say(const struct job *job, const struct outcome *outcome, struct tide_error *err);
 
 #endif

@@ -62,13 +62,6 @@ static int say_refusal(const char *who, const struct outcome *outcome, struct ti
 	}
 }
 
-bool outcome_passes(const struct outcome *outcome)
-{
-	/* Also when it is denied: a tracer that was there a moment ago looks like that. */
-	return outcome->trouble == TROUBLE_UNSTOPPABLE || outcome->trouble == TROUBLE_NO_CODE ||
-	       outcome->trouble == TROUBLE_TASKS || outcome->trouble == TROUBLE_DENIED;
-}
-
 int outcome_say(const struct job *job, const struct outcome *outcome, struct tide_error *err)
 {
 	char who[64];
