@@ -104,6 +104,16 @@ static void expect_a_list(struct watched *self)
 	assert_pages(self, 7, 8, TIDE_EXACT);
 }
 
+/* Of a page that has lost its mark, and no other part of what is listed. */
+static void expect_a_write_to_be_listed(struct watched *self)
+{
+	order(self, do_touch, 5, 1, 2);
+	watched_collect(self);
+	assert_pages(self, 5, 6, TIDE_EXACT);
+	assert_pages(self, MERGED, NR, NOT_WRITTEN);
+	expect_a_list(self);
+}
+
 static void E2_a_write_to_what_ksm_took_apart_in_the_same_epoch_is_listed(void **state)
 {
 	struct watched *self = *state;
@@ -112,11 +122,7 @@ static void E2_a_write_to_what_ksm_took_apart_in_the_same_epoch_is_listed(void *
 	merge(self);
 	ksm_steps_stop(); /* it would forget, as below */
 	take_apart(self);
-	order(self, do_touch, 5, 1, 2);
-	watched_collect(self);
-	assert_pages(self, 5, 6, TIDE_EXACT);
-	assert_pages(self, MERGED, NR, NOT_WRITTEN);
-	expect_a_list(self);
+	expect_a_write_to_be_listed(self);
 }
 
 /* Nothing says any more that there was something. */
@@ -129,11 +135,7 @@ static void E2_a_write_to_what_ksm_has_forgotten_since_is_listed(void **state)
 	take_apart(self);
 	ksm_steps_await_forgotten(self->child.pid);
 	ksm_steps_stop();
-	order(self, do_touch, 5, 1, 2);
-	watched_collect(self);
-	assert_pages(self, 5, 6, TIDE_EXACT);
-	assert_pages(self, MERGED, NR, NOT_WRITTEN);
-	expect_a_list(self);
+	expect_a_write_to_be_listed(self);
 }
 
 static void E2_what_ksm_may_merge_is_not_listed(void **state)
