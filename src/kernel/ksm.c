@@ -7,24 +7,12 @@
 
 #include "kernel/procfs.h"
 #include "kernel/sysfile.h"
-#include "kernel/text.h"
-
-static int read_number(const char *path, uint64_t *out)
-{
-	char buf[32];
-	int size = sysfile_read(path, buf, sizeof(buf));
-	struct text text = { buf, buf + (size > 0 ? size : 0) };
-
-	if (size < 0)
-		return size;
-	return text_decimal(&text, out) ? 0 : -EBADMSG;
-}
 
 int ksm_progress(struct ksm_progress *out)
 {
-	int result = read_number("/sys/kernel/mm/ksm/run", &out->run);
+	int result = sysfile_value("/sys/kernel/mm/ksm/run", &out->run);
 
-	return result == 0 ? read_number("/sys/kernel/mm/ksm/full_scans", &out->nr_passes) : result;
+	return result == 0 ? sysfile_value("/sys/kernel/mm/ksm/full_scans", &out->nr_passes) : result;
 }
 
 int ksm_nr_items(int dir, pid_t tid, uint64_t *nr)

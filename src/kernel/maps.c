@@ -3,10 +3,9 @@
 #include "kernel/maps.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
-#include "kernel/sys.h"
+#include "kernel/sysfile.h"
 #include "kernel/text.h"
 
 enum {
@@ -105,11 +104,7 @@ long maps_read(int fd, vma_fn *fn, void *arg)
 
 uint64_t maps_limit(void)
 {
-	char buf[32];
 	uint64_t value;
-	scope_sys_fd int fd = sys_open("/proc/sys/vm/max_map_count", O_RDONLY);
-	ssize_t size = fd < 0 ? fd : sys_read(fd, buf, sizeof(buf));
-	struct text text = { buf, buf + (size > 0 ? size : 0) };
 
-	return text_decimal(&text, &value) ? value : DEFAULT_LIMIT;
+	return sysfile_value("/proc/sys/vm/max_map_count", &value) == 0 ? value : DEFAULT_LIMIT;
 }

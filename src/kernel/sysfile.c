@@ -2,6 +2,7 @@
 /* This file reads small files of procfs and sysfs. */
 #include "kernel/sysfile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -26,6 +27,17 @@ int sysfile_read(const char *path, char *buf, size_t size)
 	}
 	buf[nr] = 0;
 	return (int)nr;
+}
+
+int sysfile_value(const char *path, uint64_t *out)
+{
+	char buf[32];
+	int size = sysfile_read(path, buf, sizeof(buf));
+	struct text text = { buf, buf + (size > 0 ? size : 0) };
+
+	if (size < 0)
+		return size;
+	return text_decimal(&text, out) ? 0 : -EBADMSG;
 }
 
 uint64_t sysfile_number(const char *text, const char *key, uint64_t otherwise)

@@ -13,4 +13,7 @@ int sysfile_read(const char *path, char *buf, size_t size);
  */
 uint64_t sysfile_number(const char *text, const char *key, uint64_t otherwise);
 
+/* The one number that a file holds, as sysctls do. 0, -EBADMSG: it holds something else, or -errno. */
+int sysfile_value(const char *path, uint64_t *out);
+
 #endif

@@ -241,7 +241,9 @@ static int fault_huge(struct model *model, struct mm *mm, struct vma *vma, uint6
 	int result = 0;
 
 	lock_table(model, table);
-	if (huge->kind == ENTRY_NONE && vma_takes_huge(model, vma, page))
+	if (vma->kind == MODEL_HUGETLB && !is_enough(huge, write))
+		hugetlb_fault(model, mm, vma, huge, write);
+	else if (huge->kind == ENTRY_NONE && vma_takes_huge(model, vma, page))
 		huge_fault(model, mm, vma, huge, write);
 	else if (huge->kind == ENTRY_NONE)
 		*huge = (struct entry){ .kind = ENTRY_TABLE, .of = table_new(model) };

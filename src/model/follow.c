@@ -339,7 +339,8 @@ const char *model_follow(struct model *model, const struct model_op *op, unsigne
 		                   .block_real = &real[block_of(page)],
 		                   .entry = table_look(model, mm, number) };
 
-	if (diff.vma == NULL || setjmp(model->out) != 0)
+	/* Pages of hugetlb are neither reclaimed nor split. */
+	if (diff.vma == NULL || diff.vma->kind == MODEL_HUGETLB || setjmp(model->out) != 0)
 		return NULL;
 	diff.differs = (look_at(model, mm, diff.vma, number).flags ^ diff.real->flags) & sees;
 	diff.is_huge = (diff.entry.kind == ENTRY_HUGE || diff.entry.kind == ENTRY_ZERO) &&

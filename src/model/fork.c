@@ -5,8 +5,8 @@
  *
  * File pages duplicate always. Anonymous ones that are exclusive stop being it, and are read-only in both from then on;
  * if the page may be pinned that is refused (EBUSY), and the child gets a copy at once. A huge page that may be pinned
- * is split, and its pages are asked one by one. Migration and swap entries duplicate always: what is pinned neither
- * migrates nor is swapped.
+ * is split, and its pages are asked one by one; one of hugetlb is copied whole. Migration and swap entries duplicate
+ * always: what is pinned neither migrates nor is swapped.
  */
 #include <errno.h>
 
@@ -131,6 +131,11 @@ static int copy_huge(struct model *model, struct mm *mm, struct copying *copying
 		folio_get(model, huge->of, 1);
 		if (try_duplicate(model, mm, folio, 0, MODEL_HUGE) < 0) {
 			folio_put(model, huge->of, 1);
+			if (copying->into->kind == MODEL_HUGETLB) {
+				*out = hugetlb_copy(model, copying->into, huge);
+				step(model, out->of);
+				return 0;
+			}
 			huge_split(model, huge);
 			return -EAGAIN;
 		}

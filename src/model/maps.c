@@ -48,20 +48,22 @@ int op_unmap(struct doing *doing)
 	return 0;
 }
 
-int op_map(struct doing *doing)
+static int map(struct doing *doing, enum model_kind kind)
 {
 	struct model *model = doing->model;
 	struct vma vma = { .start = doing->start,
 		           .end = doing->end,
-		           .kind = (enum model_kind)doing->op->flags,
+		           .kind = kind,
 		           .protection = (uint8_t)doing->op->value,
 		           .offset = doing->start,
-		           .is_accounted = doing->op->flags != MODEL_SHARED && doing->op->value & MODEL_WRITE,
+		           .is_accounted = kind != MODEL_SHARED && doing->op->value & MODEL_WRITE,
 		           .is_soft = model->opts.has_soft_dirty };
 
 	lock_mmap_write(model, doing->mm);
 	unmap(model, doing->mm, doing->start, doing->end);
-	if (vma.kind == MODEL_SHARED)
+	/* hugetlb makes one for each call, too, in which nothing is kept of private pages: such mappings never merge.
+	 */
+	if (kind == MODEL_SHARED || kind == MODEL_HUGETLB)
 		vma.file = file_new(model);
 	vma_insert(model, doing->mm, &vma);
 	for (uint64_t page = doing->start; page < doing->end; page++)
@@ -71,6 +73,16 @@ int op_map(struct doing *doing)
 	vma_find(doing->mm, doing->start)->is_unsure = false;
 	unlock_mmap(model, doing->mm);
 	return 0;
+}
+
+int op_map(struct doing *doing)
+{
+	return map(doing, (enum model_kind)doing->op->flags);
+}
+
+int op_map_hugetlb(struct doing *doing)
+{
+	return map(doing, MODEL_HUGETLB);
 }
 
 /* An entry becomes writable at once where nothing is to be seen of the next write. */

@@ -116,6 +116,8 @@ bool model_knows(const struct model *model, const struct model_op *op)
 	uint64_t end = FIRST_PAGE + op->page + MODEL_HUGE;
 	struct vma_part part;
 
+	if (!hugetlb_knows(mm, op))
+		return false;
 	if (op->kind == OP_MERGE)
 		return ksm_sees_all(model);
 	if (op->kind != OP_COLLAPSE)
@@ -181,7 +183,7 @@ static struct model_seen see(const struct model *model, const struct vma *vma, c
 	const struct folio *folio;
 	unsigned counted = model->opts.once_of_first && is_huge ? 0 : entry->index;
 
-	if (entry->soft || vma->is_soft)
+	if ((entry->soft && vma->kind != MODEL_HUGETLB) || vma->is_soft)
 		seen.flags |= SEEN_SOFT;
 	if (entry->uffd_wp)
 		seen.flags |= SEEN_ARMED;

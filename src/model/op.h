@@ -20,12 +20,13 @@ enum {
 };
 #define MODEL_BASE UINT64_C(0x100000000000)
 
-/* What OP_MAP maps (in `flags`). */
+/* What OP_MAP maps (in `flags`), and OP_MAP_HUGETLB. */
 enum model_kind {
 	MODEL_ANON,   /* private and anonymous */
 	MODEL_SHARED, /* shared and anonymous: shmem */
 	MODEL_FILE,   /* private, of a file in shmem whose page n of the arena holds the value MODEL_FILE_VALUE + n */
 	MODEL_NR_KINDS,
+	MODEL_HUGETLB = MODEL_NR_KINDS, /* private and anonymous, of hugetlb's pool */
 };
 #define MODEL_FILE_VALUE (UINT64_C(1) << 48)
 
@@ -41,6 +42,7 @@ enum {
  */
 #define MODEL_OPS(X)                                                                                                   \
 	X(MAP, map, "mmap MAP_FIXED over [page, +nr), `flags` the kind, `value` the protection")                       \
+	X(MAP_HUGETLB, map_hugetlb, "mmap MAP_HUGETLB of whole huge pages, private, `value` the protection")           \
 	X(UNMAP, unmap, "munmap of [page, +nr)")                                                                       \
 	X(READ, read, "the first word of `page` is read: the value it had")                                            \
 	X(WRITE, write, "`value` is written to the first word of `page`")                                              \

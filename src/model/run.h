@@ -54,6 +54,12 @@ int huge_collapse(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 /* A huge page, or the huge zero page, where nothing is. */
 void huge_fault(struct model *model, struct mm *mm, struct vma *vma, struct entry *huge, bool write);
 
+/* hugetlb.c. A fault at an entry of such a mapping; and a page of the pool that holds the same, for another process. */
+void hugetlb_fault(struct model *model, struct mm *mm, struct vma *vma, struct entry *entry, bool write);
+struct entry hugetlb_copy(struct model *model, const struct vma *into, const struct entry *entry);
+/* Can it be told what comes of `op`, if such mappings have a part in it? */
+bool hugetlb_knows(struct mm *mm, const struct model_op *op);
+
 /* All that is left of an address space whose entries are gone. */
 void mm_forget(struct model *model, struct mm *mm);
 

@@ -21,7 +21,7 @@ static void clear_entry(struct model *model, struct mm *mm, struct vma *vma, uin
 	bool is_huge = table_entry(model, mm, page, false) == NULL;
 
 	(void)arg;
-	if (keeps_mark(model, mm, vma, entry))
+	if (vma->kind == MODEL_HUGETLB || keeps_mark(model, mm, vma, entry))
 		return;
 	entry->soft = false;
 	if (entry->kind != ENTRY_SWAP && entry->kind != ENTRY_MIGRATION)

@@ -77,8 +77,8 @@ int op_young(struct doing *doing)
 static void clear_entry(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry,
                         void *arg)
 {
-	(void)mm, (void)vma, (void)page, (void)arg;
-	if (entry->kind != ENTRY_PAGE && entry->kind != ENTRY_HUGE)
+	(void)mm, (void)page, (void)arg;
+	if ((entry->kind != ENTRY_PAGE && entry->kind != ENTRY_HUGE) || vma->kind == MODEL_HUGETLB)
 		return;
 	entry->young = false;
 	folio_at(model, entry->of)->is_young = false;

@@ -46,10 +46,19 @@ static int map(const struct actor *actor, const struct model_op *op)
 	return mmap(at(op->page), size_of(op), protection(op->value), flags, file, offset) == MAP_FAILED ? -errno : 0;
 }
 
+static int map_hugetlb(const struct model_op *op)
+{
+	int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
+
+	return mmap(at(op->page), size_of(op), protection(op->value), flags, -1, 0) == MAP_FAILED ? -errno : 0;
+}
+
 int actor_mapping(struct actor *actor, const struct model_op *op)
 {
 	if (op->kind == OP_MAP)
 		return map(actor, op);
+	if (op->kind == OP_MAP_HUGETLB)
+		return map_hugetlb(op);
 	if (op->kind == OP_UNMAP)
 		return done(munmap(at(op->page), size_of(op)));
 	return done(mprotect(at(op->page), size_of(op), protection(op->value)));

@@ -40,6 +40,7 @@ void actor_run(struct actor *actor, const struct model_op *op, struct actor_answ
 
 	switch (op->kind) {
 	case OP_MAP:
+	case OP_MAP_HUGETLB:
 	case OP_UNMAP:
 	case OP_PROTECT:
 		result->code = actor_mapping(actor, op);

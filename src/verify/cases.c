@@ -13,6 +13,7 @@
 
 /* at: the first page; n: how many; v: a value; k: MODEL_ANON and others; OP: a kind of operation. */
 #define MAP(at, n, k)       STEP(.kind = OP_MAP, .page = at, .nr = n, .flags = k, .value = BOTH)
+#define POOL(at, n)         STEP(.kind = OP_MAP_HUGETLB, .page = at, .nr = n, .value = BOTH)
 #define ON(OP, at, n)       STEP(.kind = OP_##OP, .page = at, .nr = n)
 #define ALONE(OP)           STEP(.kind = OP_##OP)
 #define READ(at)            STEP(.kind = OP_READ, .page = at, .nr = 1)
@@ -158,6 +159,18 @@ static const struct model_op fork_huge[] = {
 	CHILD_READ(1),           CHILD_WRITE(2, 3),    READ(2),     CHILD_EXIT, WRITE(3, 4),
 };
 
+static const struct model_op fork_hugetlb[] = {
+	POOL(0, 512), READ(2),           WRITE(1, 1), FORK, CHILD_READ(1), CHILD_WRITE(1, 2), READ(1),
+	WRITE(3, 3),  CHILD_READ(3),     CHILD_EXIT,  FORK, WRITE(1, 4),   CHILD_READ(1),     ON(DONTNEED, 0, 512),
+	READ(1),      CHILD_WRITE(1, 5),
+};
+
+/* Its pages are copied for the child whole, and stay what they are. */
+static const struct model_op pinned_hugetlb_fork[] = {
+	POOL(0, 512),  WRITE(3, 1),       PIN(3, 2), FORK,           WRITE(3, 2),       DEVICE_WRITE(0, 3), READ(3),
+	CHILD_READ(3), CHILD_WRITE(4, 4), READ(4),   DEVICE_READ(1), ON(UNMAP, 0, 512), DEVICE_WRITE(0, 5), UNPIN,
+};
+
 /* Protection is the parent's alone; what the child has of it is gone. */
 static const struct model_op fork_armed[] = {
 	MAP(0, 8, MODEL_ANON), WRITE(1, 1),     WRITE(2, 2), ON(REGISTER, 0, 8), ON(REARM, 0, 8), FORK,
@@ -262,6 +275,8 @@ const struct program_case program_cases[] = {
 	CASE("zero-page", zero_page, "reads of what was never written"),
 	CASE("fork", fork_writes, "who writes after fork gets a page of its own"),
 	CASE("fork-huge", fork_huge, "the same of a huge page"),
+	CASE("fork-hugetlb", fork_hugetlb, "the same of a page of hugetlb's pool"),
+	CASE("pinned-hugetlb-fork", pinned_hugetlb_fork, "a pinned page of hugetlb's pool after fork"),
 	CASE("fork-armed", fork_armed, "write protection over fork"),
 	CASE("shared", shared_memory, "memory that two processes share"),
 	CASE("file", file_private, "private pages of a file"),

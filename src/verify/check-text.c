@@ -86,7 +86,8 @@ int check_print_text(FILE *out, const struct check *check, struct tide_error *er
 	if (check->lockstep.nr_unknown > 0)
 		fprintf(out, "Left out:   %llu operations of which the model cannot tell what comes: %s\n",
 		        (number)check->lockstep.nr_unknown,
-		        "collapses of pages of files, merges beside memory that nobody may access");
+		        "collapses of pages of files, merges beside memory that nobody may access, and most of what "
+		        "is done to pages of hugetlb");
 	print_operations(out, check);
 	print_lacking(out, &check->real.powers);
 	print_rules(out, &check->lockstep);

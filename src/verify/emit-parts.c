@@ -60,6 +60,14 @@ static void emit_map(FILE *out, const struct model_op *op)
 	fprintf(out, " == MAP_FAILED ? -errno : 0");
 }
 
+static void emit_map_hugetlb(FILE *out, const struct model_op *op)
+{
+	fprintf(out,
+	        "mmap(AT(%u), %u * PAGE, %s, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == "
+	        "MAP_FAILED ? -errno : 0",
+	        op->page, op->nr, rights(op->value));
+}
+
 static void emit_move(FILE *out, const struct model_op *op)
 {
 	fprintf(out,
@@ -101,6 +109,9 @@ void emit_operation(FILE *out, const struct model_op *op, uint64_t value)
 	switch (op->kind) {
 	case OP_MAP:
 		emit_map(out, op);
+		break;
+	case OP_MAP_HUGETLB:
+		emit_map_hugetlb(out, op);
 		break;
 	case OP_UNMAP:
 		fprintf(out, "done(munmap(AT(%u), %u * PAGE))", op->page, op->nr);

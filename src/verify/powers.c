@@ -19,7 +19,12 @@
 #include "verify/kernel-ways.h"
 #include "verify/own-page.h"
 
+#define POOL      "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 #define HUGE_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
+
+enum {
+	NR_OF_POOL = 64,
+};
 
 static void lacks(struct powers *powers, const enum model_op_kind *kinds, size_t nr, const char *why)
 {
@@ -127,6 +132,18 @@ static void ask_splits(struct model_opts *model)
 	                                        : MODEL_SHARING_EXACT;
 }
 
+/* What all processes may need at once, pinned pages that were unmapped since included, and promised to nobody else. */
+static void ask_pool(struct powers *powers)
+{
+	uint64_t nr_free, nr_promised;
+
+	if (sysfile_value(POOL "free_hugepages", &nr_free) < 0 ||
+	    sysfile_value(POOL "resv_hugepages", &nr_promised) < 0 || nr_free < nr_promised + NR_OF_POOL)
+		LACKS(powers,
+		      "hugetlb's pool has fewer than 64 free huge pages of 2 MiB: a setting of the whole machine",
+		      OP_MAP_HUGETLB);
+}
+
 static void ask_machine(struct powers *powers)
 {
 	char swaps[512] = "";
@@ -167,6 +184,7 @@ void powers_ask(struct powers *powers)
 	if (powers->model.has_huge)
 		ask_splits(&powers->model);
 	ask_machine(powers);
+	ask_pool(powers);
 	powers->model.moves_many = ways_moves_many();
 	powers->model.maps_to_next = ways_maps_to_next();
 	powers->model.leaves_as_new = ways_leaves_as_new();

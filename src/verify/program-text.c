@@ -20,7 +20,7 @@ static void detail(char *buf, size_t *used, const struct model_op *op)
 
 	if (op->kind == OP_MAP && op->flags < MODEL_NR_KINDS)
 		append(buf, used, kinds[op->flags], 0, 0);
-	if (op->kind == OP_MAP || op->kind == OP_PROTECT)
+	if (op->kind == OP_MAP || op->kind == OP_MAP_HUGETLB || op->kind == OP_PROTECT)
 		append(buf, used, rights[op->value & 3], 0, 0);
 	if (op->kind == OP_WRITE || op->kind == OP_DEVICE_WRITE)
 		append(buf, used, " = 0x%llx", op->value, 0);

@@ -47,7 +47,7 @@ static const unsigned weights[NR_MODEL_OPS] = {
 	[OP_UNPIN] = 12,      [OP_DEVICE_WRITE] = 45, [OP_DEVICE_READ] = 20, [OP_REGISTER] = 25,  [OP_UNREGISTER] = 6,
 	[OP_ARM] = 20,        [OP_DISARM] = 10,       [OP_REARM] = 60,       [OP_SCAN] = 20,      [OP_CLEAR_SOFT] = 15,
 	[OP_CLEAR_YOUNG] = 5, [OP_COLLECT] = 20,      [OP_CLEAR_PART] = 15,  [OP_TO_DEVICE] = 10, [OP_MKOLD] = 10,
-	[OP_YOUNG] = 10,
+	[OP_YOUNG] = 10,      [OP_MAP_HUGETLB] = 8,
 };
 
 static enum model_op_kind some_kind(struct maker *maker)
@@ -150,6 +150,18 @@ static void map(struct maker *maker, struct model_op *op)
 		push(maker, &advice);
 }
 
+/* Around a spot, or two huge pages of them. */
+static void map_hugetlb(struct maker *maker, struct model_op *op)
+{
+	op->page = op->page / MODEL_HUGE * MODEL_HUGE;
+	op->nr = MODEL_HUGE;
+	if (percent(maker, 30) && op->page + 2 * MODEL_HUGE <= MODEL_PAGES)
+		op->nr = 2 * MODEL_HUGE;
+	op->value = percent(maker, 88) ? MODEL_READ | MODEL_WRITE : below(maker, 4);
+	push(maker, op);
+	memset(&maker->mapped[op->process][op->page], true, op->nr);
+}
+
 static void move(struct maker *maker, struct model_op *op)
 {
 	bool *mapped = maker->mapped[op->process];
@@ -238,6 +250,9 @@ static void one(struct maker *maker)
 	switch (op.kind) {
 	case OP_MAP:
 		map(maker, &op);
+		return;
+	case OP_MAP_HUGETLB:
+		map_hugetlb(maker, &op);
 		return;
 	case OP_MOVE:
 		move(maker, &op);

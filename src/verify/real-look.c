@@ -37,13 +37,14 @@ static int look_at_entries(const struct real_process *process, struct model_seen
 	return 0;
 }
 
-/* Which pages are huge, or the zero page: pagemap's entries do not tell. */
+/* Which present pages are huge, or the zero page: pagemap's entries do not tell. A place for one of hugetlb is huge. */
 static int look_at_kinds(const struct real_process *process, struct model_seen *seen)
 {
 	struct pagescan_region regions[MODEL_PAGES];
 	struct pagescan scan = {
 		.start = MODEL_BASE,
 		.end = MODEL_BASE + (uint64_t)MODEL_PAGES * 4096,
+		.all_of = PAGESCAN_PRESENT,
 		.any_of = PAGESCAN_HUGE | PAGESCAN_ZERO,
 		.returned = PAGESCAN_HUGE | PAGESCAN_ZERO,
 	};

@@ -202,8 +202,8 @@ static void run_program(struct watched *watched, uint64_t seed)
 {
 	struct model_op ops[PROGRAM_MAX];
 	/* The watch's part, and moves, which stop half way where memory is registered in part. */
-	uint64_t others =
-	        BIT(REGISTER) | BIT(UNREGISTER) | BIT(ARM) | BIT(DISARM) | BIT(REARM) | BIT(CLEAR_SOFT) | BIT(MOVE);
+	uint64_t others = BIT(REGISTER) | BIT(UNREGISTER) | BIT(ARM) | BIT(DISARM) | BIT(REARM) | BIT(CLEAR_SOFT) |
+	                  BIT(MOVE) | BIT(MAP_HUGETLB);
 	struct program_opts opts = { .can = powers_kinds(&real.powers) & ~others, .advises = real.powers.huge_anyway };
 	size_t nr;
 

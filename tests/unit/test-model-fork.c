@@ -128,6 +128,70 @@ static void D1_a_pinned_huge_page_is_split_and_copied(void **state)
 	rig_end(&rig);
 }
 
+static void start_hugetlb(struct rig *rig)
+{
+	rig_start(rig, MODEL_NO_BUG);
+	DO(rig, MAP_HUGETLB, .nr = MODEL_HUGE, .value = RW);
+	DO(rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	DO(rig, WRITE, .page = HERE + 1, .nr = 1, .value = 50);
+}
+
+/* And stays whole when one of them writes: with it, what is beside goes. */
+static void D1_a_page_of_hugetlb_is_shared_whole(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start_hugetlb(&rig);
+	DO(&rig, FORK, .to = CHILD);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	DO(&rig, WRITE, .process = CHILD, .page = HERE, .nr = 1, .value = 6);
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_ONCE);
+	assert_true(rig_see(&rig, CHILD, HERE + 1).flags & SEEN_HUGE);
+	DO(&rig, WRITE, .page = HERE + 1, .nr = 1, .value = 51);
+	assert_int_equal(rig_read(&rig, 0, HERE), 5);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 6);
+	assert_int_equal(rig_read(&rig, CHILD, HERE + 1), 50);
+	rig_end(&rig);
+}
+
+static void D1_a_pinned_page_of_hugetlb_is_copied_whole(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	start_hugetlb(&rig);
+	DO(&rig, PIN, .page = HERE, .nr = 1);
+	DO(&rig, FORK, .to = CHILD);
+	assert_int_equal(rig_see(&rig, 0, HERE).flags & (SEEN_ONCE | SEEN_HUGE), SEEN_ONCE | SEEN_HUGE);
+	assert_int_equal(rig_see(&rig, CHILD, HERE + 1).flags & (SEEN_ONCE | SEEN_HUGE), SEEN_ONCE | SEEN_HUGE);
+	DO(&rig, DEVICE_WRITE, .page = 0, .value = 7);
+	assert_int_equal(rig_read(&rig, 0, HERE), 7);
+	assert_int_equal(rig_read(&rig, CHILD, HERE), 5);
+	assert_int_equal(rig_read(&rig, CHILD, HERE + 1), 50);
+	rig_end(&rig);
+}
+
+/* What is only read is a page of its own from then on; once it was given up, what is read is zeros again. */
+static void a_page_of_hugetlb_comes_and_goes_whole(void **state)
+{
+	struct model_op part = { .kind = OP_DONTNEED, .page = 1, .nr = MODEL_HUGE };
+	struct rig rig;
+
+	(void)state;
+	rig_start(&rig, MODEL_NO_BUG);
+	DO(&rig, MAP_HUGETLB, .nr = 2 * MODEL_HUGE, .value = RW);
+	assert_int_equal(rig_read(&rig, 0, HERE), 0);
+	assert_int_equal(rig_see(&rig, 0, HERE + 1).flags & (SEEN_PRESENT | SEEN_ZERO), SEEN_PRESENT);
+	assert_false(rig_see(&rig, 0, MODEL_HUGE).flags & SEEN_PRESENT);
+	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
+	assert_false(model_knows(rig.model, &part));
+	DO(&rig, DONTNEED, .nr = MODEL_HUGE);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_PRESENT);
+	assert_int_equal(rig_read(&rig, 0, HERE), 0);
+	rig_end(&rig);
+}
+
 static void D1_swapped_pages_are_shared(void **state)
 {
 	struct model_seen real[MODEL_PAGES] = { [HERE] = { .flags = SEEN_SWAPPED } };
@@ -308,6 +372,9 @@ int main(void)
 		cmocka_unit_test(D1_pages_of_files_are_shared_always),
 		cmocka_unit_test(D1_a_pinned_page_is_copied_for_the_child_at_once),
 		cmocka_unit_test(D1_a_huge_page_is_shared_whole),
+		cmocka_unit_test(D1_a_page_of_hugetlb_is_shared_whole),
+		cmocka_unit_test(D1_a_pinned_page_of_hugetlb_is_copied_whole),
+		cmocka_unit_test(a_page_of_hugetlb_comes_and_goes_whole),
 		cmocka_unit_test(D1_a_pinned_huge_page_is_split_and_copied),
 		cmocka_unit_test(D1_swapped_pages_are_shared),
 		cmocka_unit_test(D1_what_is_in_a_devices_memory_is_shared_always),

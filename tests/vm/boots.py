@@ -21,7 +21,7 @@ TORTURE = ["torture-controls", "lane-torture", "B4_device_writes_are_not_lost", 
 # A kernel's DAMON that watches the machine from the start leaves none to us, and clears the bits of pages of which it is
 # to be said that nobody can: where that matters, it is switched off.
 DAMON = ["exact", "way-damon", "way-damon-claim"]
-LOCKSTEP = ["lockstep-lane"]
+LOCKSTEP = ["lockstep-lane", "D1_fork_of_hugetlb_pages_as_the_kernel_does", "D3_a_pinned_hugetlb_page_stays_its_owners"]
 # A watch by soft-dirty bits that is killed at any call: threads stand still meanwhile, and here only are such bits.
 KILLED = ["harm-watch-killed-soft"]
 ROWS = "doctor-rows"
@@ -33,7 +33,7 @@ FOURTH = guest.Options(mem_mib=6144, cpus=2, nodes=2, levels=5, kaslr=True, thp=
                        append="hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=12 damon_stat.enabled=N",
                        setup=os.path.join(guest.HERE, "kinds.setup"))
 # Without the fourth's setup: that switches on large folios, which the model has not.
-FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M",
+FIFTH = guest.Options(mem_mib=1536, cpus=2, nodes=2, levels=5, kaslr=True, thp="madvise", swap="disk:128M", append="hugepages=96",
                       setup=os.path.join(guest.HERE, "lockstep.setup"))
 
 BOOTS = [(FIRST, KERNEL + ORACLE + KILLED), (SECOND, SHORT), (THIRD, SHORT + DAMON), (FOURTH, KINDS + TORTURE), (FIFTH, LOCKSTEP)]
