@@ -3,22 +3,27 @@
 #ifndef KERNEL_KSM_H
 #define KERNEL_KSM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct ksm_progress {
 	uint64_t run;       /* 0 stopped, 1 it runs, 2 stopped and what was merged taken apart */
-	uint64_t nr_passes; /* through all that is mergeable; begins anew with `run` 2 */
+	uint64_t nr_passes; /* through all that is mergeable; counted anew after `run` was 2 */
+	uint64_t nr_copied; /* pages that were merged, and are their process's own again; since boot */
 };
 
-/* 0 or -errno; -ENOENT: this kernel has no KSM, or there is no sysfs here. */
+/* 0 or -errno; -ENOENT: there is no KSM in this kernel, or no sysfs here. */
 int ksm_progress(struct ksm_progress *out);
 
+/* Has this kernel no KSM, by all that can be read? */
+bool ksm_is_missing(void);
+
 /*
- * For how many pages of the process it keeps an item: each page that it merges has one. An item of memory that is not
- * mergeable any more stays until the next pass gets there.
- * `dir` is of /proc/PID, `tid` a thread. 0 or -errno; -ENODATA: this kernel has no KSM, or does not say (before
- * Linux 6.1).
+ * For how many pages of a process it keeps an item: each that it has merged has one. That of a page that is not merged
+ * any more, or must not be, stays until a later pass gets there. Before Linux 6.18 or so a forked child has its
+ * parent's number, for ever. `dir` is of /proc/PID, `tid` a thread. 0 or -errno: also of kernels that do not say
+ * (before Linux 6.1).
  */
 int ksm_nr_items(int dir, pid_t tid, uint64_t *nr);
 

@@ -170,6 +170,7 @@ const struct sys_table sys_table_linux = {
 	.flock = flock,
 	.close_range = raw_close_range,
 	.sched_yield = sched_yield,
+	.nanosleep = nanosleep,
 	.socket = socket,
 	.bind = bind,
 	.listen = listen,
@@ -574,6 +575,13 @@ int sys_close_range(unsigned first, unsigned last)
 void sys_yield(void)
 {
 	sys_table->sched_yield();
+}
+
+void sys_sleep(uint64_t ns)
+{
+	struct timespec time = { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+
+	(void)sys_table->nanosleep(&time, NULL);
 }
 
 int sys_lock(int fd)

@@ -76,6 +76,7 @@ struct sys_table {
 	int (*flock)(int fd, int operation);
 	int (*close_range)(unsigned first, unsigned last, int flags);
 	int (*sched_yield)(void);
+	int (*nanosleep)(const struct timespec *time, struct timespec *left);
 	int (*socket)(int domain, int type, int protocol);
 	int (*bind)(int fd, const struct sockaddr *address, socklen_t size);
 	int (*listen)(int fd, int nr);
@@ -161,6 +162,7 @@ int sys_mprotect(void *addr, size_t size, int prot);
 int sys_errno_take(void);
 void sys_errno_give_back(int taken); /* not written when it is still so: it may lie in memory that faults */
 void sys_yield(void);
+void sys_sleep(uint64_t ns);                        /* a signal ends it */
 int sys_close_range(unsigned first, unsigned last); /* all that are open of these */
 int sys_lock(
         int fd); /* the whole file, for us alone; -EWOULDBLOCK: somebody has it. Ends with the last copy of `fd`. */

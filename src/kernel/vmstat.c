@@ -30,3 +30,10 @@ int vmstat_nr_replaced(uint64_t *out)
 
 	return sum_of(by, sizeof(by) / sizeof(by[0]), out);
 }
+
+int vmstat_nr_unmerged(uint64_t *out)
+{
+	static const char *const by[] = { "cow_ksm", "ksm_swpin_copy" };
+
+	return sum_of(by, sizeof(by) / sizeof(by[0]), out);
+}

@@ -11,4 +11,7 @@ int vmstat_nr_scanned(uint64_t *out);
 /* How many lazily freed pages were discarded, and huge pages made in the place of others, since boot. 0 or -errno. */
 int vmstat_nr_replaced(uint64_t *out);
 
+/* How many pages that KSM had merged were copied for one of their processes, since boot. 0 or -errno. */
+int vmstat_nr_unmerged(uint64_t *out);
+
 #endif

@@ -137,7 +137,7 @@ static const char *blind_sentence(unsigned bit)
 	case TIDE_BLIND_REUSED:
 		return "writes in reused mappings (--reused exclude)";
 	case TIDE_BLIND_MERGED:
-		return "what KSM merged and the program took apart within an epoch (MADV_UNMERGEABLE)";
+		return "what KSM merged, and was taken apart, within an epoch";
 	case TIDE_BLIND_GUARDS:
 		return "what guard regions did to listed memory (MADV_GUARD_INSTALL)";
 	case TIDE_BLIND_GIVEN_UP:

@@ -102,12 +102,11 @@ static void ask_mglru(struct doctor_row *row)
 
 static void ask_reclaim(struct doctor_row *row)
 {
-	const struct timespec moment = { .tv_nsec = MOMENT_MS * 1000000L };
 	uint64_t before = 0;
 	uint64_t after = 0;
 	int result = vmstat_nr_scanned(&before);
 
-	(void)nanosleep(&moment, NULL);
+	sys_sleep(MOMENT_MS * UINT64_C(1000000));
 	if (result == 0)
 		result = vmstat_nr_scanned(&after);
 	if (result < 0) {

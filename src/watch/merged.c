@@ -16,30 +16,38 @@ static int count_items(struct tide_target *target, uint64_t *nr)
 	return result < 0 ? result : ksm_nr_items(target_procfs(target), tid, nr);
 }
 
-static bool has_moved(const struct ksm_progress *from, const struct ksm_progress *to)
-{
-	return from->nr_passes != to->nr_passes || (to->run == 2 && from->run != 2);
-}
-
 /*
  * A page that was merged has an item of KSM's, which goes in a later pass at the earliest. So where there is none now,
- * and no pass has ended since the last look, there was none in between. What has passed is read on both sides of the
- * items: KSM does not stand still meanwhile, and a pass must not end unnoticed between two readings.
+ * and no pass has ended since the last look, there was none in between; unless KSM was told to take everything apart
+ * (`run` is 2): it forgets all items, and counts passes anew. But then what was merged is copied.
  */
-enum merged_state merged_look(struct merged *merged, struct tide_target *target)
+enum merged_state merged_judge(const struct ksm_progress *last, uint64_t nr_items, const struct ksm_progress *after)
 {
-	struct ksm_progress last = merged->progress, now = { 0 };
-	uint64_t nr_items;
-	int known = ksm_progress(&merged->progress);
-	int counted = count_items(target, &nr_items);
-
-	if (known == -ENOENT && counted == -ENODATA)
-		return MERGED_NOTHING; /* no KSM in this kernel */
-	if (counted < 0 || nr_items > 0)
+	if (nr_items > 0)
 		return MERGED_NOW;
-	if (known < 0 || ksm_progress(&now) < 0 || has_moved(&last, &now))
+	if (after->nr_passes != last->nr_passes || after->nr_copied != last->nr_copied ||
+	    (after->run == 2 && last->run != 2))
 		return MERGED_ONCE;
 	return MERGED_NOTHING;
+}
+
+/* KSM does not stand still meanwhile: no pass may end between two readings and be in neither look. */
+enum merged_state merged_look(struct merged *merged, struct tide_target *target)
+{
+	struct ksm_progress before = { 0 }, after = { 0 };
+	int known = ksm_progress(&before);
+	uint64_t nr_items = 1;
+	enum merged_state state;
+
+	if (known == -ENOENT && ksm_is_missing())
+		return MERGED_NOTHING;
+	if (count_items(target, &nr_items) < 0)
+		return MERGED_NOW;
+	if (known == 0)
+		known = ksm_progress(&after);
+	state = merged_judge(&merged->progress, nr_items, &after);
+	merged->progress = before;
+	return known < 0 && state == MERGED_NOTHING ? MERGED_ONCE : state;
 }
 
 static int note(void *arg, const struct smaps_vma *vma)

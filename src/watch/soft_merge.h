@@ -10,7 +10,7 @@
 /* All zero to begin with. */
 struct soft_merge {
 	struct merged merged;
-	bool is_blind; /* since the last look, something may have been merged and taken apart */
+	bool is_blind; /* since the last look, something may have been merged that is not now */
 	struct intervals was, is;
 };
 

@@ -6,7 +6,8 @@
  * Not all memory can be listed (listed.c): the rest is tracked by uffd_async, beside it. The list is what the kernel
  * said; what it does not say is found out where the list is taken (uffd_log_drain.c).
  *
- * A page is protected again by collect() alone, which knows that it was listed, and after the handler has done with it.
+ * A page is protected again by collect() alone, which knows that it was listed, or found without protection, and after
+ * the handler has done with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -319,7 +320,7 @@ static void log_backend_close(void *state)
 	struct uffd_log *self = state;
 	struct intervals *const sets[] = { &self->mapped,  &self->listed,     &self->mergeable, &self->unwanted,
 		                           &self->written, &self->overflowed, &self->leaving,   &self->left,
-		                           &self->older,   &self->unknown };
+		                           &self->older,   &self->unknown,    &self->bare };
 
 	log_close(&self->log);
 	sys_close(self->uffd);

@@ -19,8 +19,9 @@ struct uffd_log {
 	bool has_hole;       /* the list has, which was not said yet */
 	uint64_t generation; /* of the layout that the sets know */
 	struct intervals mapped;
-	struct intervals listed; /* mappings whose writes are listed; what else is tracked, is by async */
-	struct merged merged;
+	struct intervals listed;      /* mappings whose writes are listed; what else is tracked, is by async */
+	struct merged merged;         /* by KSM: where we looked last */
+	enum merged_state to_look;    /* ... and what must still be looked at for it */
 	struct intervals mergeable;   /* by KSM, which has begun */
 	struct intervals unwanted;    /* not to be listed, by the caller's wish */
 	struct intervals written;     /* listed, and not collected yet */
@@ -28,6 +29,7 @@ struct uffd_log {
 	struct intervals overflowed;  /* may have been written, and is not protected */
 	struct intervals leaving;     /* announced to be given up, and not seen to be */
 	struct intervals left, older; /* seen to be, in this epoch and the last */
+	struct intervals bare;        /* found without protection, at the last look for what was merged */
 	VEC(struct interval) taken;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This file takes what was listed, and finds out what was given up.
+ * This file takes what was listed, and finds out what was given up, and what KSM merged: both lose their protection
+ * without a word in the list.
  *
  * A page that is given up loses its protection. The kernel tells before it does that, and goes on as soon as it was
  * heard: it may have done it, or not yet. So the range is looked at in each epoch, page by page, until each is seen to
@@ -94,6 +95,14 @@ static int look_at(struct uffd_log *self, uint64_t start, uint64_t end, struct i
 	return result;
 }
 
+/* In whole pieces, as what was listed. */
+static int note_written(struct uffd_log *self, const struct interval *pages)
+{
+	uint64_t piece = self->log.shared->granularity_bytes;
+
+	return intervals_add(&self->written, pages->start & ~(piece - 1), (pages->end + piece - 1) & ~(piece - 1));
+}
+
 /* What is without protection is written, and need not be waited for any longer. */
 static int look_at_leaving(struct uffd_log *self)
 {
@@ -111,7 +120,7 @@ static int look_at_leaving(struct uffd_log *self)
 		}
 	for (size_t i = 0; result == 0 && i < self->left.v.nr; i++) {
 		part = self->left.v.items[i];
-		result = intervals_add(&self->written, part.start, part.end);
+		result = note_written(self, &part);
 		if (result == 0)
 			result = intervals_remove(&self->leaving, part.start, part.end);
 	}
@@ -124,16 +133,19 @@ static int look_at_leaving(struct uffd_log *self)
  */
 static int look_at_merged(struct uffd_log *self)
 {
+	struct interval part;
 	int result = 0;
 
+	intervals_clear(&self->bare);
 	for (size_t i = 0; result == 0 && i < self->listed.v.nr; i++) {
 		uint64_t end = self->listed.v.items[i].end;
-		struct interval part;
 
 		for (uint64_t at = self->listed.v.items[i].start;
 		     result == 0 && intervals_next_gap(&self->mergeable, at, end, &part); at = part.end)
-			result = look_at(self, part.start, part.end, &self->written);
+			result = look_at(self, part.start, part.end, &self->bare);
 	}
+	for (size_t i = 0; result == 0 && i < self->bare.v.nr; i++)
+		result = note_written(self, &self->bare.v.items[i]);
 	return result;
 }
 
@@ -178,21 +190,35 @@ static int follow(struct uffd_log *self, const struct tide_layout *layout)
 	return result;
 }
 
+/* Before the list is taken: what is written meanwhile is found once, not here and in the next list again. */
+static int look_for_merged(struct uffd_log *self)
+{
+	enum merged_state state = merged_look(&self->merged, self->target);
+	int result = 0;
+
+	/* What an earlier call was to look at, and could not, is not seen to be needed any more. */
+	self->to_look = state > self->to_look ? state : self->to_look;
+	intervals_clear(&self->mergeable);
+	if (self->to_look == MERGED_NOW)
+		result = drop_mergeable(self);
+	if (result == 0 && self->to_look != MERGED_NOTHING)
+		result = look_at_merged(self);
+	if (result == 0)
+		self->to_look = MERGED_NOTHING;
+	return result;
+}
+
 int uffd_log_drain(struct uffd_log *self, const struct tide_layout *layout)
 {
-	enum merged_state merged = merged_look(&self->merged, self->target);
 	int result = follow(self, layout);
 
-	intervals_clear(&self->mergeable);
-	if (result == 0 && merged == MERGED_NOW)
-		result = drop_mergeable(self);
+	if (result == 0)
+		result = look_for_merged(self);
 	if (result == 0)
 		result = uffd_log_take(self);
 	if (result == 0)
 		result = look_at_leaving(self);
 	if (result == 0)
 		grow_older(self);
-	if (result == 0 && merged != MERGED_NOTHING)
-		result = look_at_merged(self);
 	return result;
 }

@@ -56,18 +56,30 @@ static bool get(const char *path, const char *key, unsigned long *value)
 	return found;
 }
 
+static void put_back(void)
+{
+	for (size_t i = NR_SETTINGS; i-- > 0;)
+		put(settings[i].path, before[i]);
+}
+
 bool ksm_steps_begin(void)
 {
-	bool good = getenv("TIDEMARK_LANE") != NULL;
+	const char *why = getenv("TIDEMARK_LANE") == NULL
+	                          ? "KSM merges pages of the whole machine: this runs in a guest of tests/vm"
+	                          : NULL;
 
-	for (size_t i = 0; good && i < NR_SETTINGS; i++)
-		good = get(settings[i].path, "", &before[i]);
-	for (size_t i = 0; good && i < NR_SETTINGS; i++)
-		good = put(settings[i].path, settings[i].quick);
-	begun = good;
-	if (!good)
-		fprintf(stderr, "KSM merges pages of the whole machine: this runs in a guest of tests/vm\n");
-	return good;
+	for (size_t i = 0; why == NULL && i < NR_SETTINGS; i++)
+		if (!get(settings[i].path, "", &before[i]))
+			why = "this kernel has no KSM";
+	for (size_t i = 0; why == NULL && i < NR_SETTINGS; i++)
+		if (!put(settings[i].path, settings[i].quick)) {
+			why = "KSM cannot be set up";
+			put_back();
+		}
+	begun = why == NULL;
+	if (!begun)
+		fprintf(stderr, "%s\n", why);
+	return begun;
 }
 
 void ksm_steps_end(void)
@@ -75,9 +87,8 @@ void ksm_steps_end(void)
 	if (!begun)
 		return;
 	begun = false;
-	assert_true(put(settings[0].path, 2));
-	for (size_t i = NR_SETTINGS; i-- > 0;)
-		assert_true(put(settings[i].path, before[i]));
+	ksm_steps_undo();
+	put_back();
 }
 
 void ksm_steps_start(void)
@@ -88,6 +99,11 @@ void ksm_steps_start(void)
 void ksm_steps_stop(void)
 {
 	assert_true(put(settings[0].path, 0));
+}
+
+void ksm_steps_undo(void)
+{
+	assert_true(put(settings[0].path, 2));
 }
 
 static void await(pid_t pid, const char *file, const char *key, unsigned long least, unsigned long most)

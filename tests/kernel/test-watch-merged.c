@@ -9,9 +9,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdio.h>
+#include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "kernel/sys.h"
 #include "ksm-steps.h"
 #include "need.h"
 #include "watch-steps.h"
@@ -56,10 +58,10 @@ static void take_apart(struct watched *self)
 
 static int teardown(void **state)
 {
-	if (watched_teardown(state) != 0)
-		return -1;
+	int result = watched_teardown(state);
+
 	ksm_steps_end();
-	return 0;
+	return result;
 }
 
 static void C1_a_write_that_ksm_hides_from_soft_dirty_is_reported(void **state)
@@ -138,6 +140,48 @@ static void E2_a_write_to_what_ksm_has_forgotten_since_is_listed(void **state)
 	expect_a_write_to_be_listed(self);
 }
 
+/* An epoch that fails after KSM was asked: what it was to look at is not forgotten. */
+static int fail_once(int fd, unsigned long request, void *arg)
+{
+	if (_IOC_TYPE(request) != 'f' || _IOC_NR(request) != 16) /* PAGEMAP_SCAN */
+		return sys_table_linux.ioctl(fd, request, arg);
+	sys_table = &sys_table_linux;
+	errno = ENOMEM;
+	return -1;
+}
+
+static void E2_a_look_that_fails_is_made_again(void **state)
+{
+	static struct sys_table failing;
+	struct watched *self = *state;
+	struct tide_run runs[64];
+
+	begin(self, "uffd_log");
+	merge(self);
+	take_apart(self);
+	ksm_steps_await_forgotten(self->child.pid);
+	ksm_steps_stop();
+	failing = sys_table_linux;
+	failing.ioctl = fail_once;
+	sys_table = &failing;
+	assert_int_equal(tide_watch_collect(self->watch, runs, 64, &self->err), -ENOMEM);
+	assert_ptr_equal(sys_table, &sys_table_linux);
+	expect_a_write_to_be_listed(self);
+}
+
+/* KSM rests, with nothing merged, as before: still mergeable, the pages are their process's own again. */
+static void E2_a_write_to_what_ksm_took_apart_itself_is_listed(void **state)
+{
+	struct watched *self = *state;
+
+	begin(self, "uffd_log");
+	ksm_steps_undo();
+	assert_int_equal(watched_collect(self), 0);
+	merge(self);
+	ksm_steps_undo();
+	expect_a_write_to_be_listed(self);
+}
+
 static void E2_what_ksm_may_merge_is_not_listed(void **state)
 {
 	struct watched *self = *state;
@@ -166,6 +210,8 @@ int main(void)
 		MERGED_TEST(C1_an_epoch_in_which_ksm_was_at_work_says_so),
 		MERGED_TEST(E2_a_write_to_what_ksm_took_apart_in_the_same_epoch_is_listed),
 		MERGED_TEST(E2_a_write_to_what_ksm_has_forgotten_since_is_listed),
+		MERGED_TEST(E2_a_look_that_fails_is_made_again),
+		MERGED_TEST(E2_a_write_to_what_ksm_took_apart_itself_is_listed),
 		MERGED_TEST(E2_what_ksm_may_merge_is_not_listed),
 	};
 

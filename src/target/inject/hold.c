@@ -156,8 +156,8 @@ static int start(struct hold *hold, struct tide_error *err)
 	                  : 0;
 }
 
-/* Attempt number `nr`. 0 they stand still; or negative, `*again` when another one may succeed. */
-static int attempt(struct hold *hold, int nr, bool *again, struct tide_error *err)
+/* Attempt number `nr`. 0 they stand still; or negative, `*again` when another one may succeed, after `*pause_ns`. */
+static int attempt(struct hold *hold, int nr, bool *again, uint64_t *pause_ns, struct tide_error *err)
 {
 	struct tide_target *target = hold->job.target;
 	struct message message = { 0 };
@@ -173,7 +173,7 @@ static int attempt(struct hold *hold, int nr, bool *again, struct tide_error *er
 	if (result < 0)
 		return error_system(err, result, "the helper that stops process %d (%s) failed", target->pid,
 		                    target->name);
-	*again = job_try_again(&message.outcome, nr);
+	*again = outcome_passes(&message.outcome, nr, pause_ns);
 	return outcome_say(&hold->job, &message.outcome, err);
 }
 
@@ -190,17 +190,20 @@ int hold_begin(struct hold **out, struct tide_target *target, struct tide_error 
 		                 target->pid, target->name);
 	for (int i = 0; again; i++) {
 		struct hold *hold = calloc(1, sizeof(*hold));
+		uint64_t pause_ns = 0;
 
 		if (hold == NULL)
 			return error_system(err, -ENOMEM, "cannot stop process %d (%s)", target->pid, target->name);
 		hold->job.target = target;
 		hold->job.mem = hold->socket = hold->epoll = -1;
-		result = attempt(hold, i, &again, err);
+		result = attempt(hold, i, &again, &pause_ns, err);
 		if (result == 0) {
 			*out = hold;
 			return 0;
 		}
 		end(hold);
+		if (pause_ns > 0)
+			sys_sleep(pause_ns);
 	}
 	return result;
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -39,7 +38,6 @@
 
 enum {
 	NR_TRIES = 4,
-	TRACED_NS = 50000000, /* before the second attempt; before each later one twice as long */
 };
 
 /* What the helper says at its end. One message; the descriptors come with it, in the order of the calls. */
@@ -199,28 +197,8 @@ static void clear(struct inject_call *calls, size_t nr)
 	}
 }
 
-bool job_try_again(const struct outcome *outcome, int nr)
-{
-	struct timespec while_traced = { .tv_nsec = TRACED_NS << nr };
-
-	if (nr + 1 >= JOB_NR_ATTEMPTS)
-		return false;
-	switch (outcome->trouble) {
-	case TROUBLE_TRACED: /* by a debugger; or by another watch, which takes milliseconds, also when it was killed */
-		(void)nanosleep(&while_traced, NULL);
-		return true;
-	case TROUBLE_DENIED: /* a tracer that was there a moment ago looks like that, too */
-	case TROUBLE_UNSTOPPABLE:
-	case TROUBLE_NO_CODE:
-	case TROUBLE_TASKS:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Attempt number `nr`. 0 or negative, `*again` when another one may succeed. */
-static int attempt(struct job *job, int nr, bool *again, struct tide_error *err)
+/* Attempt number `nr`. 0 or negative, `*again` when another one may succeed, after `*pause_ns`. */
+static int attempt(struct job *job, int nr, bool *again, uint64_t *pause_ns, struct tide_error *err)
 {
 	int result;
 
@@ -233,7 +211,7 @@ static int attempt(struct job *job, int nr, bool *again, struct tide_error *err)
 	if (result < 0)
 		return error_system(err, result, "the helper that reaches into process %d (%s) failed",
 		                    job->target->pid, job->target->name);
-	*again = job_try_again(&job->outcome, nr);
+	*again = outcome_passes(&job->outcome, nr, pause_ns);
 	return outcome_say(job, &job->outcome, err);
 }
 
@@ -273,6 +251,7 @@ int inject_run(struct tide_target *target, struct inject_call *calls, size_t nr,
 		return result;
 	for (int i = 0; again; i++) {
 		scope_free struct job *job = calloc(1, sizeof(*job));
+		uint64_t pause_ns = 0;
 
 		if (job == NULL)
 			return error_system(err, -ENOMEM, "cannot reach into process %d (%s)", target->pid,
@@ -281,11 +260,13 @@ int inject_run(struct tide_target *target, struct inject_call *calls, size_t nr,
 		job->mem = -1;
 		job->calls = calls;
 		job->nr_calls = nr;
-		result = attempt(job, i, &again, err);
+		result = attempt(job, i, &again, &pause_ns, err);
 		plan_end(job);
 		*cost = job->cost;
 		if (result < 0)
 			drop_fds(calls, nr);
+		if (pause_ns > 0)
+			sys_sleep(pause_ns);
 	}
 	return result;
 }

@@ -195,10 +195,10 @@ int plan_stop(struct job *job, struct tide_error *err);
 int plan_make(struct job *job, struct tide_error *err);
 void plan_end(struct job *job);
 
-/* inject.c. After attempt number `nr`, from 0: another one may succeed. Waits first where only time helps. */
-bool job_try_again(const struct outcome *outcome, int nr);
+/* say.c. After attempt number `nr`, from 0: another one may succeed, after `*pause_ns`. */
+bool outcome_passes(const struct outcome *outcome, int nr, uint64_t *pause_ns);
 
-/* say.c. The sentence. Returns a negative errno. */
+/* The sentence. Returns a negative errno. */
 int outcome_say(const struct job *job, const struct outcome *outcome, struct tide_error *err);
 
 #endif

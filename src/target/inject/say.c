@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* This file makes a sentence of what the helper found in the way. */
+/* This file judges what the helper found in the way, and makes a sentence of it. */
 #include "target/inject/job.h"
 
 #include <errno.h>
@@ -7,6 +7,10 @@
 #include <string.h>
 
 #include "base/error.h"
+
+enum {
+	TRACED_NS = 50000000, /* until the second attempt; until each later one twice as long */
+};
 
 static const char *const steps[] = {
 	[STEP_NONE] = "work",
@@ -59,6 +63,24 @@ static int say_refusal(const char *who, const struct outcome *outcome, struct ti
 		return error_set(err, TIDE_CAUSE_UNSUPPORTED, outcome->code,
 		                 "no thread of %s can make system calls for us (32-bit code, or syscall user dispatch)",
 		                 who);
+	}
+}
+
+bool outcome_passes(const struct outcome *outcome, int nr, uint64_t *pause_ns)
+{
+	if (nr + 1 >= JOB_NR_ATTEMPTS)
+		return false;
+	switch (outcome->trouble) {
+	case TROUBLE_TRACED: /* by a debugger; or by another watch, which takes milliseconds, also when it was killed */
+		*pause_ns = (uint64_t)TRACED_NS << nr;
+		return true;
+	case TROUBLE_DENIED: /* a tracer that was there a moment ago looks like that, too */
+	case TROUBLE_UNSTOPPABLE:
+	case TROUBLE_NO_CODE:
+	case TROUBLE_TASKS:
+		return true;
+	default:
+		return false;
 	}
 }
 
