@@ -40,7 +40,7 @@ ssize_t procfs_read(int dir, const char *path, char *buf, size_t size)
 	scope_sys_fd int fd = sys_openat(dir, path, O_RDONLY);
 	size_t nr = 0;
 
-	/* Nothing in a process's directory can be missing but the process. */
+	/* What is missing in a process's directory is the process; or, of a few files, this kernel's support. */
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;
 	while (nr < size) {
