@@ -56,6 +56,15 @@ static void take_apart(struct watched *self)
 	order(self, do_advise, 0, MERGED, MADV_UNMERGEABLE);
 }
 
+/* All that is left to see afterwards is that KSM has been through its memory. */
+static void merge_and_forget(struct watched *self)
+{
+	merge(self);
+	take_apart(self);
+	ksm_steps_await_forgotten(self->child.pid);
+	ksm_steps_stop();
+}
+
 static int teardown(void **state)
 {
 	int result = watched_teardown(state);
@@ -78,16 +87,12 @@ static void C1_a_write_that_ksm_hides_from_soft_dirty_is_reported(void **state)
 		assert_int_equal(self->whys[page], TIDE_WHY_REFUSED);
 }
 
-/* All that is left to see is that KSM has been through its memory. */
 static void C1_an_epoch_in_which_ksm_was_at_work_says_so(void **state)
 {
 	struct watched *self = *state;
 
 	begin(self, "soft_dirty");
-	merge(self);
-	take_apart(self);
-	ksm_steps_await_forgotten(self->child.pid);
-	ksm_steps_stop();
+	merge_and_forget(self);
 	watched_collect(self);
 	assert_true(self->told.blind & TIDE_BLIND_MERGED);
 	assert_string_equal(tide_blind_name(TIDE_BLIND_MERGED), "merged");
@@ -133,10 +138,7 @@ static void E2_a_write_to_what_ksm_has_forgotten_since_is_listed(void **state)
 	struct watched *self = *state;
 
 	begin(self, "uffd_log");
-	merge(self);
-	take_apart(self);
-	ksm_steps_await_forgotten(self->child.pid);
-	ksm_steps_stop();
+	merge_and_forget(self);
 	expect_a_write_to_be_listed(self);
 }
 
@@ -157,10 +159,7 @@ static void E2_a_look_that_fails_is_made_again(void **state)
 	struct tide_run runs[64];
 
 	begin(self, "uffd_log");
-	merge(self);
-	take_apart(self);
-	ksm_steps_await_forgotten(self->child.pid);
-	ksm_steps_stop();
+	merge_and_forget(self);
 	failing = sys_table_linux;
 	failing.ioctl = fail_once;
 	sys_table = &failing;
