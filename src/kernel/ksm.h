@@ -20,8 +20,8 @@ int ksm_progress(struct ksm_progress *out);
 bool ksm_is_missing(void);
 
 /*
- * For how many pages of a process it keeps an item: each that it has merged has one. That of a page that is not merged
- * any more, or must not be, stays until a later pass gets there. Before Linux 6.18 or so a forked child has its
+ * For how many pages of a process it keeps an item: each that it merges has one, which stays until a later pass, also
+ * where the page is not merged any more. Before Linux 6.18 or so a forked child has its
  * parent's number, for ever. `dir` is of /proc/PID, `tid` a thread. 0 or -errno: also of kernels that do not say
  * (before Linux 6.1).
  */

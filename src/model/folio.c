@@ -107,6 +107,12 @@ void folio_release(struct model *model, uint32_t id, unsigned index)
 	folio_put(model, id, 1);
 }
 
+void folio_set_exclusive(struct model *model, uint32_t id)
+{
+	for (unsigned i = 0; i < MODEL_HUGE; i++)
+		folio_at(model, id)->pages[i].exclusive = true;
+}
+
 void folio_pin(struct model *model, uint32_t id)
 {
 	struct folio *folio = folio_at(model, id);

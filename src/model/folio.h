@@ -20,6 +20,9 @@ void folio_unmap_huge(struct model *model, uint32_t id);
 /* Both, the reference dropped last. */
 void folio_release(struct model *model, uint32_t id, unsigned index);
 
+/* All pages of a huge one. */
+void folio_set_exclusive(struct model *model, uint32_t id);
+
 void folio_pin(struct model *model, uint32_t id);
 void folio_unpin(struct model *model, uint32_t id);
 bool folio_may_be_pinned(const struct folio *folio);

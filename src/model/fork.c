@@ -130,12 +130,11 @@ static int copy_huge(struct model *model, struct mm *mm, struct copying *copying
 
 		folio_get(model, huge->of, 1);
 		if (try_duplicate(model, mm, folio, 0, MODEL_HUGE) < 0) {
-			folio_put(model, huge->of, 1);
-			if (copying->into->kind == MODEL_HUGETLB) {
+			if (copying->into->kind == MODEL_HUGETLB)
 				*out = hugetlb_copy(model, copying->into, huge);
-				step(model, out->of);
+			folio_put(model, huge->of, 1);
+			if (copying->into->kind == MODEL_HUGETLB)
 				return 0;
-			}
 			huge_split(model, huge);
 			return -EAGAIN;
 		}

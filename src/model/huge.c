@@ -8,15 +8,9 @@
 #include "model/table.h"
 #include "model/vma.h"
 
-static void set_exclusive(struct folio *folio)
-{
-	for (unsigned i = 0; i < MODEL_HUGE; i++)
-		folio->pages[i].exclusive = true;
-}
-
 static void set_huge(struct model *model, struct vma *vma, struct entry *huge, uint32_t folio)
 {
-	set_exclusive(folio_at(model, folio));
+	folio_set_exclusive(model, folio);
 	folio_map_huge(model, folio);
 	*huge = (struct entry){ .kind = ENTRY_HUGE,
 		                .of = folio,
@@ -137,7 +131,7 @@ bool huge_write(struct model *model, struct mm *mm, struct vma *vma, struct entr
 		huge_split(model, huge);
 		return false;
 	}
-	set_exclusive(folio);
+	folio_set_exclusive(model, huge->of);
 	huge->write = huge->dirty = huge->young = huge->soft = true;
 	step(model, huge->of);
 	return true;

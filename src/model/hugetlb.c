@@ -10,16 +10,10 @@
 #include "model/steps.h"
 #include "model/vma.h"
 
-static void set_exclusive(struct folio *folio)
-{
-	for (unsigned i = 0; i < MODEL_HUGE; i++)
-		folio->pages[i].exclusive = true;
-}
-
-/* Soft-dirty marks of such entries are never cleared, and never shown. */
+/* Soft-dirty marks of such entries are never cleared, and pagemap does not show them. */
 static struct entry make_entry(struct model *model, const struct vma *vma, uint32_t folio, bool write)
 {
-	set_exclusive(folio_at(model, folio));
+	folio_set_exclusive(model, folio);
 	folio_map_huge(model, folio);
 	return (struct entry){ .kind = ENTRY_HUGE,
 		               .of = folio,
@@ -44,7 +38,7 @@ static void write_protected(struct model *model, struct vma *vma, struct entry *
 	struct entry old = *entry;
 
 	if (folio_mapcount_all(folio_at(model, entry->of)) == 1) {
-		set_exclusive(folio_at(model, entry->of));
+		folio_set_exclusive(model, entry->of);
 		entry->write = entry->dirty = entry->young = true;
 		step(model, entry->of);
 		return;

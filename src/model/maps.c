@@ -56,13 +56,13 @@ static int map(struct doing *doing, enum model_kind kind)
 		           .kind = kind,
 		           .protection = (uint8_t)doing->op->value,
 		           .offset = doing->start,
-		           .is_accounted = kind != MODEL_SHARED && doing->op->value & MODEL_WRITE,
+		           .is_accounted =
+		                   kind != MODEL_SHARED && kind != MODEL_HUGETLB && doing->op->value & MODEL_WRITE,
 		           .is_soft = model->opts.has_soft_dirty };
 
 	lock_mmap_write(model, doing->mm);
 	unmap(model, doing->mm, doing->start, doing->end);
-	/* hugetlb makes one for each call, too, in which nothing is kept of private pages: such mappings never merge.
-	 */
+	/* Each mapping of hugetlb has one, too, in which nothing of its private pages is: they never merge. */
 	if (kind == MODEL_SHARED || kind == MODEL_HUGETLB)
 		vma.file = file_new(model);
 	vma_insert(model, doing->mm, &vma);

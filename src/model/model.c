@@ -160,6 +160,10 @@ void run_op(struct model *model, const struct model_op *op, struct model_result 
 		return;
 	}
 	doing.mm = &model->mms[op->process];
+	if (!hugetlb_knows(doing.mm, op)) {
+		result->code = -EOPNOTSUPP;
+		return;
+	}
 	doing.start = FIRST_PAGE + op->page;
 	doing.end = doing.start + nr;
 	doing.to = FIRST_PAGE + op->to;

@@ -89,7 +89,8 @@ bool model_has(const struct model *model, unsigned process);
 /*
  * Can it tell what comes of `op`? Of a collapse of file pages it cannot: there are no huge ones of files. Nor of a
  * merge that stops at what nobody may access: for what is found before depends on the shape of KSM's tree. Of pages of
- * hugetlb it knows how they are mapped, used, forked, pinned and given up; as wholes.
+ * hugetlb it knows how they are mapped, used, forked, pinned and given up, as wholes: anything else comes to
+ * -EOPNOTSUPP.
  */
 bool model_knows(const struct model *model, const struct model_op *op);
 

@@ -20,13 +20,13 @@ enum {
 };
 #define MODEL_BASE UINT64_C(0x100000000000)
 
-/* What OP_MAP maps (in `flags`), and OP_MAP_HUGETLB. */
+/* What OP_MAP maps (in `flags`); the last is for OP_MAP_HUGETLB. */
 enum model_kind {
-	MODEL_ANON,   /* private and anonymous */
-	MODEL_SHARED, /* shared and anonymous: shmem */
-	MODEL_FILE,   /* private, of a file in shmem whose page n of the arena holds the value MODEL_FILE_VALUE + n */
+	MODEL_ANON,    /* private and anonymous */
+	MODEL_SHARED,  /* shared and anonymous: shmem */
+	MODEL_FILE,    /* private, of a file in shmem whose page n of the arena holds the value MODEL_FILE_VALUE + n */
+	MODEL_HUGETLB, /* private and anonymous, of hugetlb's pool */
 	MODEL_NR_KINDS,
-	MODEL_HUGETLB = MODEL_NR_KINDS, /* private and anonymous, of hugetlb's pool */
 };
 #define MODEL_FILE_VALUE (UINT64_C(1) << 48)
 

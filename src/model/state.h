@@ -110,7 +110,7 @@ struct vma {
 	int8_t huge;       /* 1: MADV_HUGEPAGE, -1: MADV_NOHUGEPAGE */
 	uint32_t anon;     /* its anon_vma, 0 for none; such mappings are copied at fork */
 	bool is_forked;    /* has its parent's, too: it takes no neighbour's */
-	uint32_t file;     /* MODEL_SHARED: which one */
+	uint32_t file;     /* which one; 0: none, or what MODEL_FILE maps */
 	uint64_t offset;   /* vm_pgoff: in its file, or where an anonymous one was first used */
 };
 

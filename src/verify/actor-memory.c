@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 #include "kernel/sys.h"
@@ -48,7 +49,7 @@ static int map(const struct actor *actor, const struct model_op *op)
 
 static int map_hugetlb(const struct model_op *op)
 {
-	int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
+	int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB;
 
 	return mmap(at(op->page), size_of(op), protection(op->value), flags, -1, 0) == MAP_FAILED ? -errno : 0;
 }

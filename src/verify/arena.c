@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 #include "kernel/sys.h"
@@ -82,8 +83,8 @@ static int map_anonymous(struct arena *arena, int advice)
 static int map_hugetlb(struct arena *arena)
 {
 	arena->mapped_bytes = ARENA_BYTES;
-	return sys_mmap(&arena->mapped, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
-	                -1, 0);
+	return sys_mmap(&arena->mapped, ARENA_BYTES, PROT_READ | PROT_WRITE,
+	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
 }
 
 static void map(struct arena *arena, enum arena_kind kind)

@@ -63,7 +63,8 @@ static void emit_map(FILE *out, const struct model_op *op)
 static void emit_map_hugetlb(FILE *out, const struct model_op *op)
 {
 	fprintf(out,
-	        "mmap(AT(%u), %u * PAGE, %s, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == "
+	        "mmap(AT(%u), %u * PAGE, %s, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << 26 /* 2 MiB "
+	        "*/, -1, 0) == "
 	        "MAP_FAILED ? -errno : 0",
 	        op->page, op->nr, rights(op->value));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* This file has KSM pass over all memory. */
 #include "verify/ksm.h"
+#include "verify/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +28,7 @@ bool ksm_may_run(void)
 {
 	char text[16];
 
-	return getenv("TIDEMARK_LANE") != NULL && access("/lane/settings", F_OK) == 0 &&
-	       sysfile_read(ROOT "full_scans", text, sizeof(text)) > 0;
+	return place_is_guest() && sysfile_read(ROOT "full_scans", text, sizeof(text)) > 0;
 }
 
 /* For a pass, put back after it. Some kernels pass over pages that did not change for long, if they are let. */

@@ -16,7 +16,7 @@ struct powers {
 	bool huge_anyway;                  /* huge pages also where a mapping has not asked for them */
 };
 
-/* Asks by trying each of them, in memory of our own. */
+/* Asks by trying each of them, in memory of our own; what is the whole machine's is for guests of the tests. */
 void powers_ask(struct powers *powers);
 
 /* All that can be, a bit each. */

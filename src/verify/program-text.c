@@ -14,7 +14,10 @@ static void append(char *buf, size_t *used, const char *fmt, unsigned long long 
 static void detail(char *buf, size_t *used, const struct model_op *op)
 {
 	static const char *const kinds[MODEL_NR_KINDS] = {
-		[MODEL_ANON] = " anonymous", [MODEL_SHARED] = " shared", [MODEL_FILE] = " of a file"
+		[MODEL_ANON] = " anonymous",
+		[MODEL_SHARED] = " shared",
+		[MODEL_FILE] = " of a file",
+		[MODEL_HUGETLB] = "",
 	};
 	static const char *const rights[] = { " none", " r", " w", " rw" };
 

@@ -20,6 +20,7 @@ enum {
 struct maker {
 	struct rng rng;
 	const struct program_opts *opts;
+	uint64_t can; /* of opts->can, in this program */
 	struct model_op *ops;
 	size_t nr;
 	bool there[MODEL_PROCESSES];
@@ -57,10 +58,10 @@ static enum model_op_kind some_kind(struct maker *maker)
 	int kind = 0;
 
 	for (int i = 0; i < NR_MODEL_OPS; i++)
-		sum += (maker->opts->can >> i & 1) != 0 ? wanted[i] : 0;
+		sum += (maker->can >> i & 1) != 0 ? wanted[i] : 0;
 	at = below(maker, sum);
 	for (;; kind++) {
-		uint32_t weight = (maker->opts->can >> kind & 1) != 0 ? wanted[kind] : 0;
+		uint32_t weight = (maker->can >> kind & 1) != 0 ? wanted[kind] : 0;
 
 		if (at < weight)
 			return (enum model_op_kind)kind;
@@ -132,7 +133,7 @@ static unsigned some_process(struct maker *maker)
 
 static void push(struct maker *maker, const struct model_op *op)
 {
-	if (maker->nr < PROGRAM_MAX && (maker->opts->can >> op->kind & 1) != 0)
+	if (maker->nr < PROGRAM_MAX && (maker->can >> op->kind & 1) != 0)
 		maker->ops[maker->nr++] = *op;
 }
 
@@ -237,7 +238,7 @@ static uint64_t some_masks(struct maker *maker)
 /* A new one, as a write that is lost shows by it; but pages that are to merge are alike. */
 static uint64_t some_value(struct maker *maker)
 {
-	bool can_merge = (maker->opts->can >> OP_MERGE & 1) != 0;
+	bool can_merge = (maker->can >> OP_MERGE & 1) != 0;
 
 	return can_merge && percent(maker, 20) ? ALIKE_FROM + below(maker, NR_ALIKE) : maker->nr + 1;
 }
@@ -321,10 +322,13 @@ static void begin(struct maker *maker)
 
 size_t program_make(struct model_op *ops, uint64_t seed, const struct program_opts *opts)
 {
-	struct maker maker = { .opts = opts, .ops = ops };
+	struct maker maker = { .opts = opts, .can = opts->can, .ops = ops };
 	size_t wanted;
 
 	rng_init(&maker.rng, seed);
+	/* Much cannot be done to pages of hugetlb: they take the place of others in some programs only. */
+	if ((opts->can >> OP_MAP_HUGETLB & 1) != 0 && !percent(&maker, 25))
+		maker.can &= ~(UINT64_C(1) << OP_MAP_HUGETLB);
 	wanted = SHORTEST + below(&maker, PROGRAM_MAX - SHORTEST - 8);
 	begin(&maker);
 	while (maker.nr < wanted)

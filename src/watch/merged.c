@@ -8,6 +8,10 @@
 #include "kernel/smaps.h"
 #include "kernel/sys.h"
 
+enum {
+	FEW_PASSES = 16, /* more than there are in an epoch */
+};
+
 static int count_items(struct tide_target *target, uint64_t *nr)
 {
 	pid_t tid;
@@ -19,14 +23,15 @@ static int count_items(struct tide_target *target, uint64_t *nr)
 /*
  * A page that was merged has an item of KSM's, which goes in a later pass at the earliest. So where there is none now,
  * and no pass has ended since the last look, there was none in between; unless KSM was told to take everything apart
- * (`run` is 2): it forgets all items, and counts passes anew. But then what was merged is copied.
+ * (`run` is 2), began anew, and has come to the same small number of passes. But then what was merged was copied; all
+ * but pages of zeros (use_zero_pages), and what had been swapped out.
  */
 enum merged_state merged_judge(const struct ksm_progress *last, uint64_t nr_items, const struct ksm_progress *after)
 {
 	if (nr_items > 0)
 		return MERGED_NOW;
-	if (after->nr_passes != last->nr_passes || after->nr_copied != last->nr_copied ||
-	    (after->run == 2 && last->run != 2))
+	if (after->nr_passes != last->nr_passes || (after->run == 2 && last->run != 2) ||
+	    (after->nr_passes <= FEW_PASSES && after->nr_copied != last->nr_copied))
 		return MERGED_ONCE;
 	return MERGED_NOTHING;
 }

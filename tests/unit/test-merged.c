@@ -48,6 +48,17 @@ static void what_was_taken_apart_shows_though_passes_count_anew(void **state)
 	assert_int_equal(merged_judge(&apart, 0, &after), MERGED_ONCE);
 }
 
+/* Others' pages are, all the time, where KSM has been at work for long. */
+static void what_is_copied_says_nothing_after_many_passes(void **state)
+{
+	struct ksm_progress long_ago = { .run = 1, .nr_passes = 1000 };
+	struct ksm_progress after = long_ago;
+
+	(void)state;
+	after.nr_copied++;
+	assert_int_equal(merged_judge(&long_ago, 0, &after), MERGED_NOTHING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -55,6 +66,7 @@ int main(void)
 		cmocka_unit_test(what_is_kept_may_be_merged_now),
 		cmocka_unit_test(what_was_forgotten_shows_by_a_pass),
 		cmocka_unit_test(what_was_taken_apart_shows_though_passes_count_anew),
+		cmocka_unit_test(what_is_copied_says_nothing_after_many_passes),
 	};
 
 	return cmocka_run_group_tests_name("merged", tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "model-rig.h"
@@ -186,6 +187,7 @@ static void a_page_of_hugetlb_comes_and_goes_whole(void **state)
 	assert_false(rig_see(&rig, 0, MODEL_HUGE).flags & SEEN_PRESENT);
 	DO(&rig, WRITE, .page = HERE, .nr = 1, .value = 5);
 	assert_false(model_knows(rig.model, &part));
+	rig_fails(&rig, part, -EOPNOTSUPP);
 	DO(&rig, DONTNEED, .nr = MODEL_HUGE);
 	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_PRESENT);
 	assert_int_equal(rig_read(&rig, 0, HERE), 0);
@@ -344,6 +346,35 @@ static void D2_there_are_never_more_mappings_than_references(void **state)
 		assert_string_equal(interleave(MODEL_NO_BUG, seed), "");
 }
 
+/* The same of pages of hugetlb, one of them pinned, while both processes write and the mapping ends. */
+static void D2_nor_of_pages_of_hugetlb(void **state)
+{
+	const struct model_op ops[] = {
+		{ .kind = OP_WRITE, .process = CHILD, .page = HERE, .nr = 1, .value = 8 },
+		{ .kind = OP_WRITE, .page = HERE, .nr = 1, .value = 9 },
+		{ .kind = OP_FORK, .to = CHILD + 1 },
+		{ .kind = OP_DONTNEED, .process = CHILD, .page = MODEL_HUGE, .nr = MODEL_HUGE },
+		{ .kind = OP_UNMAP, .page = 2 * MODEL_HUGE, .nr = MODEL_HUGE },
+	};
+	struct model_result results[5];
+	struct rig rig;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 500; seed++) {
+		rig_start(&rig, MODEL_NO_BUG);
+		DO(&rig, MAP_HUGETLB, .nr = 3 * MODEL_HUGE, .value = RW);
+		for (uint32_t i = 0; i < 3; i++)
+			DO(&rig, WRITE, .page = HERE + i * MODEL_HUGE, .nr = 1, .value = 5);
+		DO(&rig, PIN, .page = HERE + MODEL_HUGE, .nr = 1);
+		DO(&rig, FORK, .to = CHILD);
+		assert_int_equal(model_run_all(rig.model, ops, 5, seed, results), 0);
+		assert_int_equal(rig_read(&rig, 0, HERE), 9);
+		assert_int_equal(rig_read(&rig, CHILD, HERE), 8);
+		assert_int_equal(rig_read(&rig, 0, HERE + MODEL_HUGE), 5);
+		rig_end(&rig);
+	}
+}
+
 static void D2_counting_the_mapping_first_would_be_noticed(void **state)
 {
 	unsigned nr_found = 0;
@@ -380,6 +411,7 @@ int main(void)
 		cmocka_unit_test(D1_what_is_in_a_devices_memory_is_shared_always),
 		cmocka_unit_test(D1_a_page_that_migrates_is_shared),
 		cmocka_unit_test(D2_there_are_never_more_mappings_than_references),
+		cmocka_unit_test(D2_nor_of_pages_of_hugetlb),
 		cmocka_unit_test(D2_counting_the_mapping_first_would_be_noticed),
 		cmocka_unit_test(D2_ksm_leaves_a_page_that_others_refer_to),
 		cmocka_unit_test(D3_what_a_device_writes_is_never_lost_to_a_copy),

@@ -195,7 +195,7 @@ int plan_stop(struct job *job, struct tide_error *err);
 int plan_make(struct job *job, struct tide_error *err);
 void plan_end(struct job *job);
 
-/* say.c. After attempt number `nr`, from 0: another one may succeed, after `*pause_ns`. */
+/* say.c. After attempt number `nr`, from 0, what is in the way may pass; where it takes time, in `*pause_ns`. */
 bool outcome_passes(const struct outcome *outcome, int nr, uint64_t *pause_ns);
 
 /* The sentence. Returns a negative errno. */
