@@ -58,6 +58,15 @@ static void note_given_up(struct mm *mm, const struct vma *vma, uint64_t page, u
 		        (struct truth){ .armed = vma->kind == MODEL_ANON || truth_of(mm, page + i)->armed };
 }
 
+/* Zeros are there before and after: all that goes is the mark of the zero page's entry, huge or not. */
+static void forget_marks(struct model *model, struct mm *mm, uint64_t page)
+{
+	uint64_t nr = table_entry(model, mm, page, false) == NULL ? MODEL_HUGE : 1;
+
+	for (uint64_t i = 0; i < nr; i++)
+		truth_of(mm, page + i)->soft = false;
+}
+
 static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t page, struct entry *entry, void *arg)
 {
 	const bool *keep_marks = arg;
@@ -84,6 +93,9 @@ static void empty(struct model *model, struct mm *mm, struct vma *vma, uint64_t 
 		break;
 	case ENTRY_MIGRATION:
 		note_given_up(mm, vma, page, 1);
+		break;
+	case ENTRY_ZERO:
+		forget_marks(model, mm, page);
 		break;
 	default:
 		break;

@@ -3,6 +3,7 @@
 #include "verify/lockstep.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +189,7 @@ static int step(struct pair *pair)
 {
 	struct lockstep *lockstep = pair->lockstep;
 	struct difference *difference = pair->difference;
+	const char *broken;
 	int result;
 
 	if (lockstep->go_on != NULL && !lockstep->go_on(lockstep->arg, lockstep))
@@ -204,8 +206,9 @@ static int step(struct pair *pair)
 	if (result == 0)
 		result = compare_processes(pair);
 	/* What the other side does differently says more. */
-	difference->broken = model_broken(pair->model);
-	return result == 0 && difference->broken != NULL ? differ(pair, DIFFERENCE_BROKEN) : result;
+	broken = model_broken(pair->model);
+	snprintf(difference->broken, sizeof(difference->broken), "%s", broken != NULL ? broken : "");
+	return result == 0 && broken != NULL ? differ(pair, DIFFERENCE_BROKEN) : result;
 }
 
 int lockstep_run(struct lockstep *lockstep, const struct model_op *ops, size_t nr, struct difference *difference)

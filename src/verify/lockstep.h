@@ -59,7 +59,7 @@ struct difference {
 	uint32_t page;
 	struct model_result model, real;
 	struct model_seen model_seen, real_seen; /* of the page */
-	const char *broken;                      /* the invariant's sentence */
+	char broken[160];                        /* the invariant's sentence; else empty */
 };
 
 void lockstep_init(struct lockstep *lockstep, struct side *side, const struct model_opts *opts);

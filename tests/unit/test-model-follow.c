@@ -327,6 +327,27 @@ static void zeros_become_the_zero_page_where_the_kernel_does_that(void **state)
 	assert_null(follow_zeros(true, OP_FREE, true));
 }
 
+/* The page that moved was marked, the mapping that took it in is not: nothing is left to mark. */
+static void a_mark_goes_with_the_zero_page_that_had_it(void **state)
+{
+	const struct model_opts opts = { .has_soft_dirty = true, .merges_lose_marks = true };
+
+	(void)state;
+	rig_start_as(&rig, &opts);
+	DO(&rig, MAP, .page = HERE + 1, .nr = 4, .value = RW);
+	DO(&rig, CLEAR_SOFT);
+	DO(&rig, MAP, .page = 100, .nr = 1, .value = RW);
+	DO(&rig, READ, .page = 100, .nr = 1);
+	DO(&rig, MOVE, .page = 100, .nr = 1, .to = HERE, .flags = 1);
+	model_look(rig.model, 0, real);
+	real[HERE + 1].flags &= ~(uint32_t)SEEN_SOFT;
+	assert_string_equal(follow(OP_MOVE, HERE + 1), "mark-of-mapping");
+	assert_true(rig_see(&rig, 0, HERE).flags & SEEN_SOFT);
+	DO(&rig, DONTNEED, .page = HERE, .nr = 1);
+	assert_false(rig_see(&rig, 0, HERE).flags & SEEN_SOFT);
+	rig_end(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_block_that_is_there_and_a_files_is_the_huge_zero_page),
 		cmocka_unit_test(a_mark_alone_splits_no_huge_page),
 		cmocka_unit_test(only_what_is_protected_with_a_dirty_page_of_its_folio_is_marked),
+		cmocka_unit_test(a_mark_goes_with_the_zero_page_that_had_it),
 		cmocka_unit_test(zeros_become_the_zero_page_where_the_kernel_does_that),
 	};
 
