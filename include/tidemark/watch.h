@@ -118,8 +118,7 @@ enum tide_blind {
 	TIDE_BLIND_OTHERS =
 	        1 << 2, /* other processes' writes (process_vm_writev, /proc/PID/mem) just at its beginning */
 	TIDE_BLIND_REUSED = 1 << 3, /* reused mappings were left out (tide_reused_walker), and there were some */
-	TIDE_BLIND_MERGED =
-	        1 << 6, /* what KSM merged, and was taken apart, since the last epoch */
+	TIDE_BLIND_MERGED = 1 << 6, /* what KSM merged, and was taken apart, since the last epoch */
 	/* uffd_log only: */
 	TIDE_BLIND_GUARDS = 1 << 4, /* memory made a guard region, and back again (MADV_GUARD_INSTALL, Linux 6.13) */
 	/* mprotect only: */

@@ -89,7 +89,8 @@ static const unsigned weights[][NR_MODEL_OPS] = {
 /* A collect and a scan take each other's marks: a program has one of them. */
 static struct program_opts some_opts(uint64_t seed, bool is_kernels)
 {
-	uint64_t all = (UINT64_C(1) << NR_MODEL_OPS) - 1;
+	/* Of hugetlb too little is known: it would only be in the way. */
+	uint64_t all = ((UINT64_C(1) << NR_MODEL_OPS) - 1) & ~BIT(MAP_HUGETLB);
 	uint64_t scans = BIT(ARM) | BIT(DISARM) | BIT(REARM);
 
 	if (is_kernels)
