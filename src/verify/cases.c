@@ -166,7 +166,7 @@ static const struct model_op fork_hugetlb[] = {
 };
 
 /* Its pages are copied for the child whole, and stay what they are. */
-static const struct model_op pinned_hugetlb_fork[] = {
+static const struct model_op pinned_hugetlb[] = {
 	POOL(0, 512),  WRITE(3, 1),       PIN(3, 2), FORK,           WRITE(3, 2),       DEVICE_WRITE(0, 3), READ(3),
 	CHILD_READ(3), CHILD_WRITE(4, 4), READ(4),   DEVICE_READ(1), ON(UNMAP, 0, 512), DEVICE_WRITE(0, 5), UNPIN,
 };
@@ -276,7 +276,7 @@ const struct program_case program_cases[] = {
 	CASE("fork", fork_writes, "who writes after fork gets a page of its own"),
 	CASE("fork-huge", fork_huge, "the same of a huge page"),
 	CASE("fork-hugetlb", fork_hugetlb, "the same of a page of hugetlb's pool"),
-	CASE("pinned-hugetlb-fork", pinned_hugetlb_fork, "a pinned page of hugetlb's pool after fork"),
+	CASE("pinned-hugetlb", pinned_hugetlb, "a pinned page of hugetlb's pool after fork"),
 	CASE("fork-armed", fork_armed, "write protection over fork"),
 	CASE("shared", shared_memory, "memory that two processes share"),
 	CASE("file", file_private, "private pages of a file"),
