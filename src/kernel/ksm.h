@@ -21,9 +21,8 @@ bool ksm_is_missing(void);
 
 /*
  * For how many pages of a process it keeps an item: each that it merges has one, which stays until a later pass, also
- * where the page is not merged any more. Before Linux 6.18 or so a forked child has its
- * parent's number, for ever. `dir` is of /proc/PID, `tid` a thread. 0 or -errno: also of kernels that do not say
- * (before Linux 6.1).
+ * where the page is not merged any more. Before Linux 6.18 or so a forked child has its parent's number, for ever.
+ * `dir` is of /proc/PID, `tid` a thread. 0 or -errno: also of kernels that do not say (before Linux 6.1).
  */
 int ksm_nr_items(int dir, pid_t tid, uint64_t *nr);
 

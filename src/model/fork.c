@@ -130,11 +130,12 @@ static int copy_huge(struct model *model, struct mm *mm, struct copying *copying
 
 		folio_get(model, huge->of, 1);
 		if (try_duplicate(model, mm, folio, 0, MODEL_HUGE) < 0) {
-			if (copying->into->kind == MODEL_HUGETLB)
+			if (copying->into->kind == MODEL_HUGETLB) {
 				*out = hugetlb_copy(model, copying->into, huge);
-			folio_put(model, huge->of, 1);
-			if (copying->into->kind == MODEL_HUGETLB)
+				folio_put(model, huge->of, 1);
 				return 0;
+			}
+			folio_put(model, huge->of, 1);
 			huge_split(model, huge);
 			return -EAGAIN;
 		}

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* This file has KSM pass over all memory. */
 #include "verify/ksm.h"
-#include "verify/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "kernel/sys.h"
 #include "kernel/sysfile.h"
+#include "verify/place.h"
 
 #define ROOT "/sys/kernel/mm/ksm/"
 
@@ -26,9 +24,9 @@
 
 bool ksm_may_run(void)
 {
-	char text[16];
+	uint64_t nr;
 
-	return place_is_guest() && sysfile_read(ROOT "full_scans", text, sizeof(text)) > 0;
+	return place_is_guest() && sysfile_value(ROOT "full_scans", &nr) == 0;
 }
 
 /* For a pass, put back after it. Some kernels pass over pages that did not change for long, if they are let. */
@@ -87,9 +85,9 @@ static void put_back(char was[NR_SETTINGS][TEXT_BYTES])
 
 static uint64_t nr_passes(void)
 {
-	char text[32] = "";
+	uint64_t nr;
 
-	return sysfile_read(ROOT "full_scans", text, sizeof(text)) > 0 ? strtoull(text, NULL, 10) : 0;
+	return sysfile_value(ROOT "full_scans", &nr) == 0 ? nr : 0;
 }
 
 static int pass(void)

@@ -151,7 +151,7 @@ static void map(struct maker *maker, struct model_op *op)
 		push(maker, &advice);
 }
 
-/* Around a spot, or two huge pages of them. */
+/* The huge page in which the operation begins, or that and the next. */
 static void map_hugetlb(struct maker *maker, struct model_op *op)
 {
 	op->page = op->page / MODEL_HUGE * MODEL_HUGE;

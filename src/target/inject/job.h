@@ -184,8 +184,7 @@ typedef void job_helper_fn(struct job *job, const int sockets[2]);
 pid_t job_start_helper(struct job *job, job_helper_fn *help_with, const int sockets[2]);
 
 enum {
-	JOB_NR_ATTEMPTS =
-	        4, /* at stopping a target that is in vfork(2), waits for a device, or is traced for a moment */
+	JOB_NR_ATTEMPTS = 4, /* at a target that is in vfork(2), waits for a device, or is traced for a moment */
 };
 
 /* plan.c: what is needed to stop it. 0 or negative with `err` filled. */
